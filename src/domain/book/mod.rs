@@ -1,0 +1,1 @@
+//! The book: facts, and what they add up to.

@@ -1,0 +1,19 @@
+//! The desk's words: money, time, contracts, bars, orders, positions and the book.
+//!
+//! Everything here is pure: values in, values out. No clock, no I/O, no async.
+
+pub mod bar;
+pub mod book;
+pub mod broker;
+pub mod contract;
+pub mod money;
+pub mod order;
+pub mod position;
+pub mod progress;
+pub mod time;
+
+pub use bar::{Bar, BarFault, BarSize};
+pub use contract::{Contract, ContractId, Hours, PriceRule, Rounding, Symbol, Window};
+pub use money::{Price, Shares, Usd};
+pub use order::{OrderKind, OrderRef, Side, TimeInForce};
+pub use time::MarketTime;

@@ -1,0 +1,238 @@
+//! Money and quantities, each in a type of its own so that they cannot be mixed up.
+//!
+//! Prices, cash and profit are exact decimals ([`rust_decimal`]); quantities are whole shares.
+//! Binary floating point appears only at the border (the API and bar files speak `f64`) and is
+//! converted by its shortest round-trip text: `0.1_f64` becomes exactly `0.1`.
+
+#![deny(clippy::float_arithmetic)]
+
+use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
+use std::str::FromStr;
+
+use rust_decimal::prelude::ToPrimitive;
+use rust_decimal::{Decimal, RoundingStrategy};
+use serde::{Deserialize, Serialize};
+
+/// Converts by the shortest text that reads back as the same `f64`; `None` for NaN, infinities
+/// and magnitudes that a decimal cannot hold.
+fn decimal_from_f64(value: f64) -> Option<Decimal> {
+    if !value.is_finite() {
+        return None;
+    }
+    let text = format!("{value:?}");
+    let decimal = Decimal::from_str(&text).or_else(|_| Decimal::from_scientific(&text)).ok()?;
+    Some(decimal.normalize())
+}
+
+macro_rules! decimal_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Decimal);
+
+        impl $name {
+            /// Nothing.
+            pub const ZERO: Self = Self(Decimal::ZERO);
+
+            /// From an API or file number, by its shortest round-trip text; `None` where it is
+            /// not finite or out of a decimal's range.
+            pub fn from_f64(value: f64) -> Option<Self> {
+                decimal_from_f64(value).map(Self)
+            }
+
+            /// The nearest `f64`, for the wire, for indicators and for statistics only.
+            pub fn to_f64(self) -> f64 {
+                self.0.to_f64().unwrap_or(f64::NAN)
+            }
+
+            /// The magnitude.
+            pub fn abs(self) -> Self {
+                Self(self.0.abs())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = rust_decimal::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Decimal::from_str(text.trim()).map(Self)
+            }
+        }
+
+        impl Add for $name {
+            type Output = Self;
+            fn add(self, other: Self) -> Self {
+                Self(self.0 + other.0)
+            }
+        }
+
+        impl Sub for $name {
+            type Output = Self;
+            fn sub(self, other: Self) -> Self {
+                Self(self.0 - other.0)
+            }
+        }
+
+        impl Neg for $name {
+            type Output = Self;
+            fn neg(self) -> Self {
+                Self(-self.0)
+            }
+        }
+
+        impl AddAssign for $name {
+            fn add_assign(&mut self, other: Self) {
+                self.0 += other.0;
+            }
+        }
+
+        impl SubAssign for $name {
+            fn sub_assign(&mut self, other: Self) {
+                self.0 -= other.0;
+            }
+        }
+
+        impl Mul<Decimal> for $name {
+            type Output = Self;
+            fn mul(self, factor: Decimal) -> Self {
+                Self(self.0 * factor)
+            }
+        }
+
+        impl Sum for $name {
+            fn sum<I: Iterator<Item = Self>>(values: I) -> Self {
+                values.fold(Self::ZERO, Add::add)
+            }
+        }
+    };
+}
+
+decimal_type! {
+    /// An amount of money in US dollars (the account's base currency), exact.
+    Usd
+}
+
+decimal_type! {
+    /// A price in US dollars per share, exact.
+    Price
+}
+
+impl Usd {
+    /// Rounded half-up (away from zero) to the cent, as commissions are.
+    pub fn to_cent(self) -> Self {
+        Self(self.0.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero))
+    }
+}
+
+/// A whole number of shares. Negative means sold short, or a sale where a signed change is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Shares(pub i64);
+
+impl Shares {
+    /// No shares.
+    pub const ZERO: Self = Self(0);
+
+    /// The magnitude.
+    pub fn abs(self) -> Self {
+        Self(self.0.abs())
+    }
+
+    /// Whether there are none.
+    pub fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl fmt::Display for Shares {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Add for Shares {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl Sub for Shares {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 - other.0)
+    }
+}
+
+impl Neg for Shares {
+    type Output = Self;
+    fn neg(self) -> Self {
+        Self(-self.0)
+    }
+}
+
+impl AddAssign for Shares {
+    fn add_assign(&mut self, other: Self) {
+        self.0 += other.0;
+    }
+}
+
+impl SubAssign for Shares {
+    fn sub_assign(&mut self, other: Self) {
+        self.0 -= other.0;
+    }
+}
+
+impl Sum for Shares {
+    fn sum<I: Iterator<Item = Self>>(values: I) -> Self {
+        values.fold(Self::ZERO, Add::add)
+    }
+}
+
+impl Mul<Shares> for Price {
+    type Output = Usd;
+    fn mul(self, quantity: Shares) -> Usd {
+        Usd(self.0 * Decimal::from(quantity.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_api_number_becomes_the_decimal_that_a_person_would_write() {
+        for (number, text) in [
+            (0.1, "0.1"),
+            (226.08, "226.08"),
+            (1e-7, "0.0000001"),
+            (100.0, "100"),
+            (13.63, "13.63"),
+            (1e15, "1000000000000000"),
+        ] {
+            assert_eq!(Price::from_f64(number).map(|p| p.to_string()).as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_not_a_price() {
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX] {
+            assert_eq!(Price::from_f64(bad), None);
+        }
+    }
+
+    #[test]
+    fn cents_round_half_up() {
+        let cents = |text: &str| text.parse::<Usd>().map(Usd::to_cent).map(|usd| usd.to_string());
+        assert_eq!(cents("1.005"), Ok("1.01".to_owned()));
+        assert_eq!(cents("1.0049"), Ok("1.00".to_owned()));
+    }
+}

@@ -1,0 +1,1 @@
+//! Positions: lots, first in first out.

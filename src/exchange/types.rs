@@ -1,0 +1,185 @@
+//! The exchange's words: what is put in, and what comes out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::broker::{AccountId, ExecutionId};
+use crate::domain::{ContractId, MarketTime, OrderKind, Price, Shares, Side, TimeInForce, Usd};
+
+/// An order's name at the exchange: the client that placed it and that client's number for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct OrderKey {
+    /// The placing client.
+    pub client_id: i32,
+    /// Its number for the order.
+    pub order_id: i32,
+}
+
+/// An order as a client places it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewOrder {
+    /// Its name.
+    pub key: OrderKey,
+    /// Whose money.
+    pub account: AccountId,
+    /// What to trade.
+    pub contract: ContractId,
+    /// Buy or sell.
+    pub side: Side,
+    /// Shares, positive.
+    pub quantity: Shares,
+    /// Type and prices.
+    pub kind: OrderKind,
+    /// How long it works.
+    pub tif: TimeInForce,
+    /// Whether it may fill outside regular hours.
+    pub outside_rth: bool,
+    /// One-cancels-all group; empty for none.
+    pub oca_group: String,
+    /// The parent's order id in the same client's numbering.
+    pub parent_id: Option<i32>,
+    /// Whether it goes to work now; a family works once one of its orders is transmitted.
+    pub transmit: bool,
+    /// The client's reference; empty for none.
+    pub order_ref: String,
+}
+
+/// Where an order stands at the exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// Known, but not transmitted yet.
+    Untransmitted,
+    /// Accepted and waiting: for its trigger, its parent or its session.
+    PreSubmitted,
+    /// Working.
+    Submitted,
+    /// Done, whole.
+    Filled,
+    /// Done, not whole.
+    Cancelled,
+    /// Refused.
+    Rejected,
+}
+
+impl Status {
+    /// Whether it can still trade.
+    pub fn is_live(self) -> bool {
+        matches!(self, Self::Untransmitted | Self::PreSubmitted | Self::Submitted)
+    }
+}
+
+/// An order with its life so far.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// As placed, or as last modified.
+    pub order: NewOrder,
+    /// The exchange's permanent id.
+    pub perm_id: i64,
+    /// Where it stands.
+    pub status: Status,
+    /// Shares filled.
+    pub filled: Shares,
+    /// Quantity-weighted average fill price.
+    pub average_price: Option<Price>,
+    /// Price of the latest fill.
+    pub last_price: Option<Price>,
+    /// Commission charged so far.
+    pub commission: Usd,
+    /// When it was placed.
+    pub placed_at: MarketTime,
+    /// When it ended, if it has.
+    pub ended_at: Option<MarketTime>,
+    /// Why it ended, for rejections and cancels not asked for.
+    pub reason: String,
+}
+
+/// One fill.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fill {
+    /// Its id.
+    pub id: ExecutionId,
+    /// The order's name.
+    pub key: OrderKey,
+    /// The order's permanent id.
+    pub perm_id: i64,
+    /// The order's reference.
+    pub order_ref: String,
+    /// Whose money.
+    pub account: AccountId,
+    /// What was traded.
+    pub contract: ContractId,
+    /// Bought or sold.
+    pub side: Side,
+    /// Shares, positive.
+    pub quantity: Shares,
+    /// USD a share.
+    pub price: Price,
+    /// When.
+    pub at: MarketTime,
+    /// Shares of the order filled, this fill included.
+    pub cumulative: Shares,
+    /// The order's average price, this fill included.
+    pub average_price: Price,
+    /// This fill's share of the order's commission.
+    pub commission: Usd,
+    /// Profit realized by this fill (average cost, fees included as IBKR counts them); `None` on
+    /// fills that open.
+    pub realized: Option<Usd>,
+}
+
+/// Why an order is refused, with its numbers.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// Its number was used before (IBKR 103).
+    #[error("Duplicate order id")]
+    DuplicateId,
+    /// It is not worth its margin (IBKR 201).
+    #[error(
+        "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY WITH LOAN VALUE [{equity} USD] MUST EXCEED THE INITIAL MARGIN [{margin} USD]"
+    )]
+    Margin {
+        /// Equity with loan value.
+        equity: Usd,
+        /// Initial margin after the trade.
+        margin: Usd,
+    },
+    /// Its price is off the contract's grid (IBKR 110).
+    #[error("The price does not conform to the minimum price variation for this contract.")]
+    PriceStep,
+    /// A filled order cannot be changed (IBKR 104).
+    #[error("Can't modify a filled order.")]
+    ModifyFilled,
+    /// The changed order differs in what may not change (IBKR 105).
+    #[error("Order being modified does not match original order")]
+    ModifyMismatch,
+    /// Anything else that is wrong with it (IBKR 321).
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// Why a cancel is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CancelRefusal {
+    /// No such order (IBKR 10147).
+    #[error("not found")]
+    NotFound,
+    /// It has ended (IBKR 10148).
+    #[error("cannot be cancelled, state: {0:?}")]
+    Ended(Status),
+}
+
+/// What comes out.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// An order's status or terms changed (or it was just accepted).
+    Changed(Order),
+    /// An order traded; the matching `Changed` follows it.
+    Filled(Fill),
+    /// An order was cancelled by a rule, not by its client (OCA, parent gone, end of day, IOC
+    /// remainder); a `Changed` with the same order comes first.
+    CancelledByRule {
+        /// Which.
+        key: OrderKey,
+        /// Why.
+        reason: String,
+    },
+}

@@ -1,0 +1,22 @@
+//! robo-trader: an async trading daemon for Interactive Brokers that an operator can leave alone.
+#![forbid(unsafe_code)]
+
+// Pure: no async, no clock, no environment, no files, no randomness of its own.
+pub mod calendar;
+pub mod desk;
+pub mod domain;
+pub mod exchange;
+pub mod risk;
+pub mod strategy;
+pub mod tape;
+
+// Shell.
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod feed;
+pub mod journal;
+pub mod robust_connection;
+pub mod runner;
+pub mod simulator;
+pub mod tws;
