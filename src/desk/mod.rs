@@ -1,1 +1,317 @@
-//! desk.
+//! The desk: the one owner of money decisions.
+//!
+//! [`Desk::decide`] takes one event and says which facts it makes and which actions follow. It
+//! reads no clock: `now` is the latest market time of any event. It applies its facts to the book
+//! as it makes them, so that replaying the journal gives the same book; the caller journals the
+//! facts before it releases the actions.
+//!
+//! The desk is level-triggered: after every event it looks at what a symbol should hold, holds, and
+//! has working, and takes the next step towards agreement ([`Desk::drive`]).
+
+mod entries;
+mod exits;
+mod exposure;
+mod marks;
+mod orders;
+pub mod plan;
+mod protection;
+pub mod recovery;
+mod session;
+mod targets;
+#[cfg(test)]
+mod tests;
+mod tickets;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::book::{Book, Fact, IncidentFact, LedgerFact, Record};
+use crate::domain::broker::{AccountState, BrokerSnapshot, OrderUpdate};
+use crate::domain::{Bar, Contract, ContractId, MarketTime, Price};
+use crate::risk::ApprovedOrder;
+use crate::strategy::Target;
+
+pub use marks::{Mark, Marks};
+pub use plan::{AfterClose, Mode, OrderStyle, Plan, StopBreached, StopPolicy, SymbolPlan};
+pub use recovery::Recovered;
+
+/// What the desk learns.
+#[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "events are moved once, from a queue to the desk")]
+pub enum Event {
+    /// A symbol of the plan is resolved to its contract.
+    Listed(Contract),
+    /// History warmed a strategy; nothing of it may trade.
+    Warmed {
+        /// Which contract.
+        contract: ContractId,
+        /// The newest opinion that the strategy spoke in it, and the end of the bar it spoke on.
+        opinion: Option<(MarketTime, Target)>,
+        /// The last closed bar.
+        bar: Bar,
+        /// Average true range, USD a share.
+        atr: Option<f64>,
+    },
+    /// A bar closed and its strategy has seen it.
+    Bar {
+        /// Which contract.
+        contract: ContractId,
+        /// The bar.
+        bar: Bar,
+        /// What the strategy said.
+        target: Option<Target>,
+        /// Average true range, USD a share.
+        atr: Option<f64>,
+        /// Whether it may lead to an order: the newest closed bar, not one being caught up.
+        newest: bool,
+    },
+    /// Broker time passed.
+    Time(MarketTime),
+    /// A session is up and the broker's state was read.
+    Recovered(Box<Recovered>),
+    /// The session ended.
+    Lost {
+        /// Why.
+        why: String,
+    },
+    /// The link between TWS and IBKR went down or came back.
+    Link {
+        /// Whether it is up.
+        up: bool,
+    },
+    /// A message of the order stream.
+    Order(OrderUpdate),
+    /// The account's money as the broker states it.
+    Account(AccountState),
+    /// The broker did not answer for an order in time.
+    Overdue {
+        /// Its intent number.
+        intent: u64,
+    },
+    /// The broker's state is about to be read again: no order leaves before that is done.
+    Fenced,
+    /// The daemon is stopping: no entries any more, working ones are cancelled, stops stay.
+    ShuttingDown,
+}
+
+/// What leaves the desk once its facts are durable.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Send an order.
+    Submit(ApprovedOrder),
+    /// Send an order's new terms.
+    Amend(ApprovedOrder),
+    /// Cancel an order.
+    Cancel {
+        /// Its intent number.
+        intent: u64,
+        /// Its id at the broker.
+        order_id: i32,
+    },
+}
+
+/// What one event led to.
+#[derive(Debug, Default)]
+pub struct Decided {
+    /// New facts, already applied to the desk's book.
+    pub records: Vec<Record>,
+    /// What to do once they are durable, in order.
+    pub actions: Vec<Action>,
+    /// The broker's state should be read and compared again.
+    pub wants_reconcile: bool,
+}
+
+/// Why the desk looks at a symbol: some steps need a fresh bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trigger {
+    /// The newest closed bar, young enough to trade on.
+    FreshBar,
+    /// Time passed.
+    Time,
+    /// An order or fill of the symbol moved.
+    Order,
+    /// A session became Ready.
+    Ready,
+}
+
+/// The desk.
+#[derive(Debug)]
+pub struct Desk {
+    plan: Plan,
+    book: Book,
+    marks: Marks,
+    now: MarketTime,
+    ready: bool,
+    link_up: bool,
+    stopping: bool,
+    /// Contracts whose last exit or stop failed: not tried again before a fresh bar.
+    failed: BTreeSet<ContractId>,
+    /// Targets already observed in observe mode.
+    observed: BTreeMap<ContractId, MarketTime>,
+    /// Orders whose differing terms were sent again once.
+    repaired: BTreeSet<u64>,
+    /// The former read of the broker's state, where it left something in doubt.
+    pending_read: Option<BrokerSnapshot>,
+    decided: Decided,
+}
+
+impl Desk {
+    /// A desk that continues `book` by `plan`.
+    pub fn new(plan: Plan, book: Book) -> Self {
+        let now = book.now();
+        Self {
+            plan,
+            book,
+            marks: Marks::default(),
+            now,
+            ready: false,
+            link_up: true,
+            stopping: false,
+            failed: BTreeSet::new(),
+            observed: BTreeMap::new(),
+            repaired: BTreeSet::new(),
+            pending_read: None,
+            decided: Decided::default(),
+        }
+    }
+
+    /// Begins a new ledger: its first facts. Nothing where the book has begun before.
+    pub fn open_ledger(&mut self, opened: LedgerFact, limits: serde_json::Value, at: MarketTime) -> Vec<Record> {
+        self.now = self.now.max(at);
+        if self.book.identity().is_none() {
+            self.record(None, Fact::Ledger(opened));
+        }
+        self.record(None, Fact::Ledger(LedgerFact::LimitsChanged { limits }));
+        std::mem::take(&mut self.decided).records
+    }
+
+    /// Decides on one event.
+    pub fn decide(&mut self, event: Event) -> Decided {
+        match event {
+            Event::Listed(contract) => self.marks.list(contract),
+            Event::Warmed { contract, opinion, bar, atr } => self.warmed(contract, opinion, &bar, atr),
+            Event::Bar { contract, bar, target, atr, newest } => self.bar(contract, &bar, target, atr, newest),
+            Event::Time(at) => self.time(at),
+            Event::Recovered(recovered) => self.recovered(&recovered),
+            Event::Lost { why } => self.lost(&why),
+            Event::Link { up } => self.link(up),
+            Event::Order(update) => self.order_update(update),
+            Event::Account(state) => self.marks.account(state, self.now),
+            Event::Overdue { intent } => self.overdue(intent),
+            Event::Fenced => self.fence(),
+            Event::ShuttingDown => {
+                self.stopping = true;
+                self.drive_all(Trigger::Time);
+            }
+        }
+        std::mem::take(&mut self.decided)
+    }
+
+    /// The book.
+    pub fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// Last prices and the account's state.
+    pub fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    /// What the desk was told.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The latest market time of any event.
+    pub fn now(&self) -> MarketTime {
+        self.now
+    }
+
+    /// Whether orders may be sent at all.
+    pub fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    fn bar(&mut self, contract: ContractId, bar: &Bar, target: Option<Target>, atr: Option<f64>, newest: bool) {
+        self.now = self.now.max(bar.end);
+        self.marks.see(contract, bar, atr);
+        self.new_day();
+        let fresh = newest && self.is_fresh(bar.end);
+        if let Some(target) = target {
+            self.accept(contract, target, !fresh);
+        }
+        if fresh {
+            self.failed.remove(&contract);
+            self.refresh(contract);
+            self.watch_daily_loss();
+            self.drive(contract, Trigger::FreshBar);
+        }
+    }
+
+    fn warmed(&mut self, contract: ContractId, opinion: Option<(MarketTime, Target)>, bar: &Bar, atr: Option<f64>) {
+        self.marks.see(contract, bar, atr);
+        let Some(strategy) = self.strategy_of(contract) else { return };
+        // On a first start the warm-up never trades; later it may have seen bars that the desk
+        // missed, and an opinion among them counts, as old news.
+        let missed = self.book.target(contract, &strategy).map(|accepted| accepted.at);
+        if let (Some(at), Some((spoken, target))) = (missed, opinion)
+            && spoken > at
+        {
+            self.accept(contract, target, true);
+        }
+    }
+
+    fn time(&mut self, at: MarketTime) {
+        self.now = self.now.max(at);
+        self.new_day();
+        self.drive_all(Trigger::Time);
+    }
+
+    fn drive_all(&mut self, trigger: Trigger) {
+        let contracts: Vec<ContractId> = self.marks.listed().collect();
+        for contract in contracts {
+            self.drive(contract, trigger);
+        }
+    }
+
+    /// Takes the next step of one symbol towards what it should hold.
+    fn drive(&mut self, contract: ContractId, trigger: Trigger) {
+        if !self.ready || self.strategy_of(contract).is_none() {
+            return;
+        }
+        // An order in doubt counts in full and may be anything: nothing moves until it is known.
+        if self.book.live_in(contract).any(|order| order.state == crate::domain::order::OrderState::Unknown) {
+            return;
+        }
+        let desired = self.desired(contract, trigger);
+        if self.cancel_unwanted_entry(contract, desired) || self.exit(contract, desired, trigger) {
+            return;
+        }
+        self.protect(contract, trigger);
+        self.enter(contract, desired, trigger);
+    }
+
+    /// Notes a fact about a contract (or none), applying it at once.
+    fn record(&mut self, contract: Option<ContractId>, fact: Fact) {
+        let symbol = contract.and_then(|c| self.marks.symbol(c).or_else(|| self.book.symbol(c).cloned()));
+        let strategy = symbol.as_ref().and_then(|s| self.plan.symbols.get(s)).map(|plan| plan.strategy.clone());
+        let record = Record { at: self.now, strategy, symbol, contract, fact };
+        self.book.apply(&record);
+        self.decided.records.push(record);
+    }
+
+    fn incident(&mut self, contract: Option<ContractId>, name: &str, text: String) {
+        self.record(contract, Fact::Incident(IncidentFact { name: name.to_owned(), text }));
+    }
+
+    fn plan_of(&self, contract: ContractId) -> Option<&SymbolPlan> {
+        self.plan.symbols.get(&self.marks.symbol(contract)?)
+    }
+
+    fn strategy_of(&self, contract: ContractId) -> Option<String> {
+        self.plan_of(contract).map(|plan| plan.strategy.clone())
+    }
+
+    fn last_price(&self, contract: ContractId) -> Option<Price> {
+        self.marks.price(contract)
+    }
+}

@@ -10,6 +10,8 @@ pub mod money;
 pub mod order;
 pub mod position;
 pub mod progress;
+pub mod refusal;
+pub mod ticket;
 pub mod time;
 
 pub use bar::{Bar, BarFault, BarSize};

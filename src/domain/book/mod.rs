@@ -1,1 +1,364 @@
-//! The book: facts, and what they add up to.
+//! The book: what the facts add up to.
+//!
+//! [`Book::apply`] is the only way in, and it has no policy: replaying a journal is calling it
+//! once per record. Everything that must survive a restart is here and nowhere else.
+
+#![deny(clippy::float_arithmetic)]
+
+mod facts;
+mod fills;
+mod orders;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::broker::{AccountId, Venue};
+use super::order::OrderState;
+use super::position::Position;
+use super::ticket::Ticket;
+use super::{ContractId, MarketTime, Price, Shares, Symbol, Usd};
+
+pub use facts::{
+    DayFact, Disarm, Fact, FillFact, IncidentFact, LedgerFact, LockFact, LockScope, OrderFact, Record, RefusedFact,
+    SessionFact, TargetFact,
+};
+pub use fills::FillRecord;
+
+/// Whose book it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The ledger's id.
+    pub ledger: String,
+    /// Where its orders go.
+    pub venue: Venue,
+    /// Whose account.
+    pub account: AccountId,
+}
+
+/// An order of ours with its life so far.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderRecord {
+    /// The order, as last known at the broker.
+    pub ticket: Ticket,
+    /// The strategy that wanted it.
+    pub strategy: Option<String>,
+    /// Label of its contract.
+    pub symbol: Option<Symbol>,
+    /// Where it stands.
+    pub state: OrderState,
+    /// The broker's permanent id, once known.
+    pub perm_id: Option<i64>,
+    /// Shares executed.
+    pub filled: Shares,
+    /// The session it was last sent in.
+    pub session: u64,
+    /// When it was intended.
+    pub at: MarketTime,
+    /// The reference price of its decision.
+    pub reference: Price,
+    /// The latest words about it.
+    pub note: String,
+}
+
+impl OrderRecord {
+    /// Shares that may still fill, positive; nothing once it has ended.
+    pub fn remaining(&self) -> Shares {
+        if self.state.is_live() { Shares((self.ticket.quantity.0 - self.filled.0).max(0)) } else { Shares::ZERO }
+    }
+}
+
+/// A strategy's target in one contract, as the desk accepted it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetState {
+    /// -1.0 to 1.0 of the allotted size.
+    pub value: f64,
+    /// Signed shares, frozen when the target changed.
+    pub size: Shares,
+    /// When.
+    pub at: MarketTime,
+    /// Decided on an old bar; waits for a fresh one.
+    pub stale: bool,
+    /// No entry until the target changes, and why.
+    pub disarmed: Option<Disarm>,
+    /// The entry waits for the next open.
+    pub deferred: bool,
+}
+
+/// A lock in force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Lock {
+    /// Why.
+    pub why: String,
+    /// Since when.
+    pub since: MarketTime,
+    /// The exchange day on which it clears by itself.
+    pub until: Option<NaiveDate>,
+}
+
+/// The exchange day in progress.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DayState {
+    /// Its date at the exchange.
+    pub date: NaiveDate,
+    /// The book's equity when it began.
+    pub equity: Usd,
+    /// Worth of the entries sent in it.
+    pub entered: Usd,
+    /// Cash movements in it that were no trades.
+    pub adjusted: Usd,
+}
+
+/// How many things have happened, for summaries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Orders intended.
+    pub orders: u64,
+    /// Executions of ours.
+    pub executions: u64,
+    /// Executions of ours whose cost is known.
+    pub costed: u64,
+    /// Orders refused by risk.
+    pub refusals: u64,
+    /// Incidents.
+    pub incidents: u64,
+    /// Sessions that became Ready.
+    pub sessions: u64,
+    /// Orders observed (not sent).
+    pub observed: u64,
+}
+
+/// The book.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Book {
+    identity: Option<Identity>,
+    now: MarketTime,
+    started_with: Option<Usd>,
+    adjustments: Usd,
+    traded_cash: Usd,
+    positions: BTreeMap<ContractId, Position>,
+    foreign: BTreeMap<ContractId, Shares>,
+    symbols: BTreeMap<ContractId, Symbol>,
+    orders: BTreeMap<u64, OrderRecord>,
+    live: BTreeMap<ContractId, BTreeSet<u64>>,
+    fills: BTreeMap<ContractId, Vec<FillRecord>>,
+    /// Execution stem -> (contract, index in `fills`).
+    executions: BTreeMap<String, (ContractId, usize)>,
+    /// Costs that came before their execution.
+    early_costs: BTreeMap<String, super::broker::Commission>,
+    foreign_executions: BTreeSet<String>,
+    targets: BTreeMap<ContractId, BTreeMap<String, TargetState>>,
+    locks: BTreeMap<LockScope, Lock>,
+    day: Option<DayState>,
+    entries_sent: VecDeque<MarketTime>,
+    session: u64,
+    client_id: Option<i32>,
+    highest_order_id: i32,
+    counts: Counts,
+}
+
+impl Book {
+    /// Takes one fact in. Facts that repeat what is known change nothing.
+    pub fn apply(&mut self, record: &Record) {
+        self.now = self.now.max(record.at);
+        if let (Some(contract), Some(symbol)) = (record.contract, &record.symbol)
+            && self.symbols.get(&contract) != Some(symbol)
+        {
+            self.symbols.insert(contract, symbol.clone());
+        }
+        match &record.fact {
+            Fact::Ledger(fact) => self.apply_ledger(fact, record.contract),
+            Fact::Session(fact) => self.apply_session(fact),
+            Fact::Day(DayFact::Opened { day, equity }) => {
+                self.day = Some(DayState { date: *day, equity: *equity, entered: Usd::ZERO, adjusted: Usd::ZERO });
+                self.locks.retain(|_, lock| lock.until.is_none_or(|until| until > *day));
+            }
+            Fact::Target(fact) => self.apply_target(fact, record),
+            Fact::Order(fact) => self.apply_order(fact, record),
+            Fact::Fill(fact) => self.apply_fill(fact),
+            Fact::Lock(LockFact::Set { scope, why, until }) => {
+                let lock = Lock { why: why.clone(), since: record.at, until: *until };
+                self.locks.entry(scope.clone()).or_insert(lock);
+            }
+            Fact::Lock(LockFact::Cleared { scope, .. }) => {
+                self.locks.remove(scope);
+            }
+            Fact::Refused(_) => self.counts.refusals += 1,
+            Fact::Incident(_) => self.counts.incidents += 1,
+        }
+    }
+
+    fn apply_ledger(&mut self, fact: &LedgerFact, contract: Option<ContractId>) {
+        match fact {
+            LedgerFact::Opened { ledger, venue, account } => {
+                self.identity =
+                    Some(Identity { ledger: ledger.clone(), venue: venue.clone(), account: account.clone() });
+            }
+            LedgerFact::LimitsChanged { .. } => {}
+            LedgerFact::Funded { cash } => self.started_with = Some(*cash),
+            LedgerFact::CashAdjusted { amount, .. } => {
+                self.adjustments += *amount;
+                if let Some(day) = &mut self.day {
+                    day.adjusted += *amount;
+                }
+            }
+            LedgerFact::ForeignHolding { quantity } => {
+                if let Some(contract) = contract {
+                    self.foreign.insert(contract, *quantity);
+                }
+            }
+        }
+    }
+
+    fn apply_session(&mut self, fact: &SessionFact) {
+        match fact {
+            SessionFact::Ready { number, client_id, next_order_id } => {
+                self.session = *number;
+                self.client_id = Some(*client_id);
+                self.highest_order_id = self.highest_order_id.max(*next_order_id - 1);
+                self.counts.sessions += 1;
+            }
+            SessionFact::Lost { number, .. } => self.session = self.session.max(*number),
+        }
+    }
+
+    fn apply_target(&mut self, fact: &TargetFact, record: &Record) {
+        let (Some(contract), Some(strategy)) = (record.contract, &record.strategy) else { return };
+        let targets = self.targets.entry(contract).or_default();
+        match fact {
+            TargetFact::Accepted { value, size, stale } => {
+                let state = TargetState {
+                    value: *value,
+                    size: *size,
+                    at: record.at,
+                    stale: *stale,
+                    disarmed: None,
+                    deferred: false,
+                };
+                targets.insert(strategy.clone(), state);
+            }
+            TargetFact::Disarmed { why } => {
+                if let Some(target) = targets.get_mut(strategy) {
+                    target.disarmed = Some(why.clone());
+                    target.deferred = false;
+                }
+            }
+            TargetFact::Deferred => {
+                if let Some(target) = targets.get_mut(strategy) {
+                    target.deferred = true;
+                }
+            }
+        }
+    }
+
+    /// Whose book it is; `None` before its first fact.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    /// The latest market time of any fact.
+    pub fn now(&self) -> MarketTime {
+        self.now
+    }
+
+    /// Cash by the ledger: what the account began with, adjustments, and every trade and fee;
+    /// `None` before the account's cash was stated.
+    pub fn cash(&self) -> Option<Usd> {
+        Some(self.started_with? + self.adjustments + self.traded_cash - self.fees())
+    }
+
+    /// What the account began with.
+    pub fn started_with(&self) -> Option<Usd> {
+        self.started_with
+    }
+
+    /// Cash movements that were no trades, USD.
+    pub fn adjustments(&self) -> Usd {
+        self.adjustments
+    }
+
+    /// Fees paid, USD.
+    pub fn fees(&self) -> Usd {
+        self.positions.values().map(|p| p.fees).sum()
+    }
+
+    /// Profit realized, USD, fees not deducted.
+    pub fn realized(&self) -> Usd {
+        self.positions.values().map(|p| p.realized).sum()
+    }
+
+    /// Every position ever held, flat ones included.
+    pub fn positions(&self) -> impl Iterator<Item = (ContractId, &Position)> {
+        self.positions.iter().map(|(id, position)| (*id, position))
+    }
+
+    /// Signed shares held by the book in a contract.
+    pub fn held(&self, contract: ContractId) -> Shares {
+        self.positions.get(&contract).map_or(Shares::ZERO, Position::quantity)
+    }
+
+    /// The position in a contract, if there ever was one.
+    pub fn position(&self, contract: ContractId) -> Option<&Position> {
+        self.positions.get(&contract)
+    }
+
+    /// Signed shares in the account that are not the book's.
+    pub fn foreign(&self, contract: ContractId) -> Option<Shares> {
+        self.foreign.get(&contract).copied()
+    }
+
+    /// Contracts with a foreign holding on record.
+    pub fn foreign_holdings(&self) -> impl Iterator<Item = (ContractId, Shares)> {
+        self.foreign.iter().map(|(contract, quantity)| (*contract, *quantity))
+    }
+
+    /// The label of a contract, where a fact gave one.
+    pub fn symbol(&self, contract: ContractId) -> Option<&Symbol> {
+        self.symbols.get(&contract)
+    }
+
+    /// A strategy's accepted target in a contract.
+    pub fn target(&self, contract: ContractId, strategy: &str) -> Option<&TargetState> {
+        self.targets.get(&contract)?.get(strategy)
+    }
+
+    /// Every target.
+    pub fn targets(&self) -> impl Iterator<Item = (ContractId, &str, &TargetState)> {
+        self.targets
+            .iter()
+            .flat_map(|(contract, by)| by.iter().map(|(strategy, target)| (*contract, strategy.as_str(), target)))
+    }
+
+    /// The exchange day in progress.
+    pub fn day(&self) -> Option<&DayState> {
+        self.day.as_ref()
+    }
+
+    /// The lock that stops entries in a contract, the account's before its own.
+    pub fn lock_on(&self, contract: ContractId) -> Option<&Lock> {
+        self.locks.get(&LockScope::Account).or_else(|| self.locks.get(&LockScope::Contract(contract)))
+    }
+
+    /// Every lock.
+    pub fn locks(&self) -> impl Iterator<Item = (&LockScope, &Lock)> {
+        self.locks.iter()
+    }
+
+    /// The number of the last session that became Ready.
+    pub fn session(&self) -> u64 {
+        self.session
+    }
+
+    /// The client id of the last session that became Ready.
+    pub fn client_id(&self) -> Option<i32> {
+        self.client_id
+    }
+
+    /// What has happened so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+}

@@ -1,0 +1,158 @@
+//! Entries: orders that open or add (rules 1, 2, 6, 7, 9).
+
+use super::plan::Mode;
+use super::{AfterClose, Desk, StopPolicy, Trigger};
+use crate::domain::book::{Disarm, Fact, OrderFact, RefusedFact, TargetFact};
+use crate::domain::order::{OrderEvent, OrderState, Role};
+use crate::domain::ticket::Ticket;
+use crate::domain::{ContractId, OrderKind, Price, Shares, Side};
+use crate::risk::{Proposal, Refusal, review};
+
+impl Desk {
+    /// Cancels an entry that is no longer wanted. Whether the symbol has to wait for an entry's
+    /// end before anything else.
+    pub(super) fn cancel_unwanted_entry(&mut self, contract: ContractId, desired: Shares) -> bool {
+        let entry = self.book.live_in(contract).find(|order| order.ticket.role == Role::Entry);
+        let Some((intent, side, state)) = entry.map(|o| (o.ticket.order_ref.intent, o.ticket.side, o.state)) else {
+            return false;
+        };
+        let wanted = Side::of_change(desired - self.book.held(contract)) == Some(side);
+        if (!wanted || self.stopping) && state != OrderState::Cancelling {
+            self.cancel(intent, if self.stopping { "the daemon is stopping" } else { "its target has changed" });
+        }
+        true
+    }
+
+    /// Journals and queues the cancel of an order of ours.
+    pub(super) fn cancel(&mut self, intent: u64, why: &str) {
+        let Some(order) = self.book.order(intent).filter(|order| order.state.is_live()) else { return };
+        let (contract, order_id) = (order.ticket.contract, order.ticket.order_id);
+        let event = OrderEvent::CancelRequested;
+        let changed = OrderFact::Changed { intent, event, perm_id: None, note: why.to_owned() };
+        self.record(Some(contract), Fact::Order(changed));
+        self.decided.actions.push(super::Action::Cancel { intent, order_id });
+    }
+
+    /// Sends the entry that the target asks for, if this is the moment for one.
+    pub(super) fn enter(&mut self, contract: ContractId, desired: Shares, trigger: Trigger) {
+        let held = self.book.held(contract);
+        let change = desired - held;
+        let grows = !change.is_zero() && (held.is_zero() || (held.0 > 0) == (change.0 > 0));
+        if !grows || self.stopping || self.book.live_in(contract).any(|order| !order.ticket.role.is_protective()) {
+            return;
+        }
+        let Some(plan) = self.plan_of(contract) else { return };
+        let (strategy, after_close) = (plan.strategy.clone(), plan.after_close);
+        let Some(target) = self.book.target(contract, &strategy) else { return };
+        let (deferred, decided_at) = (target.deferred, target.at);
+        let turned_flat = trigger == Trigger::Order && held.is_zero() && self.is_fresh(decided_at);
+        if trigger != Trigger::FreshBar && !deferred && !turned_flat {
+            return;
+        }
+        match self.market_is_open(contract) {
+            Some(true) => {}
+            Some(false) if deferred => return,
+            Some(false) => {
+                match after_close {
+                    AfterClose::Drop => self.disarm(contract, Disarm::Dropped),
+                    AfterClose::RequeueAtOpen => self.record(Some(contract), Fact::Target(TargetFact::Deferred)),
+                }
+                return;
+            }
+            None => {
+                self.refuse(contract, change, Refusal::Unknown { what: "whether the market is open".to_owned() });
+                return;
+            }
+        }
+        if self.outside_entry_window(contract) {
+            return;
+        }
+        if self.plan.mode == Mode::Observe && self.observed.insert(contract, decided_at) == Some(decided_at) {
+            return;
+        }
+        self.propose(contract, change);
+    }
+
+    /// Whether entries are barred right after the open or right before the close.
+    fn outside_entry_window(&self, contract: ContractId) -> bool {
+        self.session_window(contract).is_some_and(|window| {
+            self.now < window.open + self.plan.no_entry_after_open
+                || self.now + self.plan.no_entry_before_close > window.close
+                || self.plan.flat_by_close.is_some_and(|before| self.now + before >= window.close)
+        })
+    }
+
+    /// Reviews the entry and its protective children, and sends them as one family.
+    fn propose(&mut self, contract: ContractId, change: Shares) {
+        match self.family(contract, change) {
+            Ok(family) => {
+                for (order, reference) in family {
+                    if self.plan.mode == Mode::Observe {
+                        let ticket = order.ticket().clone();
+                        self.record(Some(contract), Fact::Order(OrderFact::Observed { ticket }));
+                    } else {
+                        self.send(order, reference);
+                    }
+                }
+            }
+            Err(refusal) => self.refuse(contract, change, refusal),
+        }
+    }
+
+    fn refuse(&mut self, contract: ContractId, change: Shares, refusal: Refusal) {
+        let transient = refusal.is_transient();
+        self.record(Some(contract), Fact::Refused(RefusedFact { change, refusal }));
+        if !transient {
+            self.disarm(contract, Disarm::Refused);
+        }
+    }
+
+    fn family(
+        &self,
+        contract: ContractId,
+        change: Shares,
+    ) -> Result<Vec<(crate::risk::ApprovedOrder, Price)>, Refusal> {
+        let unknown = |what: &str| Refusal::Unknown { what: what.to_owned() };
+        let reference = self.last_price(contract).ok_or_else(|| unknown("last price"))?;
+        let side = Side::of_change(change).ok_or(Refusal::Quantity { quantity: change })?;
+        let plan = self.plan_of(contract).ok_or_else(|| unknown("plan of the symbol"))?;
+        let unprotected = plan.stop == StopPolicy::None;
+        if unprotected && self.plan.mode == Mode::Live && !self.plan.allow_unprotected {
+            return Err(Refusal::Unprotected);
+        }
+        let stop = self.stop_kind(contract, side, reference);
+        if stop.is_none() && !unprotected {
+            return Err(unknown("distance of the protective stop"));
+        }
+        let kind = self.trading_kind(contract, side, reference).ok_or_else(|| unknown("contract"))?;
+        let write = |role, side, kind, ahead| {
+            self.ticket(contract, role, side, change.abs(), kind, ahead).ok_or_else(|| unknown("ledger"))
+        };
+        let mut entry = write(Role::Entry, side, kind, 0)?;
+        let mut children: Vec<Ticket> = Vec::new();
+        for (role, kind) in [(Role::Stop, stop), (Role::Target, self.profit_kind(contract, side, reference))] {
+            let ahead = 1 + u32::try_from(children.len()).unwrap_or(0);
+            if let Some(kind) = kind {
+                children.push(write(role, side.opposite(), kind, ahead)?);
+            }
+        }
+        entry.transmit = children.is_empty();
+        let count = children.len();
+        for (index, child) in children.iter_mut().enumerate() {
+            child.parent_id = Some(entry.order_id);
+            child.oca_group = Some(entry.order_ref.to_string());
+            child.transmit = index + 1 == count;
+        }
+        let exposure = self.exposure(contract);
+        let approve = |ticket: Ticket| {
+            let price = match ticket.kind {
+                OrderKind::Limit { limit } => Some(limit),
+                OrderKind::Market | OrderKind::Stop { .. } | OrderKind::StopLimit { .. } | OrderKind::Trail { .. } => {
+                    None
+                }
+            };
+            review(Proposal { ticket, reference, price }, &self.plan.limits, &exposure).map(|order| (order, reference))
+        };
+        std::iter::once(entry).chain(children).map(approve).collect()
+    }
+}

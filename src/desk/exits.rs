@@ -1,0 +1,111 @@
+//! Exits: orders that reduce, one at a time, never beyond the position (rules 12 and 13).
+
+use super::plan::Mode;
+use super::{Desk, Trigger};
+use crate::domain::book::{Fact, OrderFact};
+use crate::domain::order::{OrderState, Role};
+use crate::domain::{ContractId, Shares, Side};
+use crate::risk::{Proposal, review};
+
+impl Desk {
+    /// Takes the next step of reducing the position: the protective legs are cancelled, their end
+    /// awaited, and only then, for what executions say is held, the exit is sent. Whether the
+    /// symbol is on its way out and nothing else may be done with it.
+    pub(super) fn exit(&mut self, contract: ContractId, desired: Shares, trigger: Trigger) -> bool {
+        let held = self.book.held(contract);
+        let Some(reduce) = reduction(held, desired) else { return false };
+        if self.book.live_in(contract).any(|order| order.ticket.role == Role::Exit) {
+            return true;
+        }
+        // Hours gate sending (rule 7); unknown hours do not trap an exit (rule 13).
+        if self.market_is_open(contract) == Some(false) {
+            return false;
+        }
+        // A failed exit puts the stop back and tries again with the next fresh bar.
+        if self.failed.contains(&contract) && trigger != Trigger::FreshBar {
+            return false;
+        }
+        if self.plan.mode == Mode::Observe {
+            return false;
+        }
+        let legs: Vec<(u64, OrderState)> =
+            self.book.live_in(contract).map(|order| (order.ticket.order_ref.intent, order.state)).collect();
+        if !legs.is_empty() {
+            for (intent, state) in legs {
+                if state != OrderState::Cancelling {
+                    self.cancel(intent, "its position is being closed");
+                }
+            }
+            return true;
+        }
+        self.send_exit(contract, held, reduce);
+        true
+    }
+
+    fn send_exit(&mut self, contract: ContractId, held: Shares, reduce: Shares) {
+        let Some(side) = Side::of_change(-held) else { return };
+        let Some(reference) = self.last_price(contract) else {
+            self.incident(Some(contract), "exit_without_price", "an exit waits: no price is known yet".to_owned());
+            return;
+        };
+        let kind = self.trading_kind(contract, side, reference);
+        let ticket = kind.and_then(|kind| self.ticket(contract, Role::Exit, side, reduce, kind, 0));
+        let Some(ticket) = ticket else { return };
+        let exposure = self.exposure(contract);
+        match review(Proposal { ticket, reference, price: None }, &self.plan.limits, &exposure) {
+            Ok(order) => self.send(order, reference),
+            Err(refusal) => {
+                let fact = crate::domain::book::RefusedFact { change: side.signed(reduce), refusal };
+                self.record(Some(contract), Fact::Refused(fact));
+            }
+        }
+    }
+
+    /// The terms that an order of ours should have at the broker are sent again.
+    pub(super) fn amend(&mut self, intent: u64, quantity: Shares) {
+        let Some(order) = self.book.order(intent) else { return };
+        let mut ticket = order.ticket.clone();
+        let (contract, reference) = (ticket.contract, order.reference);
+        ticket.quantity = quantity;
+        ticket.transmit = true;
+        let exposure = self.exposure(contract);
+        let reference = self.last_price(contract).unwrap_or(reference);
+        // Only protective orders are amended: the review asks them for sane numbers alone.
+        if let Ok(order) = review(Proposal { ticket, reference, price: None }, &self.plan.limits, &exposure) {
+            let ticket = order.ticket().clone();
+            self.record(Some(contract), Fact::Order(OrderFact::Amended { intent, ticket }));
+            self.decided.actions.push(super::Action::Amend(order));
+        }
+    }
+}
+
+/// Shares to close of `held` on the way to `desired`, positive; `None` for none. A change of side
+/// closes everything first (rule 5).
+fn reduction(held: Shares, desired: Shares) -> Option<Shares> {
+    let keep = if held.0 >= 0 { desired.0.clamp(0, held.0) } else { desired.0.clamp(held.0, 0) };
+    let close = (held.0 - keep).abs();
+    (close > 0).then_some(Shares(close))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_never_goes_beyond_the_position() {
+        let cases = [
+            (100, 0, 100),
+            (100, 40, 60),
+            (100, 100, 0),
+            (100, 200, 0),
+            (100, -50, 100),
+            (-30, 0, 30),
+            (-30, -10, 20),
+            (0, 50, 0),
+        ];
+        for (held, desired, close) in cases {
+            let expected = (close > 0).then_some(Shares(close));
+            assert_eq!(reduction(Shares(held), Shares(desired)), expected, "{held} to {desired}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What the limits are measured against: equity, exposure, reservations.
+
+use rust_decimal::Decimal;
+
+use super::Desk;
+use crate::domain::book::{DayFact, Fact};
+use crate::domain::order::Role;
+use crate::domain::{ContractId, Shares, Usd, Window};
+use crate::risk::Exposure;
+
+impl Desk {
+    /// Cash and positions at the last prices, USD; `None` where cash or a held contract's price is
+    /// not known.
+    pub fn equity(&self) -> Option<Usd> {
+        let mut equity = self.book.cash()?;
+        for (contract, position) in self.book.positions().filter(|(_, p)| !p.quantity().is_zero()) {
+            equity += position.market_value(self.last_price(contract)?);
+        }
+        Some(equity)
+    }
+
+    /// Begins the exchange day when the first event of it comes and equity is known.
+    pub(super) fn new_day(&mut self) {
+        let date = self.plan.calendar.date_of(self.now);
+        if self.book.day().is_some_and(|day| day.date >= date) {
+            return;
+        }
+        if let Some(equity) = self.equity() {
+            self.record(None, Fact::Day(DayFact::Opened { day: date, equity }));
+        }
+    }
+
+    /// What the limits see, for an order in `contract`.
+    pub(super) fn exposure(&self, contract: ContractId) -> Exposure {
+        let entries = || self.book.live_orders().filter(|order| order.ticket.role == Role::Entry);
+        let coming: Shares = entries()
+            .filter(|order| order.ticket.contract == contract)
+            .map(|order| order.ticket.side.signed(order.remaining()))
+            .sum();
+        let mut elsewhere: Vec<ContractId> = self
+            .book
+            .positions()
+            .filter(|(_, position)| !position.quantity().is_zero())
+            .map(|(id, _)| id)
+            .chain(entries().map(|order| order.ticket.contract))
+            .filter(|id| *id != contract)
+            .collect();
+        elsewhere.sort_unstable();
+        elsewhere.dedup();
+        let stated = self.marks.stated().map(|(_, state)| state);
+        let day = self.book.day();
+        Exposure {
+            position: self.book.held(contract) + coming,
+            gross: self.gross(),
+            open_elsewhere: u32::try_from(elsewhere.len()).unwrap_or(u32::MAX),
+            equity: self.equity(),
+            day_equity: day.map(|day| day.equity + day.adjusted),
+            day_entered: day.map_or(Usd::ZERO, |day| day.entered),
+            recent_entries: self.book.entries_within_a_minute(self.now),
+            available_funds: self.available_funds(),
+            day_trades_remaining: stated.and_then(|state| state.day_trades_remaining),
+            locked: self.book.lock_on(contract).map(|lock| lock.why.clone()),
+        }
+    }
+
+    /// Worth of all positions and of entries on their way.
+    fn gross(&self) -> Option<Usd> {
+        let mut gross = Usd::ZERO;
+        for (contract, position) in self.book.positions().filter(|(_, p)| !p.quantity().is_zero()) {
+            gross += position.market_value(self.last_price(contract)?).abs();
+        }
+        let entries = self.book.live_orders().filter(|order| order.ticket.role == Role::Entry);
+        Some(gross + entries.map(|order| order.reference * order.remaining()).sum())
+    }
+
+    /// The broker's available funds less what our entries since that statement need (the account
+    /// data lags by up to three minutes). Unknown in a currency other than USD: nothing is
+    /// converted by a guess.
+    fn available_funds(&self) -> Option<Usd> {
+        let (stated_at, state) = self.marks.stated()?;
+        if state.currency.as_deref().is_some_and(|currency| currency != "USD") {
+            return None;
+        }
+        let since = self.book.orders().rev().take_while(|order| order.at >= *stated_at || order.state.is_live());
+        let reserved: Usd = since
+            .filter(|order| order.ticket.role == Role::Entry)
+            .map(|order| order.reference * order.remaining().max(order.filled))
+            .sum();
+        Some(state.available_funds? - reserved * Decimal::new(5, 1))
+    }
+
+    /// The session that the contract is in now: the gateway's hours, else the calendar's.
+    pub(super) fn session_window(&self, contract: ContractId) -> Option<Window> {
+        let hours = &self.marks.contract(contract)?.liquid_hours;
+        match hours.is_open(self.now) {
+            Some(true) => hours.window(self.now),
+            Some(false) => None,
+            None => match self.plan.calendar.day(self.plan.calendar.date_of(self.now)) {
+                crate::calendar::Day::Open(window) => {
+                    (window.open <= self.now && self.now < window.close).then_some(window)
+                }
+                crate::calendar::Day::Closed | crate::calendar::Day::Unknown => None,
+            },
+        }
+    }
+
+    /// Whether the contract's market is open; `None` where neither the gateway nor the calendar
+    /// says (rule 24: unknown is not closed).
+    pub(super) fn market_is_open(&self, contract: ContractId) -> Option<bool> {
+        let hours = &self.marks.contract(contract)?.liquid_hours;
+        hours.is_open(self.now).or_else(|| self.plan.calendar.is_open(self.now))
+    }
+}

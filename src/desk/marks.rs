@@ -1,0 +1,79 @@
+//! Marks: last prices, ranges and the account's stated money. Volatile: rebuilt after a restart.
+
+use std::collections::BTreeMap;
+
+use crate::domain::broker::AccountState;
+use crate::domain::{Bar, Contract, ContractId, MarketTime, Price, Symbol};
+
+/// What is known of one contract's market.
+#[derive(Debug, Clone, Default)]
+pub struct Mark {
+    /// Close of the last closed bar, USD a share.
+    pub close: Option<f64>,
+    /// Its end.
+    pub end: Option<MarketTime>,
+    /// Average true range, USD a share.
+    pub atr: Option<f64>,
+}
+
+/// What is known of the markets and of the account.
+#[derive(Debug, Clone, Default)]
+pub struct Marks {
+    contracts: BTreeMap<ContractId, Contract>,
+    marks: BTreeMap<ContractId, Mark>,
+    account: Option<(MarketTime, AccountState)>,
+}
+
+impl Marks {
+    pub(super) fn list(&mut self, contract: Contract) {
+        self.contracts.insert(contract.id, contract);
+    }
+
+    pub(super) fn see(&mut self, contract: ContractId, bar: &Bar, atr: Option<f64>) {
+        let mark = self.marks.entry(contract).or_default();
+        if mark.end.is_none_or(|end| bar.end >= end) {
+            mark.close = Some(bar.close);
+            mark.end = Some(bar.end);
+        }
+        mark.atr = atr.or(mark.atr);
+    }
+
+    pub(super) fn account(&mut self, state: AccountState, now: MarketTime) {
+        self.account = Some((now, state));
+    }
+
+    /// The contracts resolved so far.
+    pub fn listed(&self) -> impl Iterator<Item = ContractId> {
+        self.contracts.keys().copied()
+    }
+
+    /// A resolved contract.
+    pub fn contract(&self, id: ContractId) -> Option<&Contract> {
+        self.contracts.get(&id)
+    }
+
+    /// Its label.
+    pub fn symbol(&self, id: ContractId) -> Option<Symbol> {
+        self.contracts.get(&id).map(|contract| contract.symbol.clone())
+    }
+
+    /// What is known of its market.
+    pub fn mark(&self, id: ContractId) -> Option<&Mark> {
+        self.marks.get(&id)
+    }
+
+    /// The last close as money.
+    pub fn price(&self, id: ContractId) -> Option<Price> {
+        self.marks.get(&id)?.close.and_then(Price::from_f64)
+    }
+
+    /// The average true range as money.
+    pub fn range(&self, id: ContractId) -> Option<Price> {
+        self.marks.get(&id)?.atr.and_then(Price::from_f64)
+    }
+
+    /// The account's money as last stated, and when.
+    pub fn stated(&self) -> Option<&(MarketTime, AccountState)> {
+        self.account.as_ref()
+    }
+}

@@ -1,0 +1,226 @@
+//! What the broker says about our orders.
+
+use super::{Desk, Trigger};
+use crate::domain::book::{Disarm, Fact, FillFact, LockFact, LockScope, OrderFact};
+use crate::domain::broker::{BrokerOrder, BrokerStatus, Commission, Execution, OrderNews, OrderUpdate, StatusReport};
+use crate::domain::order::{OrderEvent, OrderState, Role};
+use crate::domain::{ContractId, OrderKind};
+
+impl Desk {
+    pub(super) fn order_update(&mut self, update: OrderUpdate) {
+        match update {
+            OrderUpdate::Open(order) => self.open_order(&order),
+            OrderUpdate::Status(status) => self.status(&status),
+            OrderUpdate::Execution(execution) => self.execution(execution),
+            OrderUpdate::Commission(commission) => self.commission(commission),
+            OrderUpdate::News { order_id, code, news, text } => self.news(order_id, code, news, &text),
+        }
+    }
+
+    /// Notes a change of an order's life if it is one, and looks at its symbol again.
+    pub(super) fn change(&mut self, intent: u64, event: OrderEvent, perm_id: i64, note: String) {
+        let Some(order) = self.book.order(intent) else { return };
+        let perm_id = (perm_id != 0 && order.perm_id != Some(perm_id)).then_some(perm_id);
+        if order.state.transition(event).is_none() && perm_id.is_none() {
+            return;
+        }
+        let (contract, role, before) = (order.ticket.contract, order.ticket.role, order.state);
+        self.record(Some(contract), Fact::Order(OrderFact::Changed { intent, event, perm_id, note: note.clone() }));
+        let ended = self.book.order(intent).is_some_and(|order| before.is_live() && !order.state.is_live());
+        if ended {
+            self.ended(contract, intent, role, before, event, &note);
+        }
+        self.drive(contract, Trigger::Order);
+    }
+
+    /// What the end of an order other than by its fills means for its symbol.
+    fn ended(
+        &mut self,
+        contract: ContractId,
+        intent: u64,
+        role: Role,
+        before: OrderState,
+        event: OrderEvent,
+        note: &str,
+    ) {
+        let ours_to_cancel = before == OrderState::Cancelling;
+        match (role, event) {
+            (_, OrderEvent::Completed) => {}
+            (Role::Entry, OrderEvent::Rejected) => self.disarm(contract, Disarm::Rejected),
+            (Role::Entry, _) if !ours_to_cancel => self.disarm(contract, Disarm::Expired),
+            (Role::Exit, _) if !ours_to_cancel => {
+                self.failed.insert(contract);
+                self.incident(Some(contract), "exit_failed", format!("exit {intent} ended unfilled: {note}"));
+            }
+            (Role::Stop, OrderEvent::Rejected) => {
+                self.failed.insert(contract);
+                self.incident(Some(contract), "stop_rejected", format!("stop {intent} was rejected: {note}"));
+            }
+            (Role::Entry | Role::Exit | Role::Stop | Role::Target, _) => {}
+        }
+    }
+
+    fn open_order(&mut self, order: &BrokerOrder) {
+        let Some(intent) = self.intent_of(order) else { return };
+        if order.status == BrokerStatus::Inactive {
+            return;
+        }
+        self.change(intent, OrderEvent::Acknowledged, order.perm_id, String::new());
+        self.compare_terms(intent, order);
+    }
+
+    /// The order that an open-order message is about: ours only if our client placed it.
+    pub(super) fn intent_of(&self, order: &BrokerOrder) -> Option<u64> {
+        let ours = Some(order.client_id) == self.book.client_id();
+        self.book.find(&order.order_ref, order.perm_id, ours.then_some(order.order_id))
+    }
+
+    /// The open order read back must be what was sent (rule 8). A protective quantity that the
+    /// broker changed is taken as it is and put right by `protect`; other terms are sent again once.
+    fn compare_terms(&mut self, intent: u64, order: &BrokerOrder) {
+        let Some(mine) = self.book.order(intent).filter(|mine| mine.state == OrderState::Working) else { return };
+        let mut ticket = mine.ticket.clone();
+        let contract = ticket.contract;
+        let kind_differs = order.kind.is_some_and(|kind| !same_kind(kind, ticket.kind));
+        let tif_differs = order.tif.is_some_and(|tif| tif != ticket.tif);
+        if order.quantity != ticket.quantity && order.quantity.0 > 0 {
+            let text =
+                format!("order {intent} was sent for {} shares, the broker has {}", ticket.quantity, order.quantity);
+            let alarming = !ticket.role.is_protective();
+            ticket.quantity = order.quantity;
+            self.record(Some(contract), Fact::Order(OrderFact::Amended { intent, ticket }));
+            if alarming {
+                self.incident(Some(contract), "terms_differ", text);
+            }
+            self.drive(contract, Trigger::Order);
+            return;
+        }
+        if (kind_differs || tif_differs) && self.repaired.insert(intent) {
+            let sent = format!("{:?} {}", ticket.kind, ticket.tif.as_str());
+            let got = format!("{:?} {:?}", order.kind, order.tif);
+            self.incident(
+                Some(contract),
+                "terms_differ",
+                format!("order {intent} was sent as {sent}, the broker has {got}"),
+            );
+            self.amend(intent, ticket.quantity);
+        }
+    }
+
+    fn status(&mut self, status: &StatusReport) {
+        if Some(status.client_id) != self.book.client_id() {
+            return;
+        }
+        let Some(intent) = self.book.find("", status.perm_id, Some(status.order_id)) else { return };
+        let event = match status.status {
+            BrokerStatus::PreSubmitted | BrokerStatus::Submitted => OrderEvent::Acknowledged,
+            BrokerStatus::Cancelled | BrokerStatus::ApiCancelled => OrderEvent::Cancelled,
+            // Filled: executions say so, with numbers. Inactive: the reason follows as an error.
+            BrokerStatus::Filled
+            | BrokerStatus::Inactive
+            | BrokerStatus::ApiPending
+            | BrokerStatus::PendingSubmit
+            | BrokerStatus::PendingCancel
+            | BrokerStatus::Other => return,
+        };
+        let held = status.why_held.as_ref().map(|why| format!("held: {why}"));
+        self.change(intent, event, status.perm_id, held.unwrap_or_default());
+    }
+
+    pub(super) fn execution(&mut self, execution: Execution) {
+        if execution.account != self.plan.account || self.book.knows(&execution) {
+            return;
+        }
+        self.now = self.now.max(execution.at);
+        let contract = execution.contract;
+        if execution.is_liquidation {
+            let why = format!("IBKR liquidated {} {} at {}", execution.quantity, execution.symbol, execution.price);
+            self.incident(Some(contract), "liquidation", why.clone());
+            self.record(None, Fact::Lock(LockFact::Set { scope: LockScope::Account, why, until: None }));
+        }
+        let ours = Some(execution.client_id) == self.book.client_id();
+        let order_id = ours.then_some(execution.order_id);
+        let Some(intent) = self.book.find(&execution.order_ref, execution.perm_id, order_id) else {
+            self.record(Some(contract), Fact::Fill(FillFact::Foreign { execution }));
+            return;
+        };
+        let before = self.book.order(intent).map(|order| order.state);
+        let role = self.book.order(intent).map(|order| order.ticket.role);
+        self.record(Some(contract), Fact::Fill(FillFact::Executed { intent, execution }));
+        let filled = self.book.order(intent).is_some_and(|order| order.state == OrderState::Filled);
+        if filled && before != Some(OrderState::Filled) {
+            // The order's end is a fact of its own, so that its life reads whole in the journal.
+            let event = OrderEvent::Completed;
+            let done = OrderFact::Changed { intent, event, perm_id: None, note: String::new() };
+            self.record(Some(contract), Fact::Order(done));
+        }
+        if role.is_some_and(Role::is_protective) {
+            self.disarm(contract, Disarm::Protected);
+        }
+        self.drive(contract, Trigger::Order);
+    }
+
+    pub(super) fn commission(&mut self, commission: Commission) {
+        let known = self.book.fill_by_stem(commission.execution.stem()).map(|fill| fill.execution.contract);
+        // Costs of foreign executions are not ours; those that overtake their execution come again
+        // with the next read of executions.
+        let Some(contract) = known else { return };
+        if !self.book.knows_cost(&commission) {
+            self.record(Some(contract), Fact::Fill(FillFact::Costed { commission }));
+        }
+    }
+
+    fn news(&mut self, order_id: i32, code: i32, news: OrderNews, text: &str) {
+        let Some(intent) = self.book.find("", 0, Some(order_id)) else { return };
+        let note = format!("{code}: {text}");
+        match news {
+            OrderNews::Refused => self.change(intent, OrderEvent::Rejected, 0, note),
+            OrderNews::Cancelled => self.change(intent, OrderEvent::Cancelled, 0, note),
+            OrderNews::DuplicateId => {
+                self.decided.wants_reconcile = true;
+                self.change(intent, OrderEvent::Rejected, 0, note);
+            }
+            OrderNews::CancelRace => {
+                // Not there, or ended already: what became of it is read from the broker.
+                self.decided.wants_reconcile = true;
+                self.change(intent, OrderEvent::Lost, 0, note);
+            }
+            OrderNews::ChangeRefused => {
+                let contract = self.book.order(intent).map(|order| order.ticket.contract);
+                if let Some(contract) = contract {
+                    self.failed.insert(contract);
+                }
+                self.incident(contract, "change_refused", format!("order {intent}: {note}"));
+            }
+            OrderNews::Warning => {
+                let contract = self.book.order(intent).map(|order| order.ticket.contract);
+                self.incident(contract, "order_warning", format!("order {intent}: {note}"));
+            }
+        }
+    }
+
+    /// The broker did not answer in time: the order may be anything now (rule 14).
+    pub(super) fn overdue(&mut self, intent: u64) {
+        let Some(order) =
+            self.book.order(intent).filter(|o| matches!(o.state, OrderState::Sent | OrderState::Cancelling))
+        else {
+            return;
+        };
+        let (contract, state) = (order.ticket.contract, order.state);
+        let text = format!(
+            "order {intent} is unanswered in state {state:?}; look for a precaution dialog in TWS, a lost \
+             connection or a held order; it is unknown until the broker's orders are read"
+        );
+        self.incident(Some(contract), "order_unanswered", text.clone());
+        self.decided.wants_reconcile = true;
+        self.change(intent, OrderEvent::Lost, 0, text);
+    }
+}
+
+/// Whether two order kinds are the same terms; a trailing stop's trigger moves by itself.
+fn same_kind(theirs: OrderKind, ours: OrderKind) -> bool {
+    match (theirs, ours) {
+        (OrderKind::Trail { by: theirs, .. }, OrderKind::Trail { by: ours, .. }) => theirs == ours,
+        (theirs, ours) => theirs == ours,
+    }
+}

@@ -1,0 +1,135 @@
+//! Targets: what strategies want, and what that means for a symbol right now (rules 1 to 4).
+
+use rust_decimal::Decimal;
+
+use super::{Desk, Trigger};
+use crate::domain::book::{Disarm, Fact, LockFact, LockScope, RefusedFact, TargetFact};
+use crate::domain::{BarSize, ContractId, MarketTime, Price, Shares};
+use crate::risk::{OnDailyLoss, SizingInput, size};
+use crate::strategy::Target;
+
+impl Desk {
+    /// Whether a bar that ended at `end` is young enough to trade on, by gateway time (rule 3).
+    pub(super) fn is_fresh(&self, end: MarketTime) -> bool {
+        if let Some(limit) = self.plan.freshness {
+            return self.now.since(end) < limit;
+        }
+        let size = self.plan.bar_size;
+        if size.is_intraday() {
+            return self.now.since(end) < size.duration();
+        }
+        // A daily bar stays young until the next one ends, over weekends and holidays.
+        let next = self.plan.calendar.next_open(end).map(|open| self.plan.calendar.bar_end(open, size));
+        next.map_or(self.now.since(end) < BarSize::Day1.duration(), |next_end| self.now < next_end)
+    }
+
+    /// Takes a strategy's target in: sized now if it changed, nothing if it repeats.
+    pub(super) fn accept(&mut self, contract: ContractId, target: Target, stale: bool) {
+        let Some(plan) = self.plan_of(contract) else { return };
+        let (strategy, sizing) = (plan.strategy.clone(), plan.sizing);
+        let former = self.book.target(contract, &strategy);
+        #[allow(clippy::float_cmp, reason = "a repeated target is the same number, not a close one")]
+        if former.is_some_and(|former| former.value == target.value()) {
+            return;
+        }
+        let Some(price) = self.last_price(contract) else { return };
+        let input = SizingInput { price, equity: self.equity(), atr: self.marks.range(contract) };
+        let value = Price::from_f64(target.value()).map_or(Decimal::ZERO, |value| value.0);
+        let sized = size(sizing, value, input).and_then(|shares| {
+            let vanishes = shares.is_zero() && !value.is_zero();
+            if vanishes { Err(crate::risk::Refusal::TooSmall { price }) } else { Ok(shares) }
+        });
+        let shares = sized.as_ref().copied().unwrap_or(Shares::ZERO);
+        self.record(Some(contract), Fact::Target(TargetFact::Accepted { value: target.value(), size: shares, stale }));
+        if let Err(refusal) = sized {
+            self.record(Some(contract), Fact::Refused(RefusedFact { change: Shares::ZERO, refusal }));
+            self.disarm(contract, Disarm::Refused);
+        }
+    }
+
+    /// A fresh bar confirms a target that was accepted on an old one: exits may go out now; an
+    /// entry that old is not made (its moment has passed).
+    pub(super) fn refresh(&mut self, contract: ContractId) {
+        let Some(strategy) = self.strategy_of(contract) else { return };
+        let Some(target) = self.book.target(contract, &strategy).filter(|t| t.stale) else { return };
+        let confirmed = TargetFact::Accepted { value: target.value, size: target.size, stale: false };
+        self.record(Some(contract), Fact::Target(confirmed));
+        self.disarm(contract, Disarm::Stale);
+    }
+
+    /// No entry until the target changes (rule 2). Nothing where the symbol is disarmed already.
+    pub(super) fn disarm(&mut self, contract: ContractId, why: Disarm) {
+        let Some(strategy) = self.strategy_of(contract) else { return };
+        let Some(target) = self.book.target(contract, &strategy) else { return };
+        // "Flattened" asks for more than the others: it replaces them.
+        let replaces =
+            target.disarmed.is_none() || (why == Disarm::Flattened && target.disarmed != Some(Disarm::Flattened));
+        if replaces {
+            self.record(Some(contract), Fact::Target(TargetFact::Disarmed { why }));
+        }
+    }
+
+    /// What the symbol should hold now, signed shares.
+    pub(super) fn desired(&self, contract: ContractId, trigger: Trigger) -> Shares {
+        let held = self.book.held(contract);
+        if self.must_be_flat(contract) {
+            return Shares::ZERO;
+        }
+        let target = self.strategy_of(contract).and_then(|strategy| self.book.target(contract, &strategy));
+        let Some(target) = target else { return held };
+        if target.stale && trigger != Trigger::FreshBar {
+            return held;
+        }
+        match &target.disarmed {
+            None => target.size,
+            Some(Disarm::Flattened) => Shares::ZERO,
+            Some(_) => no_more_than(target.size, held),
+        }
+    }
+
+    /// Whether the position has to be closed before the session ends.
+    fn must_be_flat(&self, contract: ContractId) -> bool {
+        let Some(before) = self.plan.flat_by_close else { return false };
+        self.session_window(contract).is_some_and(|window| self.now + before >= window.close)
+    }
+
+    /// Watches the day's loss; at its limit, locks the account's entries until the next exchange
+    /// day and, if so told, closes every position (rule 21).
+    pub(super) fn watch_daily_loss(&mut self) {
+        let (Some(equity), Some(day)) = (self.equity(), self.book.day()) else { return };
+        let loss = day.equity + day.adjusted - equity;
+        let limit = day.equity.abs() * self.plan.limits.max_daily_loss;
+        let locked = self.book.locks().any(|(scope, _)| *scope == LockScope::Account);
+        if loss < limit || locked {
+            return;
+        }
+        let why = format!("the day's loss is {loss} USD, the limit is {limit} USD");
+        let until = day.date.succ_opt();
+        self.record(None, Fact::Lock(LockFact::Set { scope: LockScope::Account, why, until }));
+        if self.plan.limits.on_daily_loss == OnDailyLoss::Flatten {
+            let contracts: Vec<ContractId> = self.marks.listed().collect();
+            for contract in contracts {
+                self.disarm(contract, Disarm::Flattened);
+                self.drive(contract, Trigger::Order);
+            }
+        }
+    }
+}
+
+/// The part of `wanted` that needs no entry from `held`: nothing across zero, nothing beyond.
+fn no_more_than(wanted: Shares, held: Shares) -> Shares {
+    if held.0 >= 0 { Shares(wanted.0.clamp(0, held.0)) } else { Shares(wanted.0.clamp(held.0, 0)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disarmed_symbol_only_shrinks() {
+        let cases = [(100, 40, 40), (100, 0, 0), (0, 40, 0), (20, 40, 20), (-50, 40, 0), (-50, -20, -20), (50, -20, 0)];
+        for (wanted, held, expected) in cases {
+            assert_eq!(no_more_than(Shares(wanted), Shares(held)), Shares(expected), "{wanted} from {held}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The book's fills: executions, deduplicated by id, corrected by revision.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Book, FillFact};
+use crate::domain::broker::{Commission, Execution};
+use crate::domain::position::Position;
+use crate::domain::{ContractId, Shares, Usd};
+
+/// An execution of ours with its cost, once known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FillRecord {
+    /// The order's intent number.
+    pub intent: u64,
+    /// The execution, as last corrected.
+    pub execution: Execution,
+    /// What it cost, USD; `None` until the broker says.
+    pub commission: Option<Usd>,
+}
+
+impl Book {
+    pub(super) fn apply_fill(&mut self, fact: &FillFact) {
+        match fact {
+            FillFact::Executed { intent, execution } => self.execute(*intent, execution),
+            FillFact::Costed { commission } => self.cost(commission),
+            FillFact::Foreign { execution } => {
+                if self.foreign_executions.insert(execution.id.0.clone()) {
+                    let change = execution.side.signed(execution.quantity);
+                    *self.foreign.entry(execution.contract).or_default() += change;
+                }
+            }
+        }
+    }
+
+    fn execute(&mut self, intent: u64, execution: &Execution) {
+        let stem = execution.id.stem().to_owned();
+        if let Some((contract, index)) = self.executions.get(&stem).copied() {
+            self.correct(contract, index, execution);
+            return;
+        }
+        let fills = self.fills.entry(execution.contract).or_default();
+        self.executions.insert(stem.clone(), (execution.contract, fills.len()));
+        fills.push(FillRecord { intent, execution: execution.clone(), commission: None });
+        let change = execution.side.signed(execution.quantity);
+        self.positions.entry(execution.contract).or_default().trade(change, execution.price, execution.at);
+        self.traded_cash -= execution.price * change;
+        self.counts.executions += 1;
+        if let Some(order) = self.orders.get_mut(&intent) {
+            order.filled += execution.quantity;
+        }
+        self.complete(intent);
+        if let Some(cost) = self.early_costs.remove(&stem) {
+            self.cost(&cost);
+        }
+    }
+
+    /// A later revision replaces the former report; the position is rebuilt from all fills, since
+    /// a correction changes every lot after it. An older or equal revision changes nothing.
+    fn correct(&mut self, contract: ContractId, index: usize, execution: &Execution) {
+        let Some(fill) = self.fills.get_mut(&contract).and_then(|fills| fills.get_mut(index)) else { return };
+        if execution.id.revision() <= fill.execution.id.revision() {
+            return;
+        }
+        let (intent, before) = (fill.intent, fill.execution.clone());
+        fill.execution = execution.clone();
+        self.traded_cash += before.price * before.side.signed(before.quantity);
+        self.traded_cash -= execution.price * execution.side.signed(execution.quantity);
+        if let Some(order) = self.orders.get_mut(&intent) {
+            order.filled = order.filled - before.quantity + execution.quantity;
+        }
+        let mut position = Position::default();
+        for fill in self.fills.get(&contract).into_iter().flatten() {
+            let Execution { side, quantity, price, at, .. } = &fill.execution;
+            position.trade(side.signed(*quantity), *price, *at);
+            position.fees += fill.commission.unwrap_or_default();
+        }
+        self.positions.insert(contract, position);
+        self.complete(intent);
+    }
+
+    fn cost(&mut self, commission: &Commission) {
+        let stem = commission.execution.stem();
+        let Some((contract, index)) = self.executions.get(stem).copied() else {
+            self.early_costs.insert(stem.to_owned(), commission.clone());
+            return;
+        };
+        let Some(fill) = self.fills.get_mut(&contract).and_then(|fills| fills.get_mut(index)) else { return };
+        let former = fill.commission.replace(commission.amount);
+        if former.is_none() {
+            self.counts.costed += 1;
+        }
+        self.positions.entry(contract).or_default().fees += commission.amount - former.unwrap_or_default();
+    }
+
+    /// Whether an execution (this very revision or a later one) is on record.
+    pub fn knows(&self, execution: &Execution) -> bool {
+        if self.foreign_executions.contains(&execution.id.0) {
+            return true;
+        }
+        self.fill_by_stem(execution.id.stem())
+            .is_some_and(|fill| fill.execution.id.revision() >= execution.id.revision())
+    }
+
+    /// Whether this cost is on record, or is for an execution that is not.
+    pub fn knows_cost(&self, commission: &Commission) -> bool {
+        self.fill_by_stem(commission.execution.stem()).is_some_and(|fill| fill.commission == Some(commission.amount))
+    }
+
+    /// A fill by the part of its id that corrections keep.
+    pub fn fill_by_stem(&self, stem: &str) -> Option<&FillRecord> {
+        let (contract, index) = self.executions.get(stem)?;
+        self.fills.get(contract)?.get(*index)
+    }
+
+    /// Every fill, by contract and in order of arrival.
+    pub fn fills(&self) -> impl Iterator<Item = &FillRecord> {
+        self.fills.values().flatten()
+    }
+
+    /// The fills of one contract, in order of arrival.
+    pub fn fills_in(&self, contract: ContractId) -> &[FillRecord] {
+        self.fills.get(&contract).map_or(&[], Vec::as_slice)
+    }
+
+    /// Shares of one order executed.
+    pub fn executed(&self, intent: u64) -> Shares {
+        self.order(intent).map_or(Shares::ZERO, |order| order.filled)
+    }
+}

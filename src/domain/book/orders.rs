@@ -1,0 +1,160 @@
+//! The book's orders: by intent number for ever, by contract while they live.
+
+use std::time::Duration;
+
+use super::{Book, OrderFact, OrderRecord, Record};
+use crate::domain::order::{OrderEvent, OrderRef, OrderState, Role};
+use crate::domain::ticket::Ticket;
+use crate::domain::{ContractId, MarketTime, Price, Shares, Usd};
+
+/// The window of the order-rate limit.
+const RATE_WINDOW: Duration = Duration::from_secs(60);
+
+impl Book {
+    pub(super) fn apply_order(&mut self, fact: &OrderFact, record: &Record) {
+        match fact {
+            OrderFact::Intended { ticket, session, reference } => {
+                self.insert(ticket, record, OrderState::Sent, None, *session, *reference);
+                self.counts.orders += 1;
+                if ticket.role == Role::Entry {
+                    self.count_entry(record.at, *reference * ticket.quantity);
+                }
+            }
+            OrderFact::Adopted { ticket, perm_id } => {
+                self.insert(ticket, record, OrderState::Working, Some(*perm_id), self.session, Price::ZERO);
+            }
+            OrderFact::Changed { intent, event, perm_id, note } => {
+                let Some(order) = self.orders.get_mut(intent) else { return };
+                if perm_id.is_some() {
+                    order.perm_id = *perm_id;
+                }
+                if !note.is_empty() {
+                    order.note.clone_from(note);
+                }
+                if let Some(next) = order.state.transition(*event) {
+                    order.state = next;
+                }
+                self.index(*intent);
+            }
+            OrderFact::Amended { intent, ticket } => {
+                if let Some(order) = self.orders.get_mut(intent) {
+                    order.ticket = ticket.clone();
+                }
+                self.highest_order_id = self.highest_order_id.max(ticket.order_id);
+            }
+            OrderFact::Observed { .. } => self.counts.observed += 1,
+        }
+    }
+
+    fn insert(
+        &mut self,
+        ticket: &Ticket,
+        record: &Record,
+        state: OrderState,
+        perm_id: Option<i64>,
+        session: u64,
+        reference: Price,
+    ) {
+        let intent = ticket.order_ref.intent;
+        self.highest_order_id = self.highest_order_id.max(ticket.order_id);
+        let order = OrderRecord {
+            ticket: ticket.clone(),
+            strategy: record.strategy.clone(),
+            symbol: record.symbol.clone(),
+            state,
+            perm_id,
+            filled: Shares::ZERO,
+            session,
+            at: record.at,
+            reference,
+            note: String::new(),
+        };
+        self.orders.entry(intent).or_insert(order);
+        self.index(intent);
+    }
+
+    fn count_entry(&mut self, at: MarketTime, notional: Usd) {
+        if let Some(day) = &mut self.day {
+            day.entered += notional;
+        }
+        self.entries_sent.push_back(at);
+        while self.entries_sent.front().is_some_and(|sent| at.since(*sent) >= RATE_WINDOW) {
+            self.entries_sent.pop_front();
+        }
+    }
+
+    /// Keeps the index of live orders true.
+    pub(super) fn index(&mut self, intent: u64) {
+        let Some(order) = self.orders.get(&intent) else { return };
+        let live = self.live.entry(order.ticket.contract).or_default();
+        if order.state.is_live() {
+            live.insert(intent);
+        } else {
+            live.remove(&intent);
+        }
+    }
+
+    /// Marks the orders whose executions now cover them.
+    pub(super) fn complete(&mut self, intent: u64) {
+        if let Some(order) = self.orders.get_mut(&intent)
+            && order.filled >= order.ticket.quantity
+            && let Some(next) = order.state.transition(OrderEvent::Completed)
+        {
+            order.state = next;
+        }
+        self.index(intent);
+    }
+
+    /// An order by its intent number.
+    pub fn order(&self, intent: u64) -> Option<&OrderRecord> {
+        self.orders.get(&intent)
+    }
+
+    /// Every order, by intent number.
+    pub fn orders(&self) -> impl DoubleEndedIterator<Item = &OrderRecord> {
+        self.orders.values()
+    }
+
+    /// Every live order.
+    pub fn live_orders(&self) -> impl Iterator<Item = &OrderRecord> {
+        self.live.values().flatten().filter_map(|intent| self.orders.get(intent))
+    }
+
+    /// The live orders of one contract.
+    pub fn live_in(&self, contract: ContractId) -> impl Iterator<Item = &OrderRecord> {
+        self.live.get(&contract).into_iter().flatten().filter_map(|intent| self.orders.get(intent))
+    }
+
+    /// The order that a broker message is about: by its reference, else by permanent id, else by
+    /// an order id of our client that is live.
+    pub fn find(&self, order_ref: &str, perm_id: i64, order_id: Option<i32>) -> Option<u64> {
+        if let Ok(reference) = order_ref.parse::<OrderRef>() {
+            let ours = self.identity().is_some_and(|me| me.ledger == reference.ledger);
+            return (ours && self.orders.contains_key(&reference.intent)).then_some(reference.intent);
+        }
+        if !order_ref.is_empty() {
+            return None;
+        }
+        let by_perm = || self.orders.iter().rev().find(|(_, o)| o.perm_id == Some(perm_id)).map(|(intent, _)| *intent);
+        let by_id = |id| {
+            self.orders.iter().rev().find(|(_, o)| o.ticket.order_id == id && o.session > 0).map(|(intent, _)| *intent)
+        };
+        (perm_id != 0).then(by_perm).flatten().or_else(|| order_id.and_then(by_id))
+    }
+
+    /// The number for the next intent.
+    pub fn next_intent(&self) -> u64 {
+        self.orders.last_key_value().map_or(1, |(intent, _)| intent + 1)
+    }
+
+    /// The next order id: above every id seen at any time (rule 14).
+    pub fn next_order_id(&self) -> i32 {
+        self.highest_order_id.saturating_add(1).max(1)
+    }
+
+    /// Entries sent in the last minute of market time.
+    pub fn entries_within_a_minute(&self, now: MarketTime) -> u32 {
+        let recent = self.entries_sent.iter().filter(|sent| now.since(**sent) < RATE_WINDOW).count();
+        u32::try_from(recent).unwrap_or(u32::MAX)
+    }
+}
