@@ -1,1 +1,15 @@
-//! config.
+//! Settings: defaults < `robo-trader.toml` < `.env` < environment < flags.
+//!
+//! [`table::TABLE`] names every setting once. [`Layers`] collects texts with where they came from;
+//! [`Settings::resolve`] turns them into checked values, and reports every bad one at once.
+
+pub mod layers;
+mod reader;
+mod settings;
+pub mod table;
+#[cfg(test)]
+mod tests;
+
+pub use layers::{Layers, LoadError, Source};
+pub use reader::{BadSetting, BadSettings};
+pub use settings::{ConnectionSettings, Durability, FeedKind, LogFormat, Settings};

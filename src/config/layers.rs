@@ -1,0 +1,239 @@
+//! The layers that settings come from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::table::{TABLE, find};
+use crate::domain::Symbol;
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Built in.
+    Default,
+    /// A settings file.
+    File(PathBuf),
+    /// A `.env` file.
+    DotEnv(PathBuf),
+    /// The environment.
+    Environment,
+    /// A flag, by its name.
+    Flag(&'static str),
+    /// The embedded simulator needs it so.
+    Simulator,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) | Self::DotEnv(path) => write!(f, "{}", path.display()),
+            Self::Environment => f.write_str("environment"),
+            Self::Flag(flag) => f.write_str(flag),
+            Self::Simulator => f.write_str("run --simulator"),
+        }
+    }
+}
+
+/// Why a layer cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A settings file is not TOML.
+    #[error("{path} is not valid TOML: {source}")]
+    Toml {
+        /// Which.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A `.env` file has a line that is no assignment.
+    #[error("{path}: {source}; each line must be NAME=value, with quotes around values that contain spaces")]
+    DotEnv {
+        /// Which.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        source: dotenvy::Error,
+    },
+    /// A settings file names what does not exist, or gives it a table or list.
+    #[error("{path}: {key} {why}")]
+    Key {
+        /// Which.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// The settings that may be given for a symbol alone, in `[symbols.NAME]`.
+pub const PER_SYMBOL: &[&str] = &[
+    "STRATEGY",
+    "STRATEGY_PARAMS",
+    "RISK_POSITION_SIZING",
+    "RISK_FIXED_SHARES",
+    "RISK_FIXED_NOTIONAL",
+    "RISK_MAX_POSITION_PCT",
+    "RISK_ATR_RISK_PCT",
+    "RISK_ATR_MULTIPLE",
+    "RISK_STOP",
+    "RISK_STOP_LOSS_PCT",
+    "RISK_STOP_ATR",
+    "RISK_TRAILING_STOP_PCT",
+    "RISK_TAKE_PROFIT_PCT",
+    "ORDER_STYLE",
+    "ORDER_LIMIT_OFFSET_PCT",
+    "AFTER_CLOSE",
+];
+
+/// Texts of settings with their sources; a later layer replaces an earlier one's.
+#[derive(Debug, Clone, Default)]
+pub struct Layers {
+    values: BTreeMap<&'static str, (String, Source)>,
+    symbols: BTreeMap<Symbol, BTreeMap<&'static str, (String, Source)>>,
+}
+
+impl Layers {
+    /// Nothing but defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a value by name; names that are no settings are ignored (an environment is full of
+    /// them).
+    pub fn set(&mut self, name: &str, value: impl Into<String>, source: Source) {
+        if let Some(spec) = find(name) {
+            self.values.insert(spec.name, (value.into(), source));
+        }
+    }
+
+    /// Sets a value only where no layer gave one.
+    pub fn set_default(&mut self, name: &str, value: impl Into<String>, source: Source) {
+        if let Some(spec) = find(name)
+            && !self.values.contains_key(spec.name)
+        {
+            self.values.insert(spec.name, (value.into(), source));
+        }
+    }
+
+    /// Reads a settings file.
+    ///
+    /// # Errors
+    /// It cannot be read, is not TOML, or names what does not exist.
+    pub fn file(&mut self, path: &Path) -> Result<(), LoadError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_path_buf(), source })?;
+        let table: toml::Table =
+            toml::from_str(&text).map_err(|e| LoadError::Toml { path: path.to_path_buf(), source: Box::new(e) })?;
+        let source = Source::File(path.to_path_buf());
+        let bad = |key: String, why: &str| LoadError::Key { path: path.to_path_buf(), key, why: why.to_owned() };
+        for (key, value) in table {
+            if key == "symbols" {
+                let toml::Value::Table(symbols) = value else {
+                    return Err(bad(key, "must hold a table for each symbol, as [symbols.AAPL]"));
+                };
+                for (symbol, value) in symbols {
+                    let place = format!("symbols.{symbol}");
+                    let toml::Value::Table(overrides) = value else {
+                        return Err(bad(place, "must be a table, as [symbols.AAPL]"));
+                    };
+                    let symbol: Symbol = symbol.parse().map_err(|e| bad(place.clone(), &format!("{e}")))?;
+                    for (key, value) in overrides {
+                        let name = setting(&key).filter(|name| PER_SYMBOL.contains(name)).ok_or_else(|| {
+                            bad(format!("{place}.{key}"), "is no setting that a symbol can have of its own")
+                        })?;
+                        let text = scalar(&value)
+                            .ok_or_else(|| bad(format!("{place}.{key}"), "must be a text, a number or true/false"))?;
+                        self.symbols.entry(symbol.clone()).or_default().insert(name, (text, source.clone()));
+                    }
+                }
+                continue;
+            }
+            let name = setting(&key)
+                .ok_or_else(|| bad(key.clone(), "is no setting; robo-trader config lists them (here in lower case)"))?;
+            let text = scalar(&value).ok_or_else(|| bad(key, "must be a text, a number or true/false"))?;
+            self.values.insert(name, (text, source.clone()));
+        }
+        Ok(())
+    }
+
+    /// Reads a `.env` file; the process environment stays as it is.
+    ///
+    /// # Errors
+    /// It cannot be read, or a line is no assignment.
+    pub fn dot_env(&mut self, path: &Path) -> Result<(), LoadError> {
+        let bad = |source| LoadError::DotEnv { path: path.to_path_buf(), source };
+        for pair in dotenvy::from_path_iter(path).map_err(bad)? {
+            let (name, value) = pair.map_err(bad)?;
+            self.set(&name, value, Source::DotEnv(path.to_path_buf()));
+        }
+        Ok(())
+    }
+
+    /// Takes the settings among some environment variables.
+    pub fn environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
+        for (name, value) in variables {
+            self.set(&name, value, Source::Environment);
+        }
+    }
+
+    /// A setting's text and source.
+    pub fn get(&self, name: &str) -> (String, Source) {
+        let given = self.values.get(name).cloned();
+        given.unwrap_or_else(|| (find(name).map_or("", |spec| spec.default).to_owned(), Source::Default))
+    }
+
+    /// A setting's text and source for one symbol.
+    pub fn get_for(&self, symbol: &Symbol, name: &str) -> (String, Source) {
+        let own = self.symbols.get(symbol).and_then(|own| own.get(name)).cloned();
+        own.unwrap_or_else(|| self.get(name))
+    }
+
+    /// Symbols with settings of their own.
+    pub fn symbols(&self) -> impl Iterator<Item = &Symbol> {
+        self.symbols.keys()
+    }
+
+    /// Every setting with its text and source, secrets masked.
+    pub fn shown(&self) -> Vec<(&'static str, String, Source)> {
+        let shown = TABLE.iter().map(|spec| {
+            let (value, source) = self.get(spec.name);
+            let value = if spec.secret && !value.is_empty() { "********".to_owned() } else { value };
+            (spec.name, value, source)
+        });
+        shown.collect()
+    }
+
+    /// Every setting that a symbol has of its own.
+    pub fn shown_for(&self, symbol: &Symbol) -> Vec<(&'static str, String, Source)> {
+        let own = self.symbols.get(symbol).into_iter().flatten();
+        own.map(|(name, (value, source))| (*name, value.clone(), source.clone())).collect()
+    }
+}
+
+/// The setting that a file's key names (lower case).
+fn setting(key: &str) -> Option<&'static str> {
+    TABLE.iter().find(|spec| spec.name.to_ascii_lowercase() == key).map(|spec| spec.name)
+}
+
+fn scalar(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(number.to_string()),
+        toml::Value::Boolean(yes) => Some(if *yes { "yes" } else { "no" }.to_owned()),
+        toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => None,
+    }
+}
