@@ -354,9 +354,13 @@ fn symbol_plan(read: &mut Reader<'_>, settings: &Settings) -> SymbolPlan {
     let offset = read.decimal("ORDER_LIMIT_OFFSET_PCT", "0", "0.1");
     let limit = OrderStyle::MarketableLimit(offset);
     let automatic = if settings.mode == Mode::Live { limit } else { OrderStyle::Market };
-    let style = read.choice("ORDER_STYLE", &[("auto", automatic), ("market", OrderStyle::Market), ("limit", limit)], limit);
+    let style =
+        read.choice("ORDER_STYLE", &[("auto", automatic), ("market", OrderStyle::Market), ("limit", limit)], limit);
     if style == limit && offset > settings.limits.price_collar {
-        read.reject("ORDER_LIMIT_OFFSET_PCT", format!("it lies beyond RISK_PRICE_COLLAR_PCT ({})", settings.limits.price_collar));
+        read.reject(
+            "ORDER_LIMIT_OFFSET_PCT",
+            format!("it lies beyond RISK_PRICE_COLLAR_PCT ({})", settings.limits.price_collar),
+        );
     }
     let by_size = if settings.bar_size.is_intraday() { AfterClose::Drop } else { AfterClose::RequeueAtOpen };
     let closes = [("auto", by_size), ("drop", AfterClose::Drop), ("requeue-at-open", AfterClose::RequeueAtOpen)];

@@ -56,7 +56,11 @@ pub const TABLE: &[Spec] = &[
     spec("DATA_FRESHNESS", "", "seconds a bar's close may be old to trade on it; empty: one bar"),
     spec("MAX_CONCURRENT", "8", "symbols whose history is fetched at a time"),
     // Sizing.
-    spec("RISK_POSITION_SIZING", "percent", "shares, notional, percent (of equity) or atr (risk by average true range)"),
+    spec(
+        "RISK_POSITION_SIZING",
+        "percent",
+        "shares, notional, percent (of equity) or atr (risk by average true range)",
+    ),
     spec("RISK_FIXED_SHARES", "10", "shares of a full position, for sizing shares"),
     spec("RISK_FIXED_NOTIONAL", "2000", "USD of a full position, for sizing notional"),
     spec("RISK_MAX_POSITION_PCT", "0.02", "fraction of equity of a full position, for sizing percent"),
@@ -68,7 +72,11 @@ pub const TABLE: &[Spec] = &[
     spec("RISK_MAX_POSITION_NOTIONAL", "20000", "USD that the position in one symbol may be worth"),
     spec("RISK_MAX_LEVERAGE", "1", "worth of all positions as a multiple of equity"),
     spec("RISK_MAX_OPEN_POSITIONS", "30", "symbols held at a time"),
-    spec("RISK_MAX_DAILY_LOSS_PCT", "0.02", "loss of an exchange day, unrealized included, as a fraction of equity at its start"),
+    spec(
+        "RISK_MAX_DAILY_LOSS_PCT",
+        "0.02",
+        "loss of an exchange day, unrealized included, as a fraction of equity at its start",
+    ),
     spec("RISK_ON_DAILY_LOSS", "lock", "then: lock (no entries that day) or flatten (close everything, too)"),
     spec("RISK_MAX_ORDERS_PER_MINUTE", "60", "entries within a minute of market time"),
     spec("RISK_PRICE_COLLAR_PCT", "0.05", "how far a limit price may lie from the last close, as a fraction"),

@@ -31,7 +31,9 @@ fn every_bad_value_is_told_at_once_with_its_range_and_source() {
     .unwrap_err();
     let text = error.to_string();
     assert_eq!(error.0.len(), 7, "{text}");
-    for part in ["IBKR_PORT", "99999", "1 to 65535", "environment", "7 mins", "sma-cross", "B@D", "NaN", "observe, paper, live"] {
+    for part in
+        ["IBKR_PORT", "99999", "1 to 65535", "environment", "7 mins", "sma-cross", "B@D", "NaN", "observe, paper, live"]
+    {
         assert!(text.contains(part), "{part} in {text}");
     }
 }
@@ -40,7 +42,8 @@ fn every_bad_value_is_told_at_once_with_its_range_and_source() {
 fn later_layers_win_and_symbols_override() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("robo-trader.toml");
-    let toml = "ibkr_port = 4002\nstrategy = \"rsi-reversion\"\nibkr_client_id = 7\n[symbols.NVDA]\nrisk_stop = \"none\"\n";
+    let toml =
+        "ibkr_port = 4002\nstrategy = \"rsi-reversion\"\nibkr_client_id = 7\n[symbols.NVDA]\nrisk_stop = \"none\"\n";
     std::fs::write(&file, toml).unwrap();
     let env = dir.path().join(".env");
     std::fs::write(&env, "IBKR_PORT=4001\nSYMBOLS=AAPL,NVDA\nSOMETHING_ELSE=1\n").unwrap();

@@ -6,6 +6,7 @@ pub mod bar;
 pub mod book;
 pub mod broker;
 pub mod contract;
+pub mod history;
 pub mod money;
 pub mod order;
 pub mod position;
@@ -16,6 +17,8 @@ pub mod time;
 
 pub use bar::{Bar, BarFault, BarSize};
 pub use contract::{Contract, ContractId, Hours, PriceRule, Rounding, Symbol, Window};
+pub use history::{HistoryDuration, HistoryRequest, WhatToShow};
 pub use money::{Price, Shares, Usd};
 pub use order::{OrderKind, OrderRef, Side, TimeInForce};
+pub use ticket::Ticket;
 pub use time::MarketTime;

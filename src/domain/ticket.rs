@@ -1,4 +1,4 @@
-//! Tickets: orders of ours exactly as they are sent.
+//! Tickets: orders of ours as they leave, complete in every field that IBKR would otherwise default.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,34 +6,34 @@ use super::broker::AccountId;
 use super::order::Role;
 use super::{ContractId, OrderKind, OrderRef, Shares, Side, TimeInForce};
 
-/// An order of ours, whole. Every order states account, time in force, outside-hours flag and
-/// reference (trading rule 8).
+/// An order as it is journaled and then sent: nothing is left to a preset of TWS's
+/// (trading-rules 8).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ticket {
-    /// Its id in our client's numbering; valid with the session's client id.
+    /// Its number in this session; no name outside it.
     pub order_id: i32,
-    /// Our own name of it.
+    /// Its name for ever; travels with it and comes back with every execution.
     pub order_ref: OrderRef,
     /// Whose money.
     pub account: AccountId,
     /// What to trade.
     pub contract: ContractId,
-    /// Why.
+    /// Why the desk wants it; decides who goes first under the message limit.
     pub role: Role,
     /// Buy or sell.
     pub side: Side,
     /// Whole shares, positive.
     pub quantity: Shares,
-    /// Type and prices.
+    /// Type and prices, already on the contract's price grid.
     pub kind: OrderKind,
     /// How long it works.
     pub tif: TimeInForce,
     /// Whether it may fill outside regular hours.
     pub outside_rth: bool,
-    /// One-cancels-all group (with block).
+    /// Its one-cancels-all group, if it belongs to one.
     pub oca_group: Option<String>,
-    /// The parent's order id.
+    /// The order id of its parent in the same session, for a bracket's child.
     pub parent_id: Option<i32>,
-    /// Whether it goes to work now; a bracket works once its last order is transmitted.
+    /// Whether it goes to work now; a bracket's orders do so with its last one.
     pub transmit: bool,
 }
