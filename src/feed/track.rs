@@ -1,0 +1,139 @@
+//! A symbol's track: its strategy and the bars it has seen. It lives as long as the process;
+//! sessions come and go.
+
+use crate::desk::Event;
+use crate::domain::{Bar, ContractId, MarketTime, Symbol};
+use crate::strategy::indicators::Atr;
+use crate::strategy::{Strategy, Target};
+
+use super::closing::Closing;
+
+/// Bars of the average true range that stops and sizing use.
+const ATR_BARS: usize = 14;
+
+/// A symbol's strategy with its place in the series of bars.
+pub struct Track {
+    /// The symbol.
+    pub symbol: Symbol,
+    strategy: Box<dyn Strategy>,
+    atr: Atr,
+    /// Which bars are closed.
+    pub closing: Closing,
+    seen: usize,
+    /// Whether the book held a target of this symbol before this process saw its first bar: then
+    /// the newest bar of the first history counts as one that was missed, not as warm-up.
+    resumes: bool,
+}
+
+impl Track {
+    /// A strategy that has seen nothing.
+    pub fn new(symbol: Symbol, strategy: Box<dyn Strategy>, resumes: bool) -> Self {
+        Self { symbol, strategy, atr: Atr::new(ATR_BARS), closing: Closing::default(), seen: 0, resumes }
+    }
+
+    /// Bars that the strategy needs before it can have an opinion.
+    pub fn warm_up(&self) -> usize {
+        self.strategy.warm_up()
+    }
+
+    /// Closed bars that the strategy has seen.
+    pub fn seen(&self) -> usize {
+        self.seen
+    }
+
+    /// Open instant of the last closed bar.
+    pub fn last(&self) -> Option<MarketTime> {
+        self.closing.last()
+    }
+
+    fn show(&mut self, bar: &Bar) -> (Option<Target>, Option<f64>) {
+        self.seen += 1;
+        (self.strategy.on_bar(bar), self.atr.push(bar))
+    }
+
+    /// Shows a live closed bar to the strategy.
+    pub fn live(&mut self, contract: ContractId, bar: Bar, newest: bool) -> Event {
+        let (target, atr) = self.show(&bar);
+        Event::Bar { contract, bar, target, atr, newest }
+    }
+
+    /// Shows the closed bars of a history answer. At first they warm the strategy, and none may
+    /// trade (unless `resumes`: then the newest may); later they were missed, and only the newest
+    /// may trade.
+    pub fn history(&mut self, contract: ContractId, bars: &[Bar]) -> Vec<Event> {
+        let first = self.seen == 0;
+        let live_from = match (first, self.resumes) {
+            (true, false) => bars.len(),
+            (true, true) => bars.len().saturating_sub(1),
+            (false, _) => 0,
+        };
+        let (warming, missed) = bars.split_at(live_from);
+        let mut events = Vec::new();
+        let (mut opinion, mut range) = (None, None);
+        for bar in warming {
+            let (target, atr) = self.show(bar);
+            opinion = target.map(|target| (bar.end, target)).or(opinion);
+            range = atr.or(range);
+        }
+        if let Some(bar) = warming.last() {
+            events.push(Event::Warmed { contract, opinion, bar: *bar, atr: range });
+        }
+        for (index, bar) in missed.iter().enumerate() {
+            events.push(self.live(contract, *bar, index + 1 == missed.len()));
+        }
+        events
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    struct Says(Vec<Option<Target>>);
+
+    impl Strategy for Says {
+        fn warm_up(&self) -> usize {
+            1
+        }
+        fn on_bar(&mut self, _: &Bar) -> Option<Target> {
+            self.0.remove(0)
+        }
+    }
+
+    fn bars(minutes: std::ops::Range<i64>) -> Vec<Bar> {
+        let bar = |minute: i64| {
+            let time = MarketTime::from_secs(minute * 60);
+            let end = time + Duration::from_secs(60);
+            Bar { time, end, open: 1.0, high: 1.0, low: 1.0, close: 1.0, volume: None }
+        };
+        minutes.map(bar).collect()
+    }
+
+    fn shape(events: &[Event]) -> Vec<&'static str> {
+        let word = |event: &Event| match event {
+            Event::Warmed { opinion: None, .. } => "warmed",
+            Event::Warmed { opinion: Some(_), .. } => "warmed with an opinion",
+            Event::Bar { newest: true, .. } => "newest",
+            Event::Bar { newest: false, .. } => "missed",
+            _ => "other",
+        };
+        events.iter().map(word).collect()
+    }
+
+    #[test]
+    fn a_first_history_only_warms_and_a_later_one_catches_up() {
+        let says = Says(vec![Some(Target::LONG), None, None, None, None]);
+        let mut track = Track::new("AAPL".parse().unwrap(), Box::new(says), false);
+        assert_eq!(shape(&track.history(ContractId(1), &bars(0..3))), ["warmed with an opinion"]);
+        assert_eq!(shape(&track.history(ContractId(1), &bars(3..5))), ["missed", "newest"]);
+    }
+
+    #[test]
+    fn a_resumed_symbol_may_trade_on_the_newest_bar_of_its_history() {
+        let says = Says(vec![None, None, Some(Target::LONG)]);
+        let mut track = Track::new("AAPL".parse().unwrap(), Box::new(says), true);
+        assert_eq!(shape(&track.history(ContractId(1), &bars(0..3))), ["warmed", "newest"]);
+    }
+}
