@@ -59,3 +59,43 @@ where
         tokio::time::sleep(policy.interval).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const POLICY: HealthPolicy =
+        HealthPolicy { interval: Duration::from_secs(15), deadline: Duration::from_secs(10), misses: 3 };
+
+    #[tokio::test(start_paused = true)]
+    async fn consecutive_misses_lose_the_session_and_an_answer_forgives_them() {
+        let probes = Cell::new(0);
+        let story = [false, false, true, false, false, false];
+        let found = lost(&POLICY, || {
+            let answered = story[probes.get()];
+            probes.set(probes.get() + 1);
+            async move { if answered { Ok(()) } else { Err("no time") } }
+        })
+        .await;
+        assert_eq!(probes.get(), story.len());
+        assert_eq!(found, Lost { misses: 3, last: "no time".to_owned() });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mute_session_is_lost_by_deadlines() {
+        let start = Instant::now();
+        let found = lost(&POLICY, std::future::pending::<Result<(), String>>).await;
+        assert_eq!(found.misses, 3);
+        assert_eq!(start.elapsed(), Duration::from_secs(3 * 10 + 2 * 15));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_good_session_is_never_lost() {
+        let watch = lost(&POLICY, || async { Ok::<(), String>(()) });
+        assert!(tokio::time::timeout(Duration::from_secs(86_400), watch).await.is_err());
+    }
+}

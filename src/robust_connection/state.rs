@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::BreakerState;
+use super::{BreakerState, Fault};
 
 /// The connection's state with its numbers.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,18 +37,17 @@ pub enum Phase {
     },
     /// Waiting for the next attempt.
     BackingOff {
-        /// The attempt that failed; 0 after a loss.
+        /// The attempt that failed.
         attempt: u32,
         /// How long in all.
         wait: Duration,
         /// When the next attempt begins.
         until: Instant,
-        /// Why the attempt failed (or the session was lost).
+        /// Why the attempt failed.
         error: String,
-        /// Whether a person has to act.
-        needs_human: bool,
-        /// Whether this is a planned outage.
-        expected: bool,
+        /// What the failure asks of us: [`Fault::NeedsHuman`] means that a person has to act,
+        /// [`Fault::Expected`] that this is a planned outage.
+        fault: Fault,
     },
     /// The breaker is open: no dialling.
     Open {
@@ -63,6 +62,8 @@ pub enum Phase {
     Lost {
         /// Why.
         why: String,
+        /// When the next attempt begins at the earliest.
+        until: Instant,
     },
     /// No session can be had.
     Failed {
@@ -81,6 +82,22 @@ impl ConnectionState {
             attempts: 0,
             sessions: 0,
             last_error: None,
+        }
+    }
+}
+
+impl Phase {
+    /// One word for it, for status and metrics.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Dialing { .. } => "dialing",
+            Self::BackingOff { .. } => "backing-off",
+            Self::Open { .. } => "breaker-open",
+            Self::Connected => "connected",
+            Self::Held => "held",
+            Self::Lost { .. } => "lost",
+            Self::Failed { .. } => "failed",
         }
     }
 }
