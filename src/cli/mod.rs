@@ -1,1 +1,57 @@
-//! cli.
+//! The command line: one file a subcommand.
+
+mod config;
+mod logging;
+mod run;
+pub mod settings_args;
+mod strategies;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An async trading daemon for Interactive Brokers that an operator can leave alone.
+///
+/// Exit codes: 0 done; 1 start it again; 2 wrong settings or command line; 3 a human is needed
+/// (account, mode, gateway, lock, clock); 4 the journal or ledger cannot be used.
+#[derive(Debug, Parser)]
+#[command(name = "robo-trader", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Trade: get a session, fetch history, drive one strategy task per symbol.
+    Run(Box<run::RunArgs>),
+    /// Print the effective settings with the source of each, secrets masked.
+    Config(settings_args::SettingsArgs),
+    /// List the strategies with their parameters.
+    Strategies,
+}
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Run(args) => run::main(*args),
+        Command::Config(args) => config::main(&args),
+        Command::Strategies => strategies::main(),
+    }
+}
+
+/// Writes a line for people to standard error.
+#[allow(clippy::print_stderr, reason = "the one place where the command line speaks before or beside the log")]
+pub(crate) fn complain(message: &dyn std::fmt::Display) {
+    eprintln!("robo-trader: {message}");
+}
+
+/// Writes text to standard output; a closed pipe (`| head`) is no error.
+pub(crate) fn say(text: &dyn std::fmt::Display) -> ExitCode {
+    use std::io::Write;
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}

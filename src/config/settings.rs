@@ -130,8 +130,6 @@ pub struct Settings {
     pub ack_deadline: Duration,
     /// Time between two agreeing reads.
     pub settle_time: Duration,
-    /// Time between comparisons with the broker.
-    pub reconcile_interval: Duration,
     /// Calendar beside the gateway's hours.
     pub calendar: Calendar,
     /// Where all state lies; `None`: the platform's place.
@@ -303,7 +301,6 @@ fn process(
         flat_by_close: read.optional_span("FLAT_BY_CLOSE", 60, "0", "390"),
         ack_deadline: read.span("ACK_DEADLINE", 1, "0.1", "600"),
         settle_time: read.span("SETTLE_TIME", 1, "0", "300"),
-        reconcile_interval: read.span("RECONCILE_INTERVAL", 1, "1", "86400"),
         calendar: read.choice("CALENDAR", &calendars, Calendar::Xnys),
         state_dir: path(read.text("STATE_DIR")),
         durability: read.choice("JOURNAL_DURABILITY", &full, Durability::Full),

@@ -96,7 +96,6 @@ pub const TABLE: &[Spec] = &[
     spec("FLAT_BY_CLOSE", "", "minutes before the close at which positions are closed; empty: they stay"),
     spec("ACK_DEADLINE", "10", "seconds after which an unanswered order is in doubt"),
     spec("SETTLE_TIME", "2", "seconds between two reads that have to agree"),
-    spec("RECONCILE_INTERVAL", "60", "seconds between comparisons of the book with the broker"),
     // The process.
     spec("CALENDAR", "XNYS", "exchange calendar beside the gateway's hours: XNYS or always"),
     spec("STATE_DIR", "", "directory of all state; empty: the platform's own place for it"),

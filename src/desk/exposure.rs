@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 
 use super::Desk;
 use crate::domain::book::{DayFact, Fact};
+use crate::domain::broker::AccountState;
 use crate::domain::order::Role;
 use crate::domain::{ContractId, Shares, Usd, Window};
 use crate::risk::Exposure;
@@ -47,7 +48,7 @@ impl Desk {
             .collect();
         elsewhere.sort_unstable();
         elsewhere.dedup();
-        let stated = self.marks.stated().map(|(_, state)| state);
+        let stated = self.marks.stated().map(|stated| &stated.state);
         let day = self.book.day();
         Exposure {
             position: self.book.held(contract) + coming,
@@ -73,20 +74,22 @@ impl Desk {
         Some(gross + entries.map(|order| order.reference * order.remaining()).sum())
     }
 
-    /// The broker's available funds less what our entries since that statement need (the account
-    /// data lags by up to three minutes). Unknown in a currency other than USD: nothing is
+    /// Takes the broker's statement of the account in, beside the exposure that it can know of.
+    pub(super) fn take_account(&mut self, state: AccountState) {
+        let gross = self.gross();
+        self.marks.state(state, gross);
+    }
+
+    /// The broker's available funds less what our exposure has grown by since that statement (the
+    /// account data lags by up to three minutes). Unknown in a currency other than USD: nothing is
     /// converted by a guess.
     fn available_funds(&self) -> Option<Usd> {
-        let (stated_at, state) = self.marks.stated()?;
-        if state.currency.as_deref().is_some_and(|currency| currency != "USD") {
+        let stated = self.marks.stated()?;
+        if stated.state.currency.as_deref().is_some_and(|currency| currency != "USD") {
             return None;
         }
-        let since = self.book.orders().rev().take_while(|order| order.at >= *stated_at || order.state.is_live());
-        let reserved: Usd = since
-            .filter(|order| order.ticket.role == Role::Entry)
-            .map(|order| order.reference * order.remaining().max(order.filled))
-            .sum();
-        Some(state.available_funds? - reserved * Decimal::new(5, 1))
+        let grown = (self.gross()? - stated.gross?).max(Usd::ZERO);
+        Some(stated.state.available_funds? - grown * Decimal::new(5, 1))
     }
 
     /// The session that the contract is in now: the gateway's hours, else the calendar's.

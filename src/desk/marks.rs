@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::broker::AccountState;
-use crate::domain::{Bar, Contract, ContractId, MarketTime, Price, Symbol};
+use crate::domain::{Bar, Contract, ContractId, MarketTime, Price, Symbol, Usd};
 
 /// What is known of one contract's market.
 #[derive(Debug, Clone, Default)]
@@ -21,7 +21,16 @@ pub struct Mark {
 pub struct Marks {
     contracts: BTreeMap<ContractId, Contract>,
     marks: BTreeMap<ContractId, Mark>,
-    account: Option<(MarketTime, AccountState)>,
+    account: Option<Stated>,
+}
+
+/// The account's money as the broker stated it, and the exposure that it knew of then.
+#[derive(Debug, Clone)]
+pub struct Stated {
+    /// The statement.
+    pub state: AccountState,
+    /// Worth of the book's positions and entries on their way at that moment, USD.
+    pub gross: Option<Usd>,
 }
 
 impl Marks {
@@ -38,8 +47,8 @@ impl Marks {
         mark.atr = atr.or(mark.atr);
     }
 
-    pub(super) fn account(&mut self, state: AccountState, now: MarketTime) {
-        self.account = Some((now, state));
+    pub(super) fn state(&mut self, state: AccountState, gross: Option<Usd>) {
+        self.account = Some(Stated { state, gross });
     }
 
     /// The contracts resolved so far.
@@ -72,8 +81,8 @@ impl Marks {
         self.marks.get(&id)?.atr.and_then(Price::from_f64)
     }
 
-    /// The account's money as last stated, and when.
-    pub fn stated(&self) -> Option<&(MarketTime, AccountState)> {
+    /// The account's money as last stated.
+    pub fn stated(&self) -> Option<&Stated> {
         self.account.as_ref()
     }
 }

@@ -87,7 +87,7 @@ pub enum Event {
         /// Its intent number.
         intent: u64,
     },
-    /// The broker's state is about to be read again: no order leaves before that is done.
+    /// Something was missed: no order leaves before the broker's state was read again.
     Fenced,
     /// The daemon is stopping: no entries any more, working ones are cancelled, stops stay.
     ShuttingDown,
@@ -195,9 +195,12 @@ impl Desk {
             Event::Lost { why } => self.lost(&why),
             Event::Link { up } => self.link(up),
             Event::Order(update) => self.order_update(update),
-            Event::Account(state) => self.marks.account(state, self.now),
+            Event::Account(state) => self.take_account(state),
             Event::Overdue { intent } => self.overdue(intent),
-            Event::Fenced => self.fence(),
+            Event::Fenced => {
+                self.fence();
+                self.decided.wants_reconcile = true;
+            }
             Event::ShuttingDown => {
                 self.stopping = true;
                 self.drive_all(Trigger::Time);

@@ -78,7 +78,6 @@ impl Desk {
         self.fence_for(snapshot);
         self.now = self.now.max(snapshot.at);
         self.link_up = true;
-        self.marks.account(snapshot.account.clone(), self.now);
         let new_ledger = self.book.started_with().is_none();
         if let (true, Some(cash)) = (new_ledger, snapshot.account.total_cash) {
             self.record(None, Fact::Ledger(LedgerFact::Funded { cash }));
@@ -90,6 +89,7 @@ impl Desk {
         let positions_clear = self.compare_positions(snapshot, new_ledger, agreed);
         if orders_clear && positions_clear && is_complete(snapshot) {
             self.pending_read = None;
+            self.take_account(snapshot.account.clone());
             let highest = snapshot.open_orders.iter().map(|o| o.order_id.saturating_add(1)).max().unwrap_or(0);
             self.become_ready(recovered.client_id, snapshot.next_order_id.max(highest));
         } else {

@@ -1,1 +1,384 @@
-//! runner.
+//! The runner: gets sessions one after another, keeps the desk across them, shuts down cleanly.
+
+pub mod desk_loop;
+pub mod exit;
+mod fact_log;
+mod heartbeat;
+mod ledger;
+pub mod lock;
+pub mod outbox;
+mod safety;
+mod scope;
+pub mod summary;
+pub mod view;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::clock;
+use crate::config::{Durability, FeedKind, Settings};
+use crate::desk::{Desk, Event};
+use crate::domain::book::Counts;
+use crate::domain::progress::Progress;
+use crate::domain::{Contract, HistoryRequest, Symbol};
+use crate::feed::{FeedConfig, Kind, Track};
+use crate::robust_connection::{BackoffPolicy, BreakerPolicy, ConnectionState, HealthPolicy, Policy, RobustConnection};
+use crate::tws::{Gateway, Session, TwsConfig};
+
+use desk_loop::{Command, DeskError, DeskLoop, Inputs};
+pub use exit::RunError;
+use lock::ProcessLock;
+use scope::{Ended, Scope};
+pub use summary::Summary;
+use view::DeskView;
+
+/// Above so many symbols, `auto` uses five-second bars: one stream of each kind a symbol costs a
+/// market data line all the same, but historical streams are fewer (at most 50 requests open).
+const STREAMS_AT_MOST: usize = 40;
+
+/// Events that may wait for the desk.
+const INBOX: usize = 1_024;
+
+/// Everything a run needs besides its settings.
+pub struct RunConfig {
+    /// The settings.
+    pub settings: Settings,
+    /// Where all state lies.
+    pub state_dir: PathBuf,
+    /// `--confirm-live`.
+    pub confirmed_live: bool,
+    /// `--once`.
+    pub once: bool,
+    /// Seed of the backoff's jitter and of the ledger's id; `None`: drawn.
+    pub seed: Option<u64>,
+    /// Put an existing ledger of this venue and account aside and begin a new one.
+    pub fresh: bool,
+    /// Where progress is published (for a simulator in lock-step).
+    pub progress: watch::Sender<Progress>,
+    /// Told to stop.
+    pub stop: CancellationToken,
+}
+
+/// Runs until stopped, until `--once` is done, or until nothing can be done any more.
+///
+/// # Errors
+/// Why it cannot go on; its exit code says whether to start it again.
+pub async fn run(config: RunConfig) -> (Summary, Result<(), RunError>) {
+    let mut runner = match Runner::new(config) {
+        Ok(runner) => runner,
+        Err(error) => return (Summary::nothing(), Err(error)),
+    };
+    let result = runner.sessions().await;
+    runner.finish(result).await
+}
+
+/// The desk's task and the ways to it.
+struct DeskTask {
+    task: JoinSet<Result<Desk, DeskError>>,
+    events: mpsc::Sender<Event>,
+    commands: mpsc::Sender<Command>,
+    barriers: mpsc::Sender<oneshot::Sender<()>>,
+    view: watch::Receiver<Arc<DeskView>>,
+    before: Counts,
+    identity: ledger::Identity,
+    last_execution_days: u32,
+    _account_lock: ProcessLock,
+}
+
+struct Runner {
+    config: RunConfig,
+    tracks: BTreeMap<Symbol, Arc<Mutex<Track>>>,
+    desk: Option<DeskTask>,
+    connection: RobustConnection<Gateway>,
+    watchers: JoinSet<()>,
+    contracts: Vec<Contract>,
+    shown: watch::Sender<Option<watch::Receiver<Arc<DeskView>>>>,
+    _state_lock: ProcessLock,
+}
+
+impl Runner {
+    fn new(config: RunConfig) -> Result<Self, RunError> {
+        safety::before_dialling(&config.settings, config.confirmed_live)?;
+        let lock_path = config.state_dir.join("robo-trader.lock");
+        let state_lock = ProcessLock::take(&lock_path, &format!("state directory {}", config.state_dir.display()))?;
+        let seed = config.seed.unwrap_or_else(|| clock::wall_now().millis().unsigned_abs());
+        let gateway = Gateway::new(tws_config(&config.settings));
+        let connection = RobustConnection::new(gateway, policy(&config.settings), seed);
+        let shown = watch::Sender::new(None);
+        let mut watchers = JoinSet::new();
+        let symbols = config.settings.symbols.len();
+        watchers.spawn(heartbeat::beat(
+            config.settings.heartbeat_interval,
+            connection.state(),
+            shown.subscribe(),
+            symbols,
+        ));
+        Ok(Self {
+            config,
+            tracks: BTreeMap::new(),
+            desk: None,
+            connection,
+            watchers,
+            contracts: Vec::new(),
+            shown,
+            _state_lock: state_lock,
+        })
+    }
+
+    /// One session after another, until told to stop.
+    async fn sessions(&mut self) -> Result<(), RunError> {
+        loop {
+            let stop = self.config.stop.clone();
+            let session = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                session = self.connection.session() => session?,
+            };
+            let ended = self.session(&session).await;
+            self.detach(&ended).await;
+            session.close().await;
+            match ended {
+                Ended::Done => return Ok(()),
+                Ended::Failed(error) => return Err(error),
+                Ended::Lost { why, was_ready } => self.connection.lost(&why, !was_ready),
+            }
+            self.desk_is_alive().await?;
+        }
+    }
+
+    async fn session(&mut self, session: &Session) -> Ended {
+        let stop = self.config.stop.clone();
+        let opened = tokio::select! {
+            opened = self.open(session) => opened,
+            // Nothing was sent in this session yet: there is nothing to wind down.
+            () = stop.cancelled() => return Ended::Done,
+        };
+        match opened {
+            Ok(()) => {}
+            Err(Opening::Lost(why)) => return Ended::Lost { why, was_ready: false },
+            Err(Opening::Failed(error)) => return Ended::Failed(error),
+        }
+        let Some(desk) = &self.desk else {
+            return Ended::Failed(RunError::Internal("no desk after opening".into()));
+        };
+        let scope = Scope {
+            settings: &self.config.settings,
+            session: session.clone(),
+            contracts: self.contracts.clone(),
+            tracks: &self.tracks,
+            events: desk.events.clone(),
+            commands: desk.commands.clone(),
+            barriers: desk.barriers.clone(),
+            view: desk.view.clone(),
+            feed: feed_config(&self.config.settings),
+            once: self.config.once,
+            last_n_days: desk.last_execution_days,
+            stop: self.config.stop.clone(),
+        };
+        let connection = &mut self.connection;
+        scope.run(|| connection.held()).await
+    }
+
+    /// Checks the session and, the first time, opens the ledger and starts the desk. Nothing is
+    /// written before everything that can be checked was.
+    async fn open(&mut self, session: &Session) -> Result<(), Opening> {
+        let settings = &self.config.settings;
+        safety::of_session(settings.mode, session.venue(), session.account())?;
+        let now = session.server_time().await.map_err(|error| Opening::Lost(error.to_string()))?;
+        safety::of_clocks(session.venue(), now, clock::wall_now())?;
+        self.contracts = self.resolve(session).await?;
+        if let Some(desk) = &self.desk {
+            desk.identity.check(session.venue(), session.account())?;
+            return Ok(());
+        }
+        let opened = ledger::open(&self.config, session, now)?;
+        let account_lock = {
+            let settings = &self.config.settings.connection;
+            let path = lock::account_lock_path(&settings.host, settings.port, &session.account().0);
+            ProcessLock::take(&path, &format!("account {} at {}:{}", session.account(), settings.host, settings.port))
+                .map_err(RunError::from)?
+        };
+        self.start_desk(opened, account_lock)?;
+        Ok(())
+    }
+
+    fn start_desk(&mut self, opened: ledger::Opened, account_lock: ProcessLock) -> Result<(), Opening> {
+        let settings = &self.config.settings;
+        for (symbol, plan) in &settings.symbols {
+            let strategy = crate::strategy::build(&plan.strategy, &plan.params).map_err(RunError::from)?;
+            let has_target = opened
+                .desk
+                .book()
+                .targets()
+                .any(|(id, name, _)| name == plan.strategy && opened.desk.book().symbol(id) == Some(symbol));
+            let track = Track::new(symbol.clone(), strategy, has_target || self.config.once);
+            self.tracks.insert(symbol.clone(), Arc::new(Mutex::new(track)));
+        }
+        let (events, events_in) = mpsc::channel(INBOX);
+        let (commands, commands_in) = mpsc::channel(16);
+        let (barriers, barriers_in) = mpsc::channel(4);
+        let (view, view_out) = watch::channel(Arc::new(DeskView::of(&opened.desk)));
+        self.shown.send_replace(Some(view_out.clone()));
+        let durable = settings.durability == Durability::Full;
+        let before = opened.before;
+        let days = ledger::days_back(opened.desk.book(), opened.now);
+        let progress = self.config.progress.clone();
+        let desk_loop = DeskLoop::new(opened.desk, opened.writer, durable, settings.ack_deadline, progress, view);
+        let mut task = JoinSet::new();
+        task.spawn(desk_loop.run(Inputs { events: events_in, commands: commands_in, barriers: barriers_in }));
+        self.desk = Some(DeskTask {
+            task,
+            events,
+            commands,
+            barriers,
+            view: view_out,
+            before,
+            identity: opened.identity,
+            last_execution_days: days,
+            _account_lock: account_lock,
+        });
+        Ok(())
+    }
+
+    /// Resolves every symbol. On a first session an unknown symbol stops the start; later it is
+    /// left out of the session, loudly.
+    async fn resolve(&self, session: &Session) -> Result<Vec<Contract>, Opening> {
+        let mut contracts = Vec::new();
+        for (symbol, _) in &self.config.settings.symbols {
+            match session.contract(symbol).await {
+                Ok(contract) => contracts.push(contract),
+                Err(crate::tws::ContractError::Request { source, .. }) => {
+                    return Err(Opening::Lost(format!("contract of {symbol}: {source}")));
+                }
+                Err(error) if self.desk.is_none() => return Err(RunError::Contract(error).into()),
+                Err(error) => error!(%symbol, "not traded in this session: {error}"),
+            }
+        }
+        info!(symbols = contracts.len(), "contracts resolved");
+        Ok(contracts)
+    }
+
+    async fn detach(&self, ended: &Ended) {
+        let Some(desk) = &self.desk else { return };
+        let why = match ended {
+            Ended::Lost { why, .. } => why.clone(),
+            Ended::Done => "shut down".to_owned(),
+            Ended::Failed(error) => error.to_string(),
+        };
+        let (done, answer) = oneshot::channel();
+        if desk.commands.send(Command::Detach { why, done }).await.is_err() || answer.await.is_err() {
+            warn!("the desk loop has ended before its session");
+        }
+    }
+
+    /// A desk loop that has ended by itself has failed: the process must not go on without it.
+    async fn desk_is_alive(&mut self) -> Result<(), RunError> {
+        let Some(desk) = &mut self.desk else { return Ok(()) };
+        match desk.task.try_join_next() {
+            None => Ok(()),
+            Some(Ok(Err(error))) => Err(error.into()),
+            Some(Ok(Ok(_))) => Err(RunError::Internal("the desk loop ended early".into())),
+            Some(Err(error)) => Err(RunError::Internal(error.to_string())),
+        }
+    }
+
+    /// Ends the desk loop after its last event, closes the journal, sums up.
+    async fn finish(mut self, result: Result<(), RunError>) -> (Summary, Result<(), RunError>) {
+        self.watchers.shutdown().await;
+        let Some(DeskTask { mut task, events, commands, barriers, before, .. }) = self.desk.take() else {
+            return (Summary::nothing(), result);
+        };
+        drop((events, commands, barriers));
+        let grace = self.config.settings.shutdown_grace.max(Duration::from_secs(1));
+        match tokio::time::timeout(grace, task.join_next()).await {
+            Ok(Some(Ok(Ok(desk)))) => (Summary::of(&desk, before), result),
+            // The desk's own failure is the cause of whatever was seen of it elsewhere.
+            Ok(Some(Ok(Err(error)))) => (Summary::nothing(), Err(error.into())),
+            Ok(Some(Err(error))) => (Summary::nothing(), Err(RunError::Internal(error.to_string()))),
+            Ok(None) => (Summary::nothing(), result),
+            Err(_) => {
+                error!("the desk loop did not end within the grace time");
+                (Summary::nothing(), Err(RunError::Internal("the desk loop did not end".into())))
+            }
+        }
+    }
+}
+
+/// Why a session cannot be used.
+enum Opening {
+    Lost(String),
+    Failed(RunError),
+}
+
+impl From<RunError> for Opening {
+    fn from(error: RunError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn tws_config(settings: &Settings) -> TwsConfig {
+    let connection = &settings.connection;
+    TwsConfig {
+        host: connection.host.clone(),
+        port: connection.port,
+        client_id: connection.client_id,
+        account: connection.account.clone(),
+        connect_within: connection.dial_deadline,
+        reply_within: connection.reply_within,
+        send_within: connection.reply_within,
+        message_rate: connection.message_rate,
+        historical_pacing: connection.historical_pacing,
+    }
+}
+
+fn policy(settings: &Settings) -> Policy {
+    let connection = &settings.connection;
+    Policy {
+        backoff: BackoffPolicy {
+            base: connection.backoff_base,
+            cap: connection.backoff_cap,
+            multiplier: connection.backoff_multiplier,
+            jitter: connection.backoff_jitter,
+        },
+        breaker: BreakerPolicy {
+            threshold: connection.breaker_threshold,
+            timeout: connection.breaker_timeout,
+            half_open_successes: connection.breaker_successes,
+        },
+        dial_deadline: connection.dial_deadline,
+        health: HealthPolicy {
+            interval: connection.probe_interval,
+            deadline: connection.probe_deadline,
+            misses: connection.probe_misses,
+        },
+        ..Policy::default()
+    }
+}
+
+fn feed_config(settings: &Settings) -> FeedConfig {
+    let kind = match settings.feed {
+        FeedKind::Stream => Kind::Stream,
+        FeedKind::Realtime => Kind::Realtime,
+        FeedKind::Poll => Kind::Poll(settings.poll_interval),
+        FeedKind::Auto if settings.symbols.len() <= STREAMS_AT_MOST => Kind::Stream,
+        FeedKind::Auto => Kind::Realtime,
+    };
+    let request = HistoryRequest {
+        duration: settings.duration,
+        size: settings.bar_size,
+        show: settings.show,
+        regular_only: settings.regular_only,
+        end: None,
+    };
+    FeedConfig { kind, request, calendar: settings.calendar }
+}
+
+/// What the connection is doing, for the log and for status.
+pub type Connection = watch::Receiver<ConnectionState>;

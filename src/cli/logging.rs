@@ -1,0 +1,111 @@
+//! Logging: console for people, and a file that `tail -F` can follow.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Mutex;
+
+use logroller::{LogRoller, LogRollerBuilder, Rotation, RotationSize};
+use tracing_subscriber::fmt::time::ChronoUtc;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
+
+use crate::config::{LogFormat, Settings};
+
+/// Why logging cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    /// The file cannot be written.
+    #[error("LOG_FILE {path:?} cannot be used: {why}; choose a file in a directory that can be written")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// A filter that cannot be read.
+    #[error("RUST_LOG {filter:?} cannot be read: {why}; use a level, or target=level, comma separated")]
+    Filter {
+        /// As given.
+        filter: String,
+        /// Why.
+        why: String,
+    },
+    /// Somebody else logs already.
+    #[error("logging was started before: {0}")]
+    Twice(String),
+}
+
+/// Stamps every line in UTC, to the millisecond.
+fn utc() -> ChronoUtc {
+    ChronoUtc::new("%Y-%m-%dT%H:%M:%S%.3fZ".to_owned())
+}
+
+/// Starts logging by the settings.
+///
+/// # Errors
+/// A file or filter that cannot be used.
+pub fn init(settings: &Settings) -> Result<(), LoggingError> {
+    let file = match &settings.log_file {
+        Some(path) => Some(open(path, settings.log_max_mb, settings.log_keep)?),
+        None => None,
+    };
+    let file = file.map(|roller| {
+        let layer = fmt::layer().with_timer(utc()).with_ansi(false);
+        match settings.log_format {
+            LogFormat::Text => layer.with_target(false).with_writer(Mutex::new(roller)).boxed(),
+            LogFormat::Json => layer
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false)
+                .with_writer(Mutex::new(roller))
+                .boxed(),
+        }
+    });
+    start(&settings.log_level, file)
+}
+
+/// Starts logging to the console alone.
+///
+/// # Errors
+/// A filter that cannot be read.
+pub fn console(level: &str) -> Result<(), LoggingError> {
+    start(level, None::<Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>>)
+}
+
+fn start(
+    level: &str,
+    file: Option<Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>>,
+) -> Result<(), LoggingError> {
+    let console = fmt::layer()
+        .with_timer(utc())
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    let layers: Vec<Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>> =
+        file.into_iter().chain(std::iter::once(console.boxed())).collect();
+    tracing_subscriber::registry()
+        .with(layers.with_filter(filter(level)?))
+        .try_init()
+        .map_err(|error| LoggingError::Twice(error.to_string()))
+}
+
+/// `RUST_LOG` if it is set; else the level, with the API crate's own chatter at warnings.
+fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
+    let given = std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty());
+    let text = given.unwrap_or_else(|| format!("{level},ibapi=error"));
+    EnvFilter::try_new(&text).map_err(|error| LoggingError::Filter { filter: text, why: error.to_string() })
+}
+
+fn open(path: &Path, max_mb: u64, keep: u64) -> Result<LogRoller, LoggingError> {
+    let bad = |why: String| LoggingError::File { path: path.display().to_string(), why };
+    let name = path.file_name().ok_or_else(|| bad("it names no file".to_owned()))?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory).map_err(|error| bad(error.to_string()))?;
+    LogRollerBuilder::new(directory, Path::new(name))
+        .rotation(Rotation::SizeBased(RotationSize::MB(max_mb)))
+        .max_keep_files(keep)
+        .build()
+        .map_err(|error| bad(error.to_string()))
+}

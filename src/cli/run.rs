@@ -1,0 +1,251 @@
+//! `robo-trader run`: the daemon, against a gateway or on the embedded simulator.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::settings_args::SettingsArgs;
+use crate::config::{Layers, Settings, Source};
+use crate::domain::progress::Progress;
+use crate::runner::{self, RunConfig, Summary, exit};
+use crate::simulator;
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Run on the embedded simulator: no TWS, no network, no real money.
+    #[arg(long)]
+    simulator: bool,
+    /// Folder of bar files that the embedded simulator replays (SYMBOL-1min-*.csv); synthetic
+    /// markets without it.
+    #[arg(long, value_name = "DIR", requires = "simulator")]
+    data: Option<PathBuf>,
+    /// Upper bound of the embedded simulator's speed: market seconds in a real second, or max.
+    #[arg(long, value_name = "N", requires = "simulator")]
+    speed: Option<simulator::Speed>,
+    /// Seed of the embedded simulator's market, and of ledger id and jitter.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Begin a new ledger (the former one is put aside) and a new exchange.
+    #[arg(long, requires = "simulator")]
+    fresh: bool,
+    /// Fetch history, show it to the strategies, let the newest bar trade, and end.
+    #[arg(long)]
+    once: bool,
+    /// Needed, with EXECUTION_MODE=live and IBKR_ACCOUNT, to trade real money.
+    #[arg(long)]
+    confirm_live: bool,
+    /// Write the summary as JSON to this file, too.
+    #[arg(long, value_name = "FILE")]
+    summary_json: Option<PathBuf>,
+}
+
+/// Seed of the embedded simulator where none is given.
+const SEED: u64 = 1;
+
+/// Parses nothing more, decides everything: settings, logging, runtime, run, exit code.
+pub(super) fn main(args: RunArgs) -> ExitCode {
+    let prepared = args.settings.layers().map_err(|error| error.to_string()).and_then(|mut layers| {
+        if args.simulator {
+            simulator_settings(&mut layers, args.data.is_some());
+        }
+        Settings::resolve(&layers).map_err(|error| error.to_string())
+    });
+    let settings = match prepared {
+        Ok(settings) => settings,
+        Err(error) => {
+            super::complain(&error);
+            return ExitCode::from(exit::USAGE);
+        }
+    };
+    let state_dir = match settings.state_dir.clone().map_or_else(default_state_dir, Ok) {
+        Ok(dir) => dir,
+        Err(error) => {
+            super::complain(&error);
+            return ExitCode::from(exit::USAGE);
+        }
+    };
+    if let Err(error) = super::logging::init(&settings) {
+        super::complain(&error);
+        return ExitCode::from(exit::USAGE);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            super::complain(&format!("cannot start: {error}"));
+            return ExitCode::from(exit::RESTART);
+        }
+    };
+    let code = runtime.block_on(daemon(args, settings, state_dir));
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+/// What the embedded simulator needs otherwise than a gateway, where nobody said anything.
+fn simulator_settings(layers: &mut Layers, replay: bool) {
+    let mut default = |name: &str, value: &str| layers.set_default(name, value, Source::Simulator);
+    default("PROBE_INTERVAL", "0.25");
+    default("MESSAGE_RATE", "1000");
+    default("HISTORICAL_PACING", "no");
+    default("SETTLE_TIME", "0.2");
+    if !replay {
+        default("DATA_BAR_SIZE", "5 secs");
+        default("DATA_DURATION", "3600 S");
+        default("CALENDAR", "always");
+    }
+}
+
+/// The platform's own place for state.
+fn default_state_dir() -> Result<PathBuf, String> {
+    use etcetera::BaseStrategy;
+    let base = etcetera::choose_base_strategy()
+        .map_err(|error| format!("cannot find a state directory ({error}): name one with --state-dir"))?;
+    Ok(base.state_dir().unwrap_or_else(|| base.data_dir()).join("robo-trader"))
+}
+
+async fn daemon(args: RunArgs, mut settings: Settings, state_dir: PathBuf) -> u8 {
+    let stop = CancellationToken::new();
+    let (progress, followed) = watch::channel(Progress::default());
+    let mut helpers = tokio::task::JoinSet::new();
+    helpers.spawn(signals(stop.clone()));
+    let embedded = if args.simulator {
+        match embed(&args, &settings, &state_dir, followed).await {
+            Ok(running) => Some(running),
+            Err(error) => {
+                error!("the simulator cannot start: {error}");
+                return exit::HUMAN;
+            }
+        }
+    } else {
+        None
+    };
+    if let Some(running) = &embedded {
+        settings.connection.host = running.address.ip().to_string();
+        settings.connection.port = running.address.port();
+        settings.connection.account = None;
+        helpers.spawn(stop_at_tape_end(running.tape_finished(), stop.clone()));
+    }
+    let config = RunConfig {
+        settings,
+        state_dir,
+        confirmed_live: args.confirm_live,
+        once: args.once,
+        seed: args.seed.or(args.simulator.then_some(SEED)),
+        fresh: args.fresh,
+        progress,
+        stop,
+    };
+    let (summary, result) = runner::run(config).await;
+    if let Some(running) = embedded {
+        match running.stop().await {
+            Ok(account) => info!("simulator's account at the end:\n{account}"),
+            Err(error) => error!("the simulator did not end well: {error}"),
+        }
+    }
+    helpers.shutdown().await;
+    conclude(&summary, result, args.summary_json.as_deref())
+}
+
+/// Prints the summary and decides on the exit code.
+fn conclude(summary: &Summary, result: Result<(), runner::RunError>, json: Option<&Path>) -> u8 {
+    let mut code = match &result {
+        Ok(()) => exit::DONE,
+        Err(error) => {
+            error!(exit_code = error.code(), "{error}");
+            error.code()
+        }
+    };
+    if super::say(summary) != ExitCode::SUCCESS {
+        warn!("the summary could not be printed");
+    }
+    if let Some(path) = json {
+        let written = serde_json::to_vec_pretty(summary)
+            .map_err(|error| error.to_string())
+            .and_then(|bytes| std::fs::write(path, bytes).map_err(|error| error.to_string()));
+        if let Err(error) = written {
+            error!("--summary-json {}: {error}", path.display());
+            code = if code == exit::DONE { exit::RESTART } else { code };
+        }
+    }
+    code
+}
+
+async fn embed(
+    args: &RunArgs,
+    settings: &Settings,
+    state_dir: &Path,
+    progress: watch::Receiver<Progress>,
+) -> Result<simulator::Running, simulator::SimulatorError> {
+    let source = match &args.data {
+        Some(dir) => simulator::Source::Replay { dir: dir.clone() },
+        None => simulator::Source::Synthetic { always_open: true },
+    };
+    let defaults = simulator::SimulatorConfig::default();
+    let config = simulator::SimulatorConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        account: settings.connection.account.clone().unwrap_or_else(|| defaults.account.clone()),
+        cash: settings.default_cash,
+        seed: args.seed.unwrap_or(SEED),
+        source,
+        speed: args.speed.unwrap_or(simulator::Speed::Times(10.0)),
+        symbols: settings.symbols.iter().map(|(symbol, _)| symbol.clone()).collect(),
+        state_dir: Some(state_dir.join("simulator").join("exchange")),
+        fresh: args.fresh,
+        message_rate: 0,
+        progress: Some(progress),
+        decision_size: Some(settings.bar_size),
+        allow_short: settings.limits.allow_short,
+        ..defaults
+    };
+    simulator::start(config).await
+}
+
+/// At the tape's end the daemon shuts down as on SIGTERM.
+async fn stop_at_tape_end(mut finished: watch::Receiver<bool>, stop: CancellationToken) {
+    match finished.wait_for(|finished| *finished).await {
+        Ok(_) => info!("the tape has been played to its end: shutting down"),
+        Err(_) => error!("the simulator has ended by itself: shutting down"),
+    }
+    stop.cancel();
+}
+
+/// The first signal shuts down, the second ends the process at once.
+async fn signals(stop: CancellationToken) {
+    let name = match first_signal().await {
+        Ok(name) => name,
+        Err(error) => {
+            error!("signals cannot be heard ({error}): stop me by other means");
+            return;
+        }
+    };
+    info!(signal = name, "shutting down: entries are cancelled, stops stay; a second signal ends me at once");
+    stop.cancel();
+    if let Ok(name) = first_signal().await {
+        error!(signal = name, "ended at once by a second signal");
+        std::process::exit(i32::from(exit::RESTART));
+    }
+}
+
+/// Waits for SIGINT or SIGTERM.
+pub(super) async fn first_signal() -> std::io::Result<&'static str> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            result = tokio::signal::ctrl_c() => result.map(|()| "SIGINT"),
+            _ = terminate.recv() => Ok("SIGTERM"),
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        tokio::signal::ctrl_c().await.map(|()| "SIGINT")
+    }
+}

@@ -1,0 +1,410 @@
+//! The desk loop: the one owner of money. Events in; facts journaled; then, and only then,
+//! actions out.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tracing::{error, warn};
+
+use super::fact_log;
+use super::outbox::{Outbox, Overflow};
+use super::view::DeskView;
+use crate::desk::recovery::Stranger;
+use crate::desk::{Action, Desk, Event, Recovered};
+use crate::domain::order::OrderState;
+use crate::domain::progress::Progress;
+use crate::domain::{MarketTime, Symbol};
+use crate::journal::{Durability, JournalError, Writer};
+use crate::tws::{OrderItem, OrderStream};
+
+/// Events taken at most before their facts are journaled.
+const BATCH: usize = 64;
+
+/// Time between two views of the desk, where nothing but bars happens.
+const VIEW_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Why the desk loop stopped. The process ends: without its journal or its invariants it must not
+/// trade.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// Facts could not be kept.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// More orders than the invariants allow.
+    #[error(transparent)]
+    Outbox(#[from] Overflow),
+}
+
+/// What the runner asks of the loop, each with its answer.
+pub enum Command {
+    /// A session begins: its order stream and its outbox.
+    Attach {
+        /// The session's order stream.
+        orders: OrderStream,
+        /// The session's outbox.
+        outbox: Outbox,
+        /// Told when the order stream ends or lags.
+        trouble: mpsc::Sender<Trouble>,
+        /// Answered once attached.
+        done: oneshot::Sender<()>,
+    },
+    /// The broker's state was read.
+    Recover {
+        /// The read.
+        recovered: Box<Recovered>,
+        /// Whether the desk is Ready now, or why this session may never be.
+        done: oneshot::Sender<Result<bool, Stranger>>,
+    },
+    /// The session is over.
+    Detach {
+        /// Why.
+        why: String,
+        /// Answered once its facts are durable.
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// What a session's scope has to do something about.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The order stream ended.
+    OrdersEnded(String),
+    /// The broker's state has to be read again.
+    Reconcile(&'static str),
+}
+
+struct Attached {
+    orders: OrderStream,
+    outbox: Outbox,
+    trouble: mpsc::Sender<Trouble>,
+}
+
+/// The loop's parts.
+pub struct DeskLoop {
+    desk: Desk,
+    journal: Writer,
+    durable_orders: bool,
+    ack_deadline: Duration,
+    attached: Option<Attached>,
+    deadlines: BTreeMap<u64, Instant>,
+    decided: BTreeMap<Symbol, MarketTime>,
+    viewed_at: Option<Instant>,
+    progress: watch::Sender<Progress>,
+    view: watch::Sender<Arc<DeskView>>,
+}
+
+/// The loop's inputs.
+pub struct Inputs {
+    /// Feeds, heartbeat, account.
+    pub events: mpsc::Receiver<Event>,
+    /// The runner.
+    pub commands: mpsc::Receiver<Command>,
+    /// Answered once every event sent before was decided on, and the view shows it.
+    pub barriers: mpsc::Receiver<oneshot::Sender<()>>,
+}
+
+enum Input {
+    Order(Result<OrderItem, crate::tws::StreamEnd>),
+    Command(Command),
+    Event(Event),
+    Overdue(u64),
+    Barrier(oneshot::Sender<()>),
+    Closed,
+}
+
+impl DeskLoop {
+    /// A loop around a desk. `durable_orders`: an order's facts survive a power cut before it is
+    /// sent.
+    pub fn new(
+        desk: Desk,
+        journal: Writer,
+        durable_orders: bool,
+        ack_deadline: Duration,
+        progress: watch::Sender<Progress>,
+        view: watch::Sender<Arc<DeskView>>,
+    ) -> Self {
+        Self {
+            desk,
+            journal,
+            durable_orders,
+            ack_deadline,
+            attached: None,
+            deadlines: BTreeMap::new(),
+            decided: BTreeMap::new(),
+            viewed_at: None,
+            progress,
+            view,
+        }
+    }
+
+    /// Runs until every sender of events and commands is gone; gives the desk back.
+    ///
+    /// # Errors
+    /// The journal or an invariant failed.
+    pub async fn run(mut self, mut inputs: Inputs) -> Result<Desk, DeskError> {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            self.publish(true);
+            let first = self.next(&mut inputs).await;
+            if matches!(first, Input::Closed) {
+                break;
+            }
+            batch.push(first);
+            // What is already waiting shares the transaction; the order stream goes first.
+            while batch.len() < BATCH {
+                match self.ready(&mut inputs) {
+                    Some(input) => batch.push(input),
+                    None => break,
+                }
+            }
+            self.work(&mut batch).await?;
+        }
+        self.journal.close();
+        Ok(self.desk)
+    }
+
+    /// Waits for the next input: the order stream before anything else, so that a fill which the
+    /// gateway sent before a bar is decided before it.
+    async fn next(&mut self, inputs: &mut Inputs) -> Input {
+        let overdue = self.deadlines.iter().min_by_key(|(_, at)| **at).map(|(intent, at)| (*intent, *at));
+        let orders = async {
+            match &mut self.attached {
+                Some(attached) => attached.orders.next().await,
+                None => pending().await,
+            }
+        };
+        let deadline = async {
+            match overdue {
+                Some((intent, at)) => {
+                    tokio::time::sleep_until(at).await;
+                    intent
+                }
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            item = orders => Input::Order(item),
+            Some(command) = inputs.commands.recv() => Input::Command(command),
+            event = inputs.events.recv() => event.map_or(Input::Closed, Input::Event),
+            // After the events, so that none is waiting when it is taken.
+            Some(done) = inputs.barriers.recv() => Input::Barrier(done),
+            intent = deadline => Input::Overdue(intent),
+        }
+    }
+
+    /// What is there without waiting.
+    fn ready(&mut self, inputs: &mut Inputs) -> Option<Input> {
+        use futures::FutureExt;
+        if let Some(attached) = &mut self.attached
+            && let Some(item) = attached.orders.next().now_or_never()
+        {
+            return Some(Input::Order(item));
+        }
+        if let Ok(command) = inputs.commands.try_recv() {
+            return Some(Input::Command(command));
+        }
+        inputs.events.try_recv().ok().map(Input::Event)
+    }
+
+    async fn work(&mut self, batch: &mut Vec<Input>) -> Result<(), DeskError> {
+        let mut records = Vec::new();
+        let mut actions = Vec::new();
+        let mut answers: Vec<Answer> = Vec::new();
+        let mut reconcile = None;
+        for input in batch.drain(..) {
+            let event = match input {
+                Input::Closed => continue,
+                Input::Barrier(done) => {
+                    self.viewed_at = None;
+                    answers.push(Answer::Done(done));
+                    continue;
+                }
+                Input::Event(event) => event,
+                Input::Overdue(intent) => {
+                    self.deadlines.remove(&intent);
+                    Event::Overdue { intent }
+                }
+                Input::Order(Ok(OrderItem::Update(update))) => Event::Order(update),
+                Input::Order(Ok(OrderItem::Lagged)) => {
+                    reconcile = Some("order updates were lost on the way");
+                    Event::Fenced
+                }
+                Input::Order(Err(end)) => {
+                    self.orders_ended(end.to_string());
+                    continue;
+                }
+                Input::Command(command) => match self.command(command, &mut answers) {
+                    Some(event) => event,
+                    None => continue,
+                },
+            };
+            self.note_decided(&event);
+            let decided = self.desk.decide(event);
+            records.extend(decided.records);
+            actions.extend(decided.actions);
+            if decided.wants_reconcile {
+                reconcile = Some("the desk is in doubt");
+            }
+        }
+        self.settle(records, actions).await?;
+        if let Some(why) = reconcile {
+            self.tell_trouble(Trouble::Reconcile(why));
+        }
+        for answer in answers {
+            answer.send(&self.desk);
+        }
+        Ok(())
+    }
+
+    /// Facts first, then actions.
+    async fn settle(
+        &mut self,
+        records: Vec<crate::domain::book::Record>,
+        actions: Vec<Action>,
+    ) -> Result<(), DeskError> {
+        for record in &records {
+            fact_log::log(record);
+        }
+        let any = !records.is_empty();
+        let ordered = self.durable_orders && records.iter().any(|record| record.fact.precedes_an_order());
+        let durability = if ordered { Durability::PowerCut } else { Durability::Process };
+        self.journal.append(records, durability).await?;
+        let now = Instant::now();
+        for action in actions {
+            let intent = match &action {
+                Action::Submit(order) => Some(order.ticket().order_ref.intent),
+                Action::Cancel { intent, .. } => Some(*intent),
+                Action::Amend(_) => None,
+            };
+            if let Some(intent) = intent {
+                self.deadlines.insert(intent, now + self.ack_deadline);
+            }
+            match &self.attached {
+                Some(attached) => attached.outbox.release(action)?,
+                None => warn!(?action, "not sent: no session"),
+            }
+        }
+        if any {
+            let book = self.desk.book();
+            self.deadlines.retain(|intent, _| {
+                book.order(*intent).is_some_and(|o| matches!(o.state, OrderState::Sent | OrderState::Cancelling))
+            });
+        }
+        self.publish(!any);
+        Ok(())
+    }
+
+    fn command(&mut self, command: Command, answers: &mut Vec<Answer>) -> Option<Event> {
+        match command {
+            Command::Attach { orders, outbox, trouble, done } => {
+                self.attached = Some(Attached { orders, outbox, trouble });
+                answers.push(Answer::Done(done));
+                None
+            }
+            Command::Recover { recovered, done } => match self.desk.admits(&recovered) {
+                Ok(()) => {
+                    answers.push(Answer::Ready(done));
+                    Some(Event::Recovered(recovered))
+                }
+                Err(stranger) => {
+                    answers.push(Answer::Refused(done, stranger));
+                    None
+                }
+            },
+            Command::Detach { why, done } => {
+                // The outbox goes with its session: nothing of it can leave through another.
+                self.attached = None;
+                self.deadlines.clear();
+                answers.push(Answer::Done(done));
+                Some(Event::Lost { why })
+            }
+        }
+    }
+
+    fn orders_ended(&mut self, why: String) {
+        self.tell_trouble(Trouble::OrdersEnded(why));
+        self.attached = None;
+    }
+
+    fn tell_trouble(&self, trouble: Trouble) {
+        let Some(attached) = &self.attached else { return };
+        // A full queue holds a request already; a closed one belongs to a scope that is ending.
+        match attached.trouble.try_send(trouble) {
+            Ok(()) | Err(mpsc::error::TrySendError::Full(_) | mpsc::error::TrySendError::Closed(_)) => {}
+        }
+    }
+
+    fn note_decided(&mut self, event: &Event) {
+        let (contract, end) = match event {
+            Event::Bar { contract, bar, .. } | Event::Warmed { contract, bar, .. } => (*contract, bar.end),
+            Event::Listed(_)
+            | Event::Time(_)
+            | Event::Recovered(_)
+            | Event::Lost { .. }
+            | Event::Link { .. }
+            | Event::Order(_)
+            | Event::Account(_)
+            | Event::Overdue { .. }
+            | Event::Fenced
+            | Event::ShuttingDown => return,
+        };
+        if let Some(symbol) = self.desk.marks().symbol(contract) {
+            let last = self.decided.entry(symbol).or_insert(end);
+            *last = end.max(*last);
+        }
+    }
+
+    /// Publishes how far the desk has come, and (at once where something happened, else at most
+    /// ten times a second) what it looks like.
+    fn publish(&mut self, may_wait: bool) {
+        let book = self.desk.book();
+        let state = |wanted: fn(OrderState) -> bool| {
+            u64::try_from(book.live_orders().filter(|order| wanted(order.state)).count()).unwrap_or(u64::MAX)
+        };
+        let waiting = self.attached.as_ref().map_or(0, |attached| attached.outbox.waiting());
+        let progress = Progress {
+            ready: self.desk.is_ready(),
+            decided: self.decided.clone(),
+            executions: book.counts().executions,
+            commissions: book.counts().costed,
+            working: state(|state| matches!(state, OrderState::Working | OrderState::Cancelling)),
+            unanswered: state(|state| matches!(state, OrderState::Sent | OrderState::Cancelling)) + waiting,
+        };
+        self.progress.send_if_modified(|old| {
+            let changed = *old != progress;
+            *old = progress;
+            changed
+        });
+        let now = Instant::now();
+        if may_wait && self.viewed_at.is_some_and(|at| now - at < VIEW_INTERVAL) {
+            return;
+        }
+        self.viewed_at = Some(now);
+        self.view.send_replace(Arc::new(DeskView::of(&self.desk)));
+    }
+}
+
+/// An answer that waits until its facts are durable.
+enum Answer {
+    Done(oneshot::Sender<()>),
+    Ready(oneshot::Sender<Result<bool, Stranger>>),
+    Refused(oneshot::Sender<Result<bool, Stranger>>, Stranger),
+}
+
+impl Answer {
+    fn send(self, desk: &Desk) {
+        let heard = match self {
+            Self::Done(done) => done.send(()).is_ok(),
+            Self::Ready(done) => done.send(Ok(desk.is_ready())).is_ok(),
+            Self::Refused(done, stranger) => done.send(Err(stranger)).is_ok(),
+        };
+        if !heard {
+            error!("an answer of the desk was not waited for");
+        }
+    }
+}

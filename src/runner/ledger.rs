@@ -1,0 +1,171 @@
+//! Opens the ledger that belongs to a session: its place, its journal, its book.
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use tracing::info;
+
+use super::RunConfig;
+use super::exit::RunError;
+use crate::clock;
+use crate::desk::{Desk, Plan};
+use crate::domain::MarketTime;
+use crate::domain::book::{Book, Counts, LedgerFact};
+use crate::domain::broker::{AccountId, Venue};
+use crate::journal::sqlite::SqliteJournal;
+use crate::journal::{Durability, Journal, Writer};
+use crate::tws::Session;
+
+/// Letters of a ledger's id.
+const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+
+/// Most days of executions that are read back.
+const DAYS_AT_MOST: u32 = 7;
+
+/// Whose ledger is open.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Identity {
+    venue: Venue,
+    account: AccountId,
+}
+
+impl Identity {
+    /// Whether a later session is with the same venue, exchange and account.
+    pub(super) fn check(&self, venue: &Venue, account: &AccountId) -> Result<(), RunError> {
+        if self.venue == *venue && self.account == *account {
+            return Ok(());
+        }
+        Err(RunError::Ledger(format!(
+            "the gateway answers as {} for account {account}, the open ledger is for {} and account {}: \
+             a different gateway listens at this address now",
+            named(venue),
+            named(&self.venue),
+            self.account
+        )))
+    }
+}
+
+fn named(venue: &Venue) -> String {
+    match venue {
+        Venue::Ibkr => "IBKR".to_owned(),
+        Venue::Simulator { exchange } => format!("the simulator's exchange {exchange}"),
+    }
+}
+
+/// An open ledger.
+pub(super) struct Opened {
+    pub(super) desk: Desk,
+    pub(super) writer: Writer,
+    pub(super) before: Counts,
+    pub(super) identity: Identity,
+    pub(super) now: MarketTime,
+}
+
+/// Opens (or begins) the ledger of the session's venue and account, replays its journal, and
+/// writes the facts that begin a run.
+pub(super) fn open(config: &RunConfig, session: &Session, now: MarketTime) -> Result<Opened, RunError> {
+    let (venue, account) = (session.venue().clone(), session.account().clone());
+    let path = SqliteJournal::path(&config.state_dir, venue.as_str(), &account.0);
+    if config.fresh {
+        put_aside(&path)?;
+    }
+    let mut journal = SqliteJournal::open(&path, &account.0)?;
+    let mut book = Book::default();
+    let mut records = 0_u64;
+    journal.replay(1, &mut |row| {
+        book.apply(&row.record);
+        records += 1;
+    })?;
+    if let Some(mine) = book.identity() {
+        if mine.venue != venue || mine.account != account {
+            return Err(RunError::Ledger(format!(
+                "the ledger {} is for {} and account {}, the session is with {} and account {account}: \
+                 choose another --state-dir, or begin anew with --fresh",
+                path.display(),
+                named(&mine.venue),
+                mine.account,
+                named(&venue)
+            )));
+        }
+        info!(records, path = %path.display(), "journal replayed");
+    }
+    let before = book.counts();
+    let mut desk = Desk::new(plan(config, &account), book);
+    let ledger = ledger_id(config.seed.unwrap_or_else(|| clock::wall_now().millis().unsigned_abs()));
+    let opened = LedgerFact::Opened { ledger, venue: venue.clone(), account: account.clone() };
+    let limits = serde_json::to_value(&config.settings.limits)
+        .map_err(|error| RunError::Internal(format!("limits cannot be written: {error}")))?;
+    let facts = desk.open_ledger(opened, limits, now);
+    for record in &facts {
+        super::fact_log::log(record);
+    }
+    journal.append(&facts, Durability::PowerCut, clock::wall_now())?;
+    let writer = Writer::start(Box::new(journal))?;
+    Ok(Opened { desk, writer, before, identity: Identity { venue, account }, now })
+}
+
+/// Moves a former journal away (it is never deleted).
+fn put_aside(path: &std::path::Path) -> Result<(), RunError> {
+    let stamp = clock::wall_now().utc().format("%Y%m%dT%H%M%S%3f").to_string();
+    for suffix in ["", "-wal", "-shm"] {
+        let mut from = path.as_os_str().to_owned();
+        from.push(suffix);
+        let mut to = path.as_os_str().to_owned();
+        to.push(format!(".{stamp}{suffix}"));
+        match std::fs::rename(&from, &to) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(RunError::Ledger(format!(
+                    "cannot move {} aside: {error}",
+                    std::path::Path::new(&from).display()
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn plan(config: &RunConfig, account: &AccountId) -> Plan {
+    let settings = &config.settings;
+    Plan {
+        account: account.clone(),
+        mode: settings.mode,
+        limits: settings.limits.clone(),
+        symbols: settings.symbols.iter().cloned().collect(),
+        bar_size: settings.bar_size,
+        calendar: settings.calendar,
+        freshness: settings.freshness,
+        stop_breached: settings.stop_breached,
+        no_entry_after_open: settings.no_entry_after_open,
+        no_entry_before_close: settings.no_entry_before_close,
+        flat_by_close: settings.flat_by_close,
+        allow_unprotected: settings.allow_unprotected,
+    }
+}
+
+/// A ledger's id: 8 letters and digits, drawn from a seed.
+fn ledger_id(seed: u64) -> String {
+    let mut random = SmallRng::seed_from_u64(seed);
+    (0..8).map(|_| char::from(LETTERS[random.random_range(0..LETTERS.len())])).collect()
+}
+
+/// Days of executions to read back: to the last journaled one (rule 18).
+pub(super) fn days_back(book: &Book, now: MarketTime) -> u32 {
+    let last = book.fills().map(|fill| fill.execution.at).max().unwrap_or(now);
+    let oldest = book.live_orders().map(|order| order.at).min().unwrap_or(now).min(last);
+    let days = now.since(oldest).as_secs().div_ceil(86_400);
+    u32::try_from(days).unwrap_or(DAYS_AT_MOST).min(DAYS_AT_MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_id_is_a_function_of_its_seed_and_fits_an_order_reference() {
+        assert_eq!(ledger_id(7), ledger_id(7));
+        assert_ne!(ledger_id(7), ledger_id(8));
+        let reference = format!("rt-{}-{}", ledger_id(7), u64::MAX);
+        assert!(reference.parse::<crate::domain::OrderRef>().is_ok() && reference.len() <= 40);
+    }
+}

@@ -1,0 +1,123 @@
+//! A session's outbox: what the desk released, sent by priority. It is dropped with its session.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::mpsc;
+use tracing::{error, warn};
+
+use crate::desk::Action;
+use crate::domain::order::Role;
+use crate::domain::{Contract, ContractId};
+use crate::tws::{SendError, Session};
+
+/// The desk's end of the outbox.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    queue: mpsc::Sender<Action>,
+    waiting: Arc<AtomicU64>,
+}
+
+/// The outbox is full: the desk released more than its invariants allow.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the outbox is full: more orders are on their way than the desk may release; this is a defect, nothing more is sent"
+)]
+pub struct Overflow;
+
+impl Outbox {
+    /// An outbox for so many symbols, and the task's end of it. It holds the largest burst there
+    /// can be: every leg of every symbol cancelled, an exit, protection again.
+    pub fn new(symbols: usize) -> (Self, mpsc::Receiver<Action>) {
+        let (queue, actions) = mpsc::channel(8 * symbols + 64);
+        (Self { queue, waiting: Arc::new(AtomicU64::new(0)) }, actions)
+    }
+
+    /// Queues an action. One for a session that just ended is dropped: its order is Unknown by
+    /// then, and reconciliation decides.
+    ///
+    /// # Errors
+    /// The outbox is full.
+    pub fn release(&self, action: Action) -> Result<(), Overflow> {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        match self.queue.try_send(action) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Closed(action)) => {
+                self.waiting.fetch_sub(1, Ordering::SeqCst);
+                warn!(?action, "not sent: its session has ended");
+                Ok(())
+            }
+            Err(mpsc::error::TrySendError::Full(_)) => Err(Overflow),
+        }
+    }
+
+    /// Actions not sent yet.
+    pub fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::SeqCst)
+    }
+}
+
+/// Lower goes first: cancels, exits, stops, entries (rule 15). A bracket's children go with their
+/// entry: the gateway has to know the parent first.
+fn rank(action: &Action) -> u8 {
+    match action {
+        Action::Cancel { .. } => 0,
+        Action::Submit(order) | Action::Amend(order) => match (order.ticket().role, order.ticket().parent_id) {
+            (Role::Exit, _) => 1,
+            (Role::Stop | Role::Target, None) => 2,
+            (Role::Entry, _) | (Role::Stop | Role::Target, Some(_)) => 3,
+        },
+    }
+}
+
+/// Sends until the session fails or the desk lets go of the outbox.
+///
+/// # Errors
+/// A send that failed in a way that ends the session.
+pub async fn send(
+    session: Session,
+    contracts: BTreeMap<ContractId, Contract>,
+    outbox: Outbox,
+    mut actions: mpsc::Receiver<Action>,
+) -> Result<(), SendError> {
+    let waiting = Arc::clone(&outbox.waiting);
+    // Only the desk's end keeps the queue open.
+    drop(outbox);
+    let mut queued: BTreeMap<u8, VecDeque<Action>> = BTreeMap::new();
+    loop {
+        if queued.is_empty() {
+            let Some(action) = actions.recv().await else { return Ok(()) };
+            queued.entry(rank(&action)).or_default().push_back(action);
+        }
+        while let Ok(action) = actions.try_recv() {
+            queued.entry(rank(&action)).or_default().push_back(action);
+        }
+        let Some(mut first) = queued.first_entry() else { continue };
+        let next = first.get_mut().pop_front();
+        if first.get().is_empty() {
+            first.remove();
+        }
+        let Some(action) = next else { continue };
+        let sent = match &action {
+            Action::Submit(order) | Action::Amend(order) => {
+                let ticket = order.ticket();
+                match contracts.get(&ticket.contract) {
+                    Some(contract) => session.submit(ticket, contract).await,
+                    None => {
+                        let reason = format!("contract {} is not resolved in this session", ticket.contract);
+                        Err(SendError::Invalid { order_id: ticket.order_id, reason })
+                    }
+                }
+            }
+            Action::Cancel { order_id, .. } => session.cancel(*order_id).await,
+        };
+        waiting.fetch_sub(1, Ordering::SeqCst);
+        match sent {
+            Ok(()) => {}
+            // It stays unanswered, becomes Unknown at its deadline and is settled by two reads.
+            Err(error) if error.never_left() => error!(%error, "order not sent"),
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,447 @@
+//! A session's scope: everything that lives and dies with one session.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::desk_loop::{Command, Trouble};
+use super::exit::RunError;
+use super::outbox::{self, Outbox};
+use super::view::DeskView;
+use crate::config::Settings;
+use crate::desk::{Event, Recovered};
+use crate::domain::{Contract, ContractId, MarketTime, Symbol};
+use crate::feed::{Feed, FeedConfig, FeedError, Track};
+use crate::robust_connection::{HealthPolicy, health};
+use crate::tws::{Link, Notice, Notices, RequestError, SendError, Session};
+
+/// First wait before a feed that ended is started again; it doubles up to the second.
+const FEED_WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// Reads of the broker's state that may leave something in doubt before the session is given up.
+const READS: u32 = 20;
+
+/// Time between reads of the account's money.
+const ACCOUNT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What a scope works with.
+pub struct Scope<'a> {
+    /// The settings.
+    pub settings: &'a Settings,
+    /// The session.
+    pub session: Session,
+    /// The contracts to trade.
+    pub contracts: Vec<Contract>,
+    /// Their strategies.
+    pub tracks: &'a BTreeMap<Symbol, Arc<Mutex<Track>>>,
+    /// To the desk.
+    pub events: mpsc::Sender<Event>,
+    /// To the desk, with answers.
+    pub commands: mpsc::Sender<Command>,
+    /// Asks the desk to answer once it has decided on everything sent to it before.
+    pub barriers: mpsc::Sender<oneshot::Sender<()>>,
+    /// What the desk looks like.
+    pub view: watch::Receiver<Arc<DeskView>>,
+    /// How bars come.
+    pub feed: FeedConfig,
+    /// Every closed bar of history once, then the end.
+    pub once: bool,
+    /// Days of executions to read back.
+    pub last_n_days: u32,
+    /// Told to stop.
+    pub stop: CancellationToken,
+}
+
+/// How a session ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// It was lost, or is no good any more.
+    Lost {
+        /// Why.
+        why: String,
+        /// Whether it was Ready once.
+        was_ready: bool,
+    },
+    /// The daemon stops, or has done what it was to do once.
+    Done,
+    /// Nothing can be done with such sessions.
+    Failed(RunError),
+}
+
+/// What the parts of a scope report.
+enum Report {
+    Lost(String),
+    Failed(RunError),
+    Feed(Symbol, Result<(), FeedError>),
+    Sender(Result<(), SendError>),
+}
+
+impl Scope<'_> {
+    /// Runs the session until it ends. `held` is called once it is Ready and answered a probe.
+    pub async fn run(self, held: impl FnOnce()) -> Ended {
+        let (Some(orders), Some(notices)) = (self.session.take_orders(), self.session.take_notices()) else {
+            return Ended::Failed(RunError::Internal("the session's streams were taken before".into()));
+        };
+        let (outbox, actions) = Outbox::new(self.contracts.len());
+        let (trouble, mut troubles) = mpsc::channel(16);
+        for contract in &self.contracts {
+            if self.events.send(Event::Listed(contract.clone())).await.is_err() {
+                return desk_gone();
+            }
+        }
+        let (done, attached) = oneshot::channel();
+        let attach = Command::Attach { orders, outbox: outbox.clone(), trouble, done };
+        if self.commands.send(attach).await.is_err() || attached.await.is_err() {
+            return desk_gone();
+        }
+        let by_id: BTreeMap<ContractId, Contract> = self.contracts.iter().map(|c| (c.id, c.clone())).collect();
+        let mut tasks: JoinSet<Report> = JoinSet::new();
+        let session = self.session.clone();
+        tasks.spawn(async move { Report::Sender(outbox::send(session, by_id, outbox, actions).await) });
+        let ended = tokio::select! {
+            () = self.stop.cancelled() => Ended::Done,
+            ended = self.prepared(held, notices, &mut troubles, &mut tasks) => ended,
+        };
+        let ended = match ended {
+            Ended::Done => self.wind_down(&mut tasks).await,
+            Ended::Lost { .. } | Ended::Failed(_) => ended,
+        };
+        tasks.shutdown().await;
+        ended
+    }
+
+    async fn prepared(
+        &self,
+        held: impl FnOnce(),
+        notices: Notices,
+        troubles: &mut mpsc::Receiver<Trouble>,
+        tasks: &mut JoinSet<Report>,
+    ) -> Ended {
+        let lost = |why: String| Ended::Lost { why, was_ready: false };
+        let (broker_time, time) = watch::channel(MarketTime::MIN);
+        match self.session.server_time().await {
+            Ok(at) => {
+                broker_time.send_replace(at);
+            }
+            Err(error) => return lost(error.to_string()),
+        }
+        if let Err(ended) = self.reconcile("a new session").await {
+            return ended;
+        }
+        // Ready, and it still answers: the breaker's success.
+        if let Err(error) = self.session.server_time().await {
+            return lost(error.to_string());
+        }
+        held();
+        self.spawn_watchers(notices, broker_time, tasks);
+        let histories = Arc::new(Semaphore::new(self.settings.max_concurrent));
+        for contract in &self.contracts {
+            self.spawn_feed(contract, Duration::ZERO, &time, &histories, tasks);
+        }
+        if self.once { self.one_pass(tasks).await } else { self.watch(troubles, &time, &histories, tasks).await }
+    }
+
+    /// Reads the broker's state until the desk is Ready with it (rules 16 and 17).
+    async fn reconcile(&self, why: &str) -> Result<(), Ended> {
+        info!(why, "reconciling with the broker");
+        for read in 1..=READS {
+            let snapshot = self.session.snapshot(self.last_n_days).await.map_err(|error| Ended::Lost {
+                why: format!("reading the broker's state: {error}"),
+                was_ready: false,
+            })?;
+            let recovered = Box::new(Recovered { client_id: self.session.client_id(), snapshot });
+            let (done, answer) = oneshot::channel();
+            let asked = self.commands.send(Command::Recover { recovered, done }).await;
+            match (asked, answer.await) {
+                (Ok(()), Ok(Ok(true))) => return Ok(()),
+                (Ok(()), Ok(Ok(false))) => info!(read, "something is in doubt: reading again after the settle time"),
+                (Ok(()), Ok(Err(stranger))) => return Err(Ended::Failed(stranger.into())),
+                (Err(_), _) | (_, Err(_)) => return Err(desk_gone()),
+            }
+            tokio::time::sleep(self.settings.settle_time).await;
+        }
+        Err(Ended::Lost { why: format!("{READS} reads of the broker's state do not agree"), was_ready: false })
+    }
+
+    fn spawn_watchers(&self, notices: Notices, broker_time: watch::Sender<MarketTime>, tasks: &mut JoinSet<Report>) {
+        let policy = HealthPolicy {
+            interval: self.settings.connection.probe_interval,
+            deadline: self.settings.connection.probe_deadline,
+            misses: self.settings.connection.probe_misses,
+        };
+        let (session, events) = (self.session.clone(), self.events.clone());
+        tasks.spawn(async move {
+            let broker_time = Arc::new(broker_time);
+            let probe = || {
+                let (session, events, broker_time) = (session.clone(), events.clone(), Arc::clone(&broker_time));
+                async move {
+                    let at = session.server_time().await?;
+                    broker_time.send_if_modified(|time| {
+                        let later = at > *time;
+                        *time = at.max(*time);
+                        later
+                    });
+                    // A desk that is gone ends the run elsewhere.
+                    match events.send(Event::Time(at)).await {
+                        Ok(()) | Err(_) => Ok::<(), RequestError>(()),
+                    }
+                }
+            };
+            let lost = health::lost(&policy, probe).await;
+            Report::Lost(format!("{} probes missed in a row, the last: {}", lost.misses, lost.last))
+        });
+        let events = self.events.clone();
+        tasks.spawn(async move { listen(notices, events).await });
+        let (session, events) = (self.session.clone(), self.events.clone());
+        tasks.spawn(async move { read_account(session, events).await });
+    }
+
+    fn spawn_feed(
+        &self,
+        contract: &Contract,
+        wait: Duration,
+        time: &watch::Receiver<MarketTime>,
+        histories: &Arc<Semaphore>,
+        tasks: &mut JoinSet<Report>,
+    ) {
+        let Some(track) = self.tracks.get(&contract.symbol) else { return };
+        let feed = Feed {
+            session: self.session.clone(),
+            contract: contract.clone(),
+            track: Arc::clone(track),
+            inbox: self.events.clone(),
+            broker_time: time.clone(),
+            histories: Arc::clone(histories),
+            config: self.feed.clone(),
+        };
+        let (symbol, once) = (contract.symbol.clone(), self.once);
+        tasks.spawn(async move {
+            tokio::time::sleep(wait).await;
+            Report::Feed(symbol, if once { feed.once().await } else { feed.run().await })
+        });
+    }
+
+    /// Watches over the session's parts until one of them ends it.
+    async fn watch(
+        &self,
+        troubles: &mut mpsc::Receiver<Trouble>,
+        time: &watch::Receiver<MarketTime>,
+        histories: &Arc<Semaphore>,
+        tasks: &mut JoinSet<Report>,
+    ) -> Ended {
+        let lost = |why: String| Ended::Lost { why, was_ready: true };
+        let mut waits: BTreeMap<Symbol, (Duration, Instant)> = BTreeMap::new();
+        loop {
+            tokio::select! {
+                // The desk's troubles with the session come first: they fence orders.
+                biased;
+                trouble = troubles.recv() => match trouble {
+                    Some(Trouble::OrdersEnded(why)) => return lost(format!("the order stream ended: {why}")),
+                    Some(Trouble::Reconcile(why)) => {
+                        while troubles.try_recv().is_ok() {}
+                        if let Err(ended) = self.reconcile(why).await {
+                            return ended;
+                        }
+                    }
+                    None => return desk_gone(),
+                },
+                report = tasks.join_next() => match report {
+                    Some(Ok(Report::Feed(symbol, result))) => {
+                        let Err(error) = result else { continue };
+                        if matches!(error, FeedError::Stopped) {
+                            continue;
+                        }
+                        let wait = longer(&mut waits, &symbol);
+                        warn!(%symbol, wait_s = wait.as_secs_f64(), "feed ended: {error}; it starts again after the wait");
+                        if let Some(contract) = self.contracts.iter().find(|c| c.symbol == symbol) {
+                            self.spawn_feed(contract, wait, time, histories, tasks);
+                        }
+                    }
+                    Some(Ok(report)) => return finished(report),
+                    Some(Err(error)) => return Ended::Failed(RunError::Internal(error.to_string())),
+                    None => return desk_gone(),
+                },
+            }
+        }
+    }
+
+    /// One pass over history for every symbol, then until every order sent is answered or in
+    /// doubt.
+    async fn one_pass(&self, tasks: &mut JoinSet<Report>) -> Ended {
+        let mut left = self.contracts.len();
+        while left > 0 {
+            match tasks.join_next().await {
+                Some(Ok(Report::Feed(_, Ok(())))) => left -= 1,
+                Some(Ok(Report::Feed(symbol, Err(error)))) => {
+                    error!(%symbol, "no bars: {error}");
+                    return Ended::Failed(RunError::Once(format!("{symbol}: {error}")));
+                }
+                Some(Ok(report)) => return finished(report),
+                Some(Err(error)) => return Ended::Failed(RunError::Internal(error.to_string())),
+                None => return desk_gone(),
+            }
+        }
+        let mut view = self.view.clone();
+        if self.barrier().await.is_err() {
+            return desk_gone();
+        }
+        let decided = self.settings.ack_deadline + self.settings.settle_time;
+        let answered = async { view.wait_for(|view| view.unanswered_orders == 0).await.is_ok() };
+        match tokio::time::timeout(decided, answered).await {
+            Ok(true) => {}
+            Ok(false) => return desk_gone(),
+            Err(_) => warn!("some orders are unanswered at the deadline: in doubt until the next run"),
+        }
+        Ended::Done
+    }
+
+    /// Waits until the desk has decided on every event sent so far, and shows it.
+    async fn barrier(&self) -> Result<(), ()> {
+        let (done, passed) = oneshot::channel();
+        self.barriers.send(done).await.map_err(|_| ())?;
+        passed.await.map_err(|_| ())
+    }
+
+    /// Stops the feeds, lets the desk cancel entries and make stops right, and waits for it
+    /// within the grace time.
+    async fn wind_down(&self, tasks: &mut JoinSet<Report>) -> Ended {
+        if self.once || !self.view.borrow().ready {
+            return Ended::Done;
+        }
+        if self.events.send(Event::ShuttingDown).await.is_err() {
+            return desk_gone();
+        }
+        if self.barrier().await.is_err() {
+            return desk_gone();
+        }
+        let mut view = self.view.clone();
+        let quiet =
+            async { view.wait_for(|view| view.working_trades == 0 && view.unanswered_orders == 0).await.is_ok() };
+        tokio::select! {
+            done = tokio::time::timeout(self.settings.shutdown_grace.mul_f64(0.7), quiet) => {
+                if done.is_err() {
+                    let view = self.view.borrow();
+                    warn!(
+                        working = view.working_trades, unanswered = view.unanswered_orders,
+                        "shutting down with orders still on their way: the next start reconciles them"
+                    );
+                }
+            }
+            Some(Ok(report)) = tasks.join_next() => {
+                if let Report::Lost(why) = report {
+                    warn!("session lost while shutting down: {why}");
+                }
+            }
+        }
+        Ended::Done
+    }
+}
+
+fn desk_gone() -> Ended {
+    Ended::Failed(RunError::Internal("the desk loop has ended".into()))
+}
+
+fn finished(report: Report) -> Ended {
+    let lost = |why: String| Ended::Lost { why, was_ready: true };
+    match report {
+        Report::Lost(why) => lost(why),
+        Report::Failed(error) => Ended::Failed(error),
+        Report::Sender(Err(error)) => lost(error.to_string()),
+        Report::Sender(Ok(())) => lost("the outbox was closed".into()),
+        Report::Feed(symbol, _) => lost(format!("the feed of {symbol} ended")),
+    }
+}
+
+/// The wait before a feed starts again: doubled from time to time, begun anew after a quiet while.
+fn longer(waits: &mut BTreeMap<Symbol, (Duration, Instant)>, symbol: &Symbol) -> Duration {
+    let (first, most) = FEED_WAITS;
+    let now = Instant::now();
+    let wait = match waits.get(symbol) {
+        Some((wait, at)) if now - *at < 2 * most => (*wait * 2).min(most),
+        Some(_) | None => first,
+    };
+    waits.insert(symbol.clone(), (wait, now));
+    wait
+}
+
+/// Turns the gateway's notices into events and log lines.
+async fn listen(mut notices: Notices, events: mpsc::Sender<Event>) -> Report {
+    while let Some(notice) = notices.next().await {
+        let event = match notice {
+            Notice::Link(Link::Down) => {
+                error!("TWS has lost its link to IBKR: no orders until it is back");
+                Some(Event::Link { up: false })
+            }
+            Notice::Link(Link::RestoredDataKept) => Some(Event::Link { up: true }),
+            Notice::Link(Link::RestoredDataLost) => {
+                // Subscriptions are gone: a new session subscribes and reconciles everything.
+                return Report::Lost("TWS's link is back, but its subscriptions were lost".into());
+            }
+            Notice::Farm(farm) => {
+                match farm.state {
+                    crate::tws::FarmState::Broken => warn!(kind = ?farm.kind, farm = %farm.name, "data farm is down"),
+                    state => info!(kind = ?farm.kind, farm = %farm.name, ?state, "data farm"),
+                }
+                None
+            }
+            Notice::PortReset { text } => {
+                error!("the gateway's port was reset: {text}");
+                None
+            }
+            Notice::TooFast { text } => {
+                warn!("the gateway says that we send too fast: {text}");
+                None
+            }
+            Notice::ReadOnly { text } => {
+                let why = format!("the gateway's API is read-only ({text}): clear \"Read-Only API\" in its settings");
+                return Report::Failed(RunError::Mode(why));
+            }
+            Notice::Unreadable { text } => {
+                warn!("a message of the gateway cannot be read: {text}");
+                None
+            }
+            Notice::Other { code, text, informational } => {
+                if informational {
+                    info!(code, "gateway: {text}")
+                } else {
+                    warn!(code, "gateway: {text}")
+                }
+                None
+            }
+            Notice::Lagged => {
+                warn!("notices were lost on the way: reconciling");
+                Some(Event::Fenced)
+            }
+        };
+        if let Some(event) = event
+            && events.send(event).await.is_err()
+        {
+            break;
+        }
+    }
+    Report::Lost("the gateway closed the connection".into())
+}
+
+/// Reads the account's money now and then.
+async fn read_account(session: Session, events: mpsc::Sender<Event>) -> Report {
+    let mut tick = tokio::time::interval(ACCOUNT_INTERVAL);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        match session.account_state().await {
+            Ok(state) => {
+                if events.send(Event::Account(state)).await.is_err() {
+                    return Report::Lost("the desk is gone".into());
+                }
+            }
+            Err(RequestError::SessionLost { reason }) => return Report::Lost(reason),
+            Err(error) => warn!("account: {error}"),
+        }
+    }
+}
