@@ -22,7 +22,7 @@ impl Desk {
             return false;
         }
         // A failed exit puts the stop back and tries again with the next fresh bar.
-        if self.failed.contains(&contract) && trigger != Trigger::FreshBar {
+        if self.failed_exits.contains(&contract) && trigger != Trigger::FreshBar {
             return false;
         }
         if self.plan.mode == Mode::Observe {

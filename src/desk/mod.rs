@@ -143,8 +143,10 @@ pub struct Desk {
     ready: bool,
     link_up: bool,
     stopping: bool,
-    /// Contracts whose last exit or stop failed: not tried again before a fresh bar.
-    failed: BTreeSet<ContractId>,
+    /// Contracts whose last exit failed: not tried again before a fresh bar.
+    failed_exits: BTreeSet<ContractId>,
+    /// Contracts whose last stop (or change of one) was refused: likewise.
+    failed_stops: BTreeSet<ContractId>,
     /// Targets already observed in observe mode.
     observed: BTreeMap<ContractId, MarketTime>,
     /// Orders whose differing terms were sent again once.
@@ -166,7 +168,8 @@ impl Desk {
             ready: false,
             link_up: true,
             stopping: false,
-            failed: BTreeSet::new(),
+            failed_exits: BTreeSet::new(),
+            failed_stops: BTreeSet::new(),
             observed: BTreeMap::new(),
             repaired: BTreeSet::new(),
             pending_read: None,
@@ -243,7 +246,8 @@ impl Desk {
             self.accept(contract, target, !fresh);
         }
         if fresh {
-            self.failed.remove(&contract);
+            self.failed_exits.remove(&contract);
+            self.failed_stops.remove(&contract);
             self.refresh(contract);
             self.watch_daily_loss();
             self.drive(contract, Trigger::FreshBar);

@@ -45,15 +45,16 @@ impl Desk {
     ) {
         let ours_to_cancel = before == OrderState::Cancelling;
         match (role, event) {
-            (_, OrderEvent::Completed) => {}
+            // One that never arrived may be decided anew by a later bar (rule 17).
+            (_, OrderEvent::Completed) | (Role::Entry, OrderEvent::NotFound) => {}
             (Role::Entry, OrderEvent::Rejected) => self.disarm(contract, Disarm::Rejected),
             (Role::Entry, _) if !ours_to_cancel => self.disarm(contract, Disarm::Expired),
             (Role::Exit, _) if !ours_to_cancel => {
-                self.failed.insert(contract);
+                self.failed_exits.insert(contract);
                 self.incident(Some(contract), "exit_failed", format!("exit {intent} ended unfilled: {note}"));
             }
             (Role::Stop, OrderEvent::Rejected) => {
-                self.failed.insert(contract);
+                self.failed_stops.insert(contract);
                 self.incident(Some(contract), "stop_rejected", format!("stop {intent} was rejected: {note}"));
             }
             (Role::Entry | Role::Exit | Role::Stop | Role::Target, _) => {}
@@ -188,7 +189,7 @@ impl Desk {
             OrderNews::ChangeRefused => {
                 let contract = self.book.order(intent).map(|order| order.ticket.contract);
                 if let Some(contract) = contract {
-                    self.failed.insert(contract);
+                    self.failed_stops.insert(contract);
                 }
                 self.incident(contract, "change_refused", format!("order {intent}: {note}"));
             }

@@ -27,10 +27,13 @@ impl Desk {
             }
             return;
         }
+        if self.failed_stops.contains(&contract) {
+            return;
+        }
         self.resize_legs(contract, held);
         let unprotected = !self.book.live_in(contract).any(|order| order.ticket.role == Role::Stop);
         let wants_stop = self.plan_of(contract).is_some_and(|plan| plan.stop != StopPolicy::None);
-        if unprotected && wants_stop && !self.failed.contains(&contract) {
+        if unprotected && wants_stop {
             self.place_stop(contract, held);
         }
     }
