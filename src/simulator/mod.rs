@@ -1,1 +1,4 @@
 //! simulator.
+
+mod wire;
+mod words;
