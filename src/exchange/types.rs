@@ -142,6 +142,9 @@ pub enum Refusal {
         /// Initial margin after the trade.
         margin: Usd,
     },
+    /// It would sell shares that are not held and cannot be borrowed (IBKR 201).
+    #[error("The contract is not available for short sale.")]
+    NotBorrowable,
     /// Its price is off the contract's grid (IBKR 110).
     #[error("The price does not conform to the minimum price variation for this contract.")]
     PriceStep,
@@ -156,6 +159,20 @@ pub enum Refusal {
     Invalid(String),
 }
 
+impl Refusal {
+    /// IBKR's code for it.
+    pub fn code(&self) -> i32 {
+        match self {
+            Self::DuplicateId => 103,
+            Self::ModifyFilled => 104,
+            Self::ModifyMismatch => 105,
+            Self::PriceStep => 110,
+            Self::Margin { .. } | Self::NotBorrowable => 201,
+            Self::Invalid(_) => 321,
+        }
+    }
+}
+
 /// Why a cancel is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CancelRefusal {
@@ -165,6 +182,16 @@ pub enum CancelRefusal {
     /// It has ended (IBKR 10148).
     #[error("cannot be cancelled, state: {0:?}")]
     Ended(Status),
+}
+
+impl CancelRefusal {
+    /// IBKR's code for it.
+    pub fn code(self) -> i32 {
+        match self {
+            Self::NotFound => 10_147,
+            Self::Ended(_) => 10_148,
+        }
+    }
 }
 
 /// What comes out.

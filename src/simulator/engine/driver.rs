@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::Engine;
 use super::lockstep::{Counts, LockStep, Verdict};
 use super::streams::FORMING_EVERY;
 use crate::calendar::{Calendar, Day};
 use crate::domain::progress::Progress;
-use crate::domain::{Bar, ContractId, MarketTime, Price, Symbol};
+use crate::domain::{Bar, ContractId, MarketTime, Symbol};
 use crate::simulator::config::Speed;
 use crate::simulator::market::Market;
 use crate::tape::Step;
@@ -181,7 +181,7 @@ impl Engine {
             return wake;
         }
         let Some(next) = self.market.next_instant() else {
-            if self.market.is_replay() {
+            if self.market.finished() {
                 self.finish();
                 return Wake::Now;
             }
@@ -299,10 +299,7 @@ impl Engine {
             }
             Action::Open { contract, at, price } => {
                 self.driver.in_bar.insert(contract);
-                let Some(exact) = Price::from_f64(price) else {
-                    return warn!(%contract, price, "an opening price that is no price was left out");
-                };
-                let events = self.exchange.open(contract, at, exact, self.is_regular(at));
+                let events = self.exchange.open(contract, at, price, self.is_regular(at));
                 self.deliver(events);
                 self.publish_open(contract, at, price);
                 self.driver.hold(None);

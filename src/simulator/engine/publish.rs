@@ -6,14 +6,13 @@ use tokio::time::Instant;
 
 use super::Engine;
 use super::streams::{BarStream, FORMING_EVERY, TickStream, merged};
-use crate::domain::{Bar, ContractId, MarketTime, Price};
-use crate::simulator::prices::Show;
+use crate::domain::{Bar, ContractId, MarketTime};
 use crate::simulator::requests::market_data::changed_ticks;
 use crate::simulator::sessions::ConnectionId;
 use crate::simulator::wire::history::{HistoricalDataBar, HistoricalDataUpdate};
 use crate::simulator::wire::ids::answer;
 use crate::simulator::wire::market_data::RealTimeBarTick;
-use crate::simulator::{bar_words, market::Quote};
+use crate::simulator::bar_words;
 
 /// An update of a bar stream, to be sent.
 struct Update {
@@ -134,10 +133,8 @@ impl Engine {
         contracts.extend(self.clients.iter().flat_map(|(_, c)| c.ticks.values().map(|stream| stream.contract)));
         for contract in contracts {
             let Some(part) = self.market.forming(contract, now) else { continue };
-            if let Some(price) = Price::from_f64(part.close) {
-                let events = self.exchange.touch(contract, now, price);
-                self.deliver(events);
-            }
+            let events = self.exchange.touch(contract, now, part.close);
+            self.deliver(events);
             let regular = self.is_regular(part.time);
             let mut updates = Vec::new();
             for (to, client) in self.clients.iter_mut() {
@@ -178,12 +175,11 @@ impl Engine {
             return;
         }
         let Some(quote) = self.market.quote(contract) else { return };
-        let last: Quote = quote;
         let mut changed = Vec::new();
         for (to, client) in self.clients.iter_mut() {
             for (req_id, stream) in client.ticks.iter_mut().filter(|(_, stream)| follows(stream)) {
                 stream.at = Some(real);
-                changed.push((to, changed_ticks(*req_id, stream, &last, at)));
+                changed.push((to, changed_ticks(*req_id, stream, &quote, at)));
             }
         }
         for (to, ticks) in changed {
@@ -205,11 +201,4 @@ fn real_time_bar(req_id: i32, bar: &Bar) -> RealTimeBarTick {
         wap: words.wap,
         count: words.bar_count,
     }
-}
-
-/// Used by requests that subscribe: the bar that is forming now, from what the market has.
-pub fn forming_now(engine: &Engine, stream: &BarStream) -> Option<Bar> {
-    let from = engine.calendar.bar_open(engine.now, stream.size);
-    let bars = engine.market.bars(stream.contract, stream.size, from, engine.now, stream.regular_only);
-    bars.last().copied().filter(|bar| bar.end > engine.now && matches!(stream.show, _ if stream.show == stream.show || stream.show == Show::Trades))
 }
