@@ -35,8 +35,14 @@ impl Show {
             "BID" => Ok(Self::Bid),
             "ASK" => Ok(Self::Ask),
             "BID_ASK" => Ok(Self::BidAsk),
-            "HISTORICAL_VOLATILITY" | "OPTION_IMPLIED_VOLATILITY" | "FEE_RATE" | "YIELD_BID" | "YIELD_ASK"
-            | "YIELD_BID_ASK" | "YIELD_LAST" | "SCHEDULE" => Err(BadShow::NotServed),
+            "HISTORICAL_VOLATILITY"
+            | "OPTION_IMPLIED_VOLATILITY"
+            | "FEE_RATE"
+            | "YIELD_BID"
+            | "YIELD_ASK"
+            | "YIELD_BID_ASK"
+            | "YIELD_LAST"
+            | "SCHEDULE" => Err(BadShow::NotServed),
             _ => Err(BadShow::Unknown),
         }
     }

@@ -269,26 +269,16 @@ async fn write(
     queued: Arc<AtomicUsize>,
     kill: &CancellationToken,
 ) {
-    let writing = async {
-        let mut frames = Vec::new();
-        while waiting.recv_many(&mut frames, 256).await > 0 {
-            let bytes = frames.concat();
-            frames.clear();
-            let written = writer.write_all(&bytes).await;
-            queued.fetch_sub(bytes.len(), Ordering::Relaxed);
-            if let Err(error) = written {
-                debug!(%error, "write failed");
-                return;
-            }
-        }
-    };
-    tokio::pin!(writing);
-    tokio::select! {
-        () = &mut writing => {}
-        () = kill.cancelled() => {
-            // What was queued before the end (a refusal, a last status) may still be read.
-            if timeout(DRAIN_WITHIN, &mut writing).await.is_err() {
-                debug!("the client did not read its last frames in time");
+    {
+        let writing = drain(&mut writer, &mut waiting, &queued);
+        tokio::pin!(writing);
+        tokio::select! {
+            () = &mut writing => {}
+            () = kill.cancelled() => {
+                // What was queued before the end (a refusal, a last status) may still be read.
+                if timeout(DRAIN_WITHIN, &mut writing).await.is_err() {
+                    debug!("the client did not read its last frames in time");
+                }
             }
         }
     }
@@ -296,5 +286,20 @@ async fn write(
     kill.cancel();
     if let Err(error) = writer.shutdown().await {
         debug!(%error, "the connection was gone already");
+    }
+}
+
+/// Writes frames, many at a time, until the outbox is dropped or the socket fails.
+async fn drain(writer: &mut OwnedWriteHalf, waiting: &mut mpsc::Receiver<Vec<u8>>, queued: &AtomicUsize) {
+    let mut frames = Vec::new();
+    while waiting.recv_many(&mut frames, 256).await > 0 {
+        let bytes = frames.concat();
+        frames.clear();
+        let written = writer.write_all(&bytes).await;
+        queued.fetch_sub(bytes.len(), Ordering::Relaxed);
+        if let Err(error) = written {
+            debug!(%error, "write failed");
+            return;
+        }
     }
 }

@@ -19,11 +19,6 @@ pub fn date_time_zone(at: MarketTime) -> String {
     format!("{} {ZONE_NAME}", local(at).format("%Y%m%d %H:%M:%S"))
 }
 
-/// `20261123-10:00:00`, wall clock of [`ZONE`].
-pub fn date_dash_time(at: MarketTime) -> String {
-    local(at).format("%Y%m%d-%H:%M:%S").to_string()
-}
-
 /// `20261123`.
 pub fn date(date: NaiveDate) -> String {
     date.format("%Y%m%d").to_string()
@@ -83,11 +78,6 @@ pub fn parse_date_time(text: &str) -> Option<MarketTime> {
     let time = ["%H:%M:%S", "%H:%M"].iter().find_map(|f| chrono::NaiveTime::parse_from_str(time, f).ok())?;
     let zone = if dashed && zone_name.is_empty() { Tz::UTC } else { zone(zone_name.trim())? };
     instant(zone, day.and_time(time))
-}
-
-/// A price or amount as TWS writes it in a text field.
-pub fn amount(value: f64) -> String {
-    format!("{value:.2}")
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ const UNATTENDED: f64 = 600.0;
 const LATE: Duration = Duration::from_secs(2);
 /// How often balances, profits and the like are looked at, real time.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
+/// How often balances are published where no fill has moved them, market time (TWS: 3 minutes).
+const BALANCES_EVERY: Duration = Duration::from_secs(180);
 
 /// When the engine wants its next turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,8 +41,6 @@ pub enum Wake {
     Now,
     /// Then.
     At(Instant),
-    /// Only when something comes in.
-    Never,
 }
 
 /// One piece of an instant.
@@ -75,6 +75,7 @@ pub struct Driver {
     counts: Counts,
     next_forming: Instant,
     next_housekeeping: Instant,
+    balances_at: MarketTime,
 }
 
 impl Driver {
@@ -95,6 +96,7 @@ impl Driver {
             counts: Counts::default(),
             next_forming: now,
             next_housekeeping: now,
+            balances_at: clock,
         }
     }
 
@@ -256,7 +258,8 @@ impl Engine {
                 closes.entry(symbol.clone()).or_insert((contract, None));
             }
         }
-        let session_end = *self.driver.session_end.get_or_insert_with(|| next_close(self.calendar, at - Duration::from_secs(1)));
+        let session_end =
+            *self.driver.session_end.get_or_insert_with(|| next_close(self.calendar, at - Duration::from_secs(1)));
         if session_end < at {
             self.driver.queue.push_back(Action::EndOfSession { at: session_end });
         }
@@ -317,7 +320,11 @@ impl Engine {
     fn housekeeping(&mut self, real: Instant) -> Wake {
         if self.driver.next_housekeeping <= real {
             self.driver.next_housekeeping = real + HOUSEKEEPING_EVERY;
-            self.publish_balances();
+            let due = self.now.since(self.driver.balances_at) >= BALANCES_EVERY;
+            if due {
+                self.driver.balances_at = self.now;
+            }
+            self.publish_balances(due);
         }
         Wake::At(self.driver.next_housekeeping)
     }

@@ -27,9 +27,8 @@ impl Counts {
     /// Of the daemon's orders.
     pub fn of(exchange: &Exchange) -> Self {
         let executions = exchange.fills().iter().filter(|fill| fill.order_ref.starts_with(OURS)).count() as u64;
-        let live = |order: &&crate::exchange::types::Order| {
-            order.status.is_live() && order.order.order_ref.starts_with(OURS)
-        };
+        let live =
+            |order: &&crate::exchange::types::Order| order.status.is_live() && order.order.order_ref.starts_with(OURS);
         let working = exchange.orders().filter(live).count() as u64;
         Self { executions, commissions: executions, working }
     }

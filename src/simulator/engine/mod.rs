@@ -256,6 +256,5 @@ async fn wait(wake: Wake) {
         // Lets connections run before the next piece of the tape.
         Wake::Now => tokio::task::yield_now().await,
         Wake::At(at) => sleep_until(at).await,
-        Wake::Never => std::future::pending().await,
     }
 }

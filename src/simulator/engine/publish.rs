@@ -7,12 +7,12 @@ use tokio::time::Instant;
 use super::Engine;
 use super::streams::{BarStream, FORMING_EVERY, TickStream, merged};
 use crate::domain::{Bar, ContractId, MarketTime};
+use crate::simulator::bar_words;
 use crate::simulator::requests::market_data::changed_ticks;
 use crate::simulator::sessions::ConnectionId;
 use crate::simulator::wire::history::{HistoricalDataBar, HistoricalDataUpdate};
 use crate::simulator::wire::ids::answer;
 use crate::simulator::wire::market_data::RealTimeBarTick;
-use crate::simulator::bar_words;
 
 /// An update of a bar stream, to be sent.
 struct Update {

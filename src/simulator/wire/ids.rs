@@ -91,7 +91,6 @@ pub mod answer {
     pub const PNL_SINGLE: i32 = 95;
     pub const COMPLETED_ORDER: i32 = 101;
     pub const COMPLETED_ORDERS_END: i32 = 102;
-    pub const HISTORICAL_SCHEDULE: i32 = 106;
     pub const USER_INFO: i32 = 107;
     pub const HISTORICAL_DATA_END: i32 = 108;
     pub const CURRENT_TIME_IN_MILLIS: i32 = 109;
