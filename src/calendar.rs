@@ -52,6 +52,10 @@ pub struct UnknownCalendar(pub String);
 /// Regular NYSE session in seconds of the New York day: 09:30 to 16:00 (NYSE Rule 7.34).
 const REGULAR: (u32, u32) = (9 * 3_600 + 30 * 60, 16 * 3_600);
 
+/// Closures that `exchange-hours` 1.3 does not list: the day of mourning for George H. W. Bush
+/// (no US exchange has a bar on it).
+const UNLISTED_CLOSURES: [(i32, u32, u32); 1] = [(2018, 12, 5)];
+
 /// How far `next_open` looks: longer than any closure of the exchange since 1933.
 const LOOK_AHEAD_DAYS: u64 = 14;
 
@@ -70,7 +74,7 @@ impl Calendar {
                 if !calendar.holiday_coverage().is_some_and(|covered| covered.contains(date)) {
                     return Day::Unknown;
                 }
-                if is_weekend(date) {
+                if is_weekend(date) || UNLISTED_CLOSURES.contains(&(date.year(), date.month(), date.day())) {
                     return Day::Closed;
                 }
                 let (open, close) = REGULAR;
