@@ -4,6 +4,7 @@ mod config;
 mod logging;
 mod run;
 pub mod settings_args;
+pub mod simulator;
 mod strategies;
 
 use std::process::ExitCode;
@@ -25,8 +26,10 @@ pub struct Cli {
 enum Command {
     /// Trade: get a session, fetch history, drive one strategy task per symbol.
     Run(Box<run::RunArgs>),
+    /// Serve the TWS protocol on a simulated market.
+    Simulator(Box<simulator::SimulatorArgs>),
     /// Print the effective settings with the source of each, secrets masked.
-    Config(settings_args::SettingsArgs),
+    Config(Box<settings_args::SettingsArgs>),
     /// List the strategies with their parameters.
     Strategies,
 }
@@ -35,8 +38,24 @@ enum Command {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => run::main(*args),
+        Command::Simulator(args) => serve(*args),
         Command::Config(args) => config::main(&args),
         Command::Strategies => strategies::main(),
+    }
+}
+
+/// The separate simulator, with the console's log.
+fn serve(args: simulator::SimulatorArgs) -> ExitCode {
+    if let Err(error) = logging::console("info") {
+        complain(&error);
+        return ExitCode::from(crate::runner::exit::USAGE);
+    }
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(simulator::run(args)),
+        Err(error) => {
+            complain(&format_args!("cannot start: {error}"));
+            ExitCode::from(crate::runner::exit::RESTART)
+        }
     }
 }
 

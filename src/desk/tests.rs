@@ -209,11 +209,8 @@ impl Story {
 
     fn fill(&mut self, intent: u64, quantity: i64, at_price: f64) -> Vec<String> {
         let execution = self.execution(intent, quantity, at_price);
-        let commission = Commission {
-            execution: execution.id.clone(),
-            amount: Usd(Decimal::ONE),
-            currency: "USD".into(),
-        };
+        let commission =
+            Commission { execution: execution.id.clone(), amount: Usd(Decimal::ONE), currency: "USD".into() };
         let mut actions = self.tell(Event::Order(OrderUpdate::Execution(execution)));
         actions.extend(self.tell(Event::Order(OrderUpdate::Commission(commission))));
         actions
@@ -490,7 +487,8 @@ fn another_installations_order_or_another_client_id_refuses_the_session() {
 fn old_bars_only_update_and_a_missed_exit_goes_with_the_next_fresh_bar() {
     let mut story = Story::long(plan(|_| {}));
     let time = story.now();
-    let bar = Bar { time, end: time + Duration::from_secs(60), open: 50.0, high: 50.0, low: 50.0, close: 50.0, volume: None };
+    let bar =
+        Bar { time, end: time + Duration::from_secs(60), open: 50.0, high: 50.0, low: 50.0, close: 50.0, volume: None };
     story.minute += 10;
     story.tell(Event::Time(story.now()));
     let target = Some(Target::FLAT);
