@@ -76,8 +76,16 @@ impl Desk {
 
     /// Takes the broker's statement of the account in, beside the exposure that it can know of.
     pub(super) fn take_account(&mut self, state: AccountState) {
-        let gross = self.gross();
-        self.marks.state(state, gross);
+        let committed = self.committed();
+        self.marks.state(state, committed);
+    }
+
+    /// What the book's positions cost and its entries on their way will, USD: known without any
+    /// price, so also right after a restart.
+    fn committed(&self) -> Usd {
+        let held: Usd = self.book.positions().map(|(_, position)| position.cost().abs()).sum();
+        let entries = self.book.live_orders().filter(|order| order.ticket.role == Role::Entry);
+        held + entries.map(|order| order.reference * order.remaining()).sum()
     }
 
     /// The broker's available funds less what our exposure has grown by since that statement (the
@@ -88,7 +96,7 @@ impl Desk {
         if stated.state.currency.as_deref().is_some_and(|currency| currency != "USD") {
             return None;
         }
-        let grown = (self.gross()? - stated.gross?).max(Usd::ZERO);
+        let grown = (self.committed() - stated.committed).max(Usd::ZERO);
         Some(stated.state.available_funds? - grown * Decimal::new(5, 1))
     }
 

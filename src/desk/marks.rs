@@ -29,8 +29,8 @@ pub struct Marks {
 pub struct Stated {
     /// The statement.
     pub state: AccountState,
-    /// Worth of the book's positions and entries on their way at that moment, USD.
-    pub gross: Option<Usd>,
+    /// What the book's positions and entries on their way cost at that moment, USD.
+    pub committed: Usd,
 }
 
 impl Marks {
@@ -47,8 +47,8 @@ impl Marks {
         mark.atr = atr.or(mark.atr);
     }
 
-    pub(super) fn state(&mut self, state: AccountState, gross: Option<Usd>) {
-        self.account = Some(Stated { state, gross });
+    pub(super) fn state(&mut self, state: AccountState, committed: Usd) {
+        self.account = Some(Stated { state, committed });
     }
 
     /// The contracts resolved so far.
