@@ -1,0 +1,143 @@
+//! Restarts and storms: whatever happens, the books balance.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn a_restart_between_two_bars_changes_nothing() {
+    let straight = |bars: &[(f64, Option<f64>)], restart_at: Option<usize>| {
+        let mut story = Story::new(plan(|_| {}));
+        let mut sent = Vec::new();
+        for (index, (close, target)) in bars.iter().enumerate() {
+            if restart_at == Some(index) {
+                story = story.restart();
+                let open: Vec<BrokerOrder> = story
+                    .desk
+                    .book()
+                    .live_orders()
+                    .map(|order| story.at_broker(order.ticket.order_ref.intent, BrokerStatus::Submitted))
+                    .collect();
+                let snapshot = BrokerSnapshot { open_orders: open, ..story.snapshot() };
+                sent.extend(story.recover(snapshot));
+            }
+            for action in story.bar(*close, *target) {
+                sent.push(action);
+            }
+            settle(&mut story, *close, &mut sent);
+        }
+        sent
+    };
+    let bars = [(50.0, Some(1.0)), (51.0, None), (52.0, Some(0.0)), (53.0, None), (50.0, Some(1.0)), (49.0, Some(0.0))];
+    let expected = straight(&bars, None);
+    assert!(expected.len() >= 8, "{expected:?}");
+    for restart_at in 0..bars.len() {
+        assert_eq!(straight(&bars, Some(restart_at)), expected, "restarted before bar {restart_at}");
+    }
+}
+
+/// A broker that accepts, cancels and fills market orders at once.
+fn settle(story: &mut Story, close: f64, sent: &mut Vec<String>) {
+    loop {
+        let next = story.desk.book().live_orders().find_map(|order| {
+            let intent = order.ticket.order_ref.intent;
+            match (order.state, order.ticket.kind) {
+                (OrderState::Cancelling, _) => Some((intent, true)),
+                (OrderState::Sent | OrderState::Working, OrderKind::Market) => Some((intent, false)),
+                (OrderState::Sent, _) => Some((intent, false)),
+                _ => None,
+            }
+        });
+        let Some((intent, cancel)) = next else { return };
+        let actions = if cancel {
+            story.status(intent, BrokerStatus::Cancelled)
+        } else if story.order(intent).state == OrderState::Sent {
+            let open = story.at_broker(intent, BrokerStatus::Submitted);
+            story.tell(Event::Order(OrderUpdate::Open(open)))
+        } else {
+            let left = story.order(intent).remaining().0;
+            story.fill(intent, left, close)
+        };
+        sent.extend(actions);
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Happening {
+    Bar(i64, Option<i8>),
+    Accept(usize),
+    Fill(usize, i64),
+    Cancelled(usize),
+    Refused(usize),
+    Lost,
+    Recover,
+    Repeat,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        4 => (4_000_i64..6_000, prop::option::of(-1_i8..=1)).prop_map(|(c, t)| Happening::Bar(c, t)),
+        4 => (0_usize..4).prop_map(Happening::Accept),
+        4 => (0_usize..4, 1_i64..150).prop_map(|(o, q)| Happening::Fill(o, q)),
+        2 => (0_usize..4).prop_map(Happening::Cancelled),
+        1 => (0_usize..4).prop_map(Happening::Refused),
+        1 => Just(Happening::Lost),
+        2 => Just(Happening::Recover),
+        1 => Just(Happening::Repeat),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// Whatever happens in whatever order: replay equals the live book, the ledger balances, never
+    /// more is sold than held, at most one exit works (`Story::check`, after every event).
+    #[test]
+    fn whatever_happens_the_books_balance(
+        happenings in prop::collection::vec(happening(), 1..60), allow_short: bool,
+    ) {
+        let mut story = Story::new(plan(|plan| plan.limits.allow_short = allow_short));
+        for happening in happenings {
+            let live: Vec<u64> = story.desk.book().live_orders().map(|o| o.ticket.order_ref.intent).collect();
+            let pick = |index: usize| live.get(index % live.len().max(1)).copied();
+            match happening {
+                Happening::Bar(cents, target) => {
+                    story.bar(cents as f64 / 100.0, target.map(f64::from));
+                }
+                Happening::Accept(index) => if let Some(intent) = pick(index) {
+                    let open = story.at_broker(intent, BrokerStatus::Submitted);
+                    story.tell(Event::Order(OrderUpdate::Open(open)));
+                },
+                Happening::Fill(index, quantity) => if let Some(intent) = pick(index) {
+                    // A broker fills protective orders only for what is held.
+                    let order = story.order(intent);
+                    let mut left = order.remaining().0;
+                    if order.ticket.role != Role::Entry {
+                        left = left.min(story.desk.book().held(AAPL).0.abs());
+                    }
+                    if left > 0 {
+                        story.fill(intent, quantity.min(left), 50.0);
+                    }
+                },
+                Happening::Cancelled(index) => if let Some(intent) = pick(index) {
+                    story.status(intent, BrokerStatus::Cancelled);
+                },
+                Happening::Refused(index) => if let Some(intent) = pick(index) {
+                    let order_id = story.order(intent).ticket.order_id;
+                    let news = OrderNews::Refused;
+                    story.tell(Event::Order(OrderUpdate::News { order_id, code: 201, news, text: "no".into() }));
+                },
+                Happening::Lost => { story.tell(Event::Lost { why: "storm".into() }); }
+                Happening::Recover => { story.recover(story.snapshot()); }
+                Happening::Repeat => {
+                    let known: Vec<_> = story.desk.book().fills().cloned().collect();
+                    for fill in known {
+                        let before = story.records.len();
+                        story.tell(Event::Order(OrderUpdate::Execution(fill.execution)));
+                        prop_assert_eq!(story.records.len(), before);
+                    }
+                }
+            }
+        }
+    }
+}
