@@ -95,10 +95,6 @@ impl Account {
         self.positions.get(&contract).map_or(Shares::ZERO, |held| held.quantity)
     }
 
-    pub(super) fn held(&self) -> impl Iterator<Item = (ContractId, Shares)> {
-        self.positions.iter().map(|(contract, held)| (*contract, held.quantity))
-    }
-
     /// Books a trade of `quantity` (positive) shares. Returns the profit it realized, fees
     /// included as IBKR reports it; `None` for a trade that only opened.
     pub(super) fn trade(

@@ -1,15 +1,77 @@
 //! A pure exchange with one clearing account book: orders and market steps in, events out.
+//!
+//! The simulator serves it over the wire; the backtest drives it directly. It knows no sockets, no
+//! clocks and no clients' sessions: time is an argument of every call. The same calls give the
+//! same events, always.
+//!
+//! # The market's two phases
+//!
+//! A contract is either *between* bars or *in* one. [`Exchange::open`] begins a bar at its first
+//! price; [`Exchange::close`] ends it. Between bars nothing trades: what arrives waits for the next
+//! open. In a bar, what arrives and can trade at the last price does so at once.
+//!
+//! # When an order fills, and at which price
+//!
+//! The exchange sees a bar's open, high, low and close, and never invents a path between them.
+//!
+//! | order | at the open (or on arrival, at the last price) | over the bar's range, at its end |
+//! |---|---|---|
+//! | market | at that price | - |
+//! | limit | at that price, if it is the limit or better | at the limit, if the range touches it |
+//! | stop | at that price, if it is at or past the trigger (a gap) | at the trigger, if the range reaches it |
+//! | stop-limit | triggered as a stop; fills there if that is within its limit, else rests as a limit order | triggered as a stop; fills at the trigger if that is within its limit, else rests from the next bar on |
+//! | trail | as a stop at its trigger of before the open; then follows the open | as a stop at its trigger of before the range; then follows the range's better end |
+//!
+//! - An order that rested since the bar's open is evaluated over the whole range **once**, at the
+//!   bar's end, and fills with the bar's end as its time. One that arrived after the market had
+//!   moved inside the bar ([`Exchange::touch`]) is compared only with the prices shown since, the
+//!   close being the last of them; resting ones are not compared with such prices.
+//! - Where a bar touches both a stop and the target beside it, the stop is taken; [`Exchange::ambiguous`]
+//!   counts how often. In general everything that a worse price sets off is evaluated first, in
+//!   order of arrival, then limit orders.
+//! - Children of an entry that fills are first compared with its fill price, as if they arrived
+//!   then; where it filled in the range, they are then evaluated over the same bar's whole range,
+//!   once, the stop first.
+//! - A market that has been at a price is one that traded there: a touch fills. Orders fill whole,
+//!   unless [`Config::slice`] cuts them; they do not move the market.
+//! - An order without `outside_rth` takes part in regular bars only.
+//!
+//! # Families and groups
+//!
+//! - Nothing of a bracket works before one order of it is transmitted; children wait until their
+//!   parent fills, then work for as much of them as the parent has filled. A parent that ends
+//!   without a fill takes its children with it; one that ends with a part filled leaves them by
+//!   [`ChildRule`].
+//! - The orders of an OCA group (one account's, by name), and the children of one parent, cancel
+//!   each other: one that fills whole cancels the others, one that fills in part reduces them by as
+//!   much, and in one evaluation only one of them trades. Together they never trade more than one.
+//! - DAY orders end with [`Exchange::end_of_session`]; IOC ones with their first chance to trade.
+//!
+//! # Money
+//!
+//! Accounts are kept by average cost. An order is refused (201) if the position that it and the
+//! other working orders could build, taken at the latest prices, needs more initial margin than
+//! the account's equity; orders that only reduce are not. Nothing is liquidated. What an order
+//! costs is settled over all its fills together (see [`CommissionPlan`]).
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::broker::AccountId;
-use crate::domain::{Bar, ContractId, MarketTime, Price, PriceRule, Usd};
+use crate::domain::{ContractId, MarketTime, Price, PriceRule, Usd};
 
 mod account;
 mod commission;
 mod config;
+mod placing;
+mod prices;
+mod review;
+mod state;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod trading;
 pub mod types;
 
 pub use account::{AccountView, Holding};
@@ -17,19 +79,36 @@ pub use commission::{CommissionPlan, UnknownPlan};
 pub use config::{ChildRule, Config, MarginPlan};
 pub use types::{CancelRefusal, Event, Fill, NewOrder, Order, OrderKey, Refusal, Status};
 
+use state::{Market, Slot};
+
 /// The exchange and its accounts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Exchange {
     config: Config,
     accounts: BTreeMap<AccountId, account::Account>,
+    markets: BTreeMap<ContractId, Market>,
+    #[serde(with = "state::slots")]
+    orders: BTreeMap<OrderKey, Slot>,
     fills: Vec<Fill>,
+    last_perm_id: i64,
     ambiguous: u64,
 }
+
+/// Permanent ids begin above this, so that they cannot be taken for order ids.
+const FIRST_PERM_ID: i64 = 1_000_000_000;
 
 impl Exchange {
     /// An exchange without accounts and contracts.
     pub fn new(config: Config) -> Self {
-        Self { config, accounts: BTreeMap::new(), fills: Vec::new(), ambiguous: 0 }
+        Self {
+            config,
+            accounts: BTreeMap::new(),
+            markets: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            fills: Vec::new(),
+            last_perm_id: FIRST_PERM_ID,
+            ambiguous: 0,
+        }
     }
 
     /// Its configuration.
@@ -43,60 +122,23 @@ impl Exchange {
     }
 
     /// Makes a contract tradable, or changes the price rule of one that is.
-    pub fn list(&mut self, _contract: ContractId, _rule: PriceRule) {}
-
-    /// Places an order, or modifies the live order with the same key (it keeps its permanent id).
-    ///
-    /// # Errors
-    /// Why it is refused. A live order whose modification is refused stays as it was; a new order
-    /// that is refused is kept as [`Status::Rejected`], and its number is used up.
-    pub fn place(&mut self, _now: MarketTime, _order: NewOrder) -> Result<Vec<Event>, Refusal> {
-        Ok(Vec::new())
-    }
-
-    /// Cancels an order, and its children with it where it never filled.
-    ///
-    /// # Errors
-    /// It is not known or not live.
-    pub fn cancel(&mut self, _now: MarketTime, _key: OrderKey) -> Result<Vec<Event>, CancelRefusal> {
-        Ok(Vec::new())
-    }
-
-    /// Cancels every live order of every client.
-    pub fn cancel_all(&mut self, _now: MarketTime) -> Vec<Event> {
-        Vec::new()
-    }
-
-    /// A bar opens at `price` (USD a share).
-    pub fn open(&mut self, _contract: ContractId, _now: MarketTime, _price: f64, _regular: bool) -> Vec<Event> {
-        Vec::new()
-    }
-
-    /// A forming update at `price` (USD a share): moves the last price, and is seen by orders that
-    /// arrived since the bar opened; those that rested already wait for the bar's end.
-    pub fn touch(&mut self, _contract: ContractId, _now: MarketTime, _price: f64) -> Vec<Event> {
-        Vec::new()
-    }
-
-    /// A bar ends.
-    pub fn close(&mut self, _contract: ContractId, _bar: &Bar, _regular: bool) -> Vec<Event> {
-        Vec::new()
-    }
-
-    /// The contract's session has ended: its DAY orders placed before `now` expire. (What is
-    /// decided on the session's last bar, at that same instant, is for the next session.)
-    pub fn end_of_session(&mut self, _contract: ContractId, _now: MarketTime) -> Vec<Event> {
-        Vec::new()
+    pub fn list(&mut self, contract: ContractId, rule: PriceRule) {
+        match self.markets.get_mut(&contract) {
+            Some(market) => market.rule = rule,
+            None => {
+                self.markets.insert(contract, Market::new(rule));
+            }
+        }
     }
 
     /// An order, live or ended.
-    pub fn order(&self, _key: OrderKey) -> Option<&Order> {
-        None
+    pub fn order(&self, key: OrderKey) -> Option<&Order> {
+        self.orders.get(&key).map(|slot| &slot.order)
     }
 
     /// All orders, live and ended, by key.
     pub fn orders(&self) -> impl Iterator<Item = &Order> {
-        std::iter::empty()
+        self.orders.values().map(|slot| &slot.order)
     }
 
     /// All fills, oldest first.
@@ -109,13 +151,30 @@ impl Exchange {
         Some(self.accounts.get(account)?.view(self.config.margin, |contract| self.mark(contract)))
     }
 
-    /// The latest price of a contract.
-    pub fn mark(&self, _contract: ContractId) -> Option<Price> {
-        None
+    /// The latest price of a contract; `None` before its first.
+    pub fn mark(&self, contract: ContractId) -> Option<Price> {
+        Price::from_f64(self.markets.get(&contract)?.last?)
     }
 
     /// How often a bar touched both a stop and the target beside it, so that the stop was taken.
     pub fn ambiguous(&self) -> u64 {
         self.ambiguous
+    }
+
+    fn live_keys(&self) -> impl Iterator<Item = OrderKey> {
+        self.markets.values().flat_map(|market| market.live.iter().copied())
+    }
+}
+
+/// The instant of a call, and what it has brought about so far.
+#[derive(Debug)]
+struct Scene {
+    now: MarketTime,
+    events: Vec<Event>,
+}
+
+impl Scene {
+    fn at(now: MarketTime) -> Self {
+        Self { now, events: Vec::new() }
     }
 }

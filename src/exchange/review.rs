@@ -1,0 +1,164 @@
+//! Whether an order may work at all.
+
+#![deny(clippy::float_arithmetic)]
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use super::{Exchange, MarginPlan, NewOrder, OrderKey, Refusal};
+use crate::domain::broker::AccountId;
+use crate::domain::order::TrailBy;
+use crate::domain::{ContractId, OrderKind, Price, Shares, Side, Usd};
+
+/// Largest quantity of an order: beyond it, money might outgrow its decimals.
+const MOST_SHARES: i64 = 1_000_000_000;
+/// Largest price of an order in USD, for the same reason.
+const MOST_PRICE: i64 = 10_000_000;
+
+impl Exchange {
+    /// Checks an order that is to work; a live order with the same key counts as replaced by it.
+    pub(super) fn review(&self, order: &NewOrder) -> Result<(), Refusal> {
+        let invalid = |text: String| Err(Refusal::Invalid(text));
+        if !self.accounts.contains_key(&order.account) {
+            return invalid(format!("account {} is not known", order.account));
+        }
+        let Some(market) = self.markets.get(&order.contract) else {
+            return invalid(format!("contract {} is not listed", order.contract));
+        };
+        if order.quantity.0 <= 0 {
+            return invalid(format!("order size {} is not a positive number of shares", order.quantity));
+        }
+        if order.quantity.0 > MOST_SHARES {
+            return invalid(format!("order size {} is above {MOST_SHARES}", order.quantity));
+        }
+        for price in stated_prices(&order.kind) {
+            if price <= Price::ZERO || price.0 > Decimal::from(MOST_PRICE) {
+                return invalid(format!("price {price} is not between 0 and {MOST_PRICE}"));
+            }
+            if !market.rule.fits(price) {
+                return Err(Refusal::PriceStep);
+            }
+        }
+        if let OrderKind::Trail { by, .. } = order.kind {
+            let (distance, most) = match by {
+                TrailBy::Amount(amount) => (amount.0, Decimal::from(MOST_PRICE)),
+                TrailBy::Percent(percent) => (percent, Decimal::ONE_HUNDRED),
+            };
+            if distance <= Decimal::ZERO || distance >= most {
+                return invalid(format!("trailing distance {distance} is not between 0 and {most}"));
+            }
+        }
+        self.review_parent(order)?;
+        self.review_margin(order)
+    }
+
+    fn review_parent(&self, order: &NewOrder) -> Result<(), Refusal> {
+        let Some(order_id) = order.parent_id else { return Ok(()) };
+        let key = OrderKey { client_id: order.key.client_id, order_id };
+        let parent = self.orders.get(&key).map(|slot| &slot.order).filter(|_| key != order.key);
+        match parent {
+            Some(parent) if parent.order.account != order.account || parent.order.contract != order.contract => {
+                Err(Refusal::Invalid(format!("parent order {order_id} is of another account or contract")))
+            }
+            Some(parent) if parent.status.is_live() || !parent.filled.is_zero() => Ok(()),
+            Some(_) => Err(Refusal::Invalid(format!("parent order {order_id} has ended without a fill"))),
+            None => Err(Refusal::Invalid(format!("parent order {order_id} is not known"))),
+        }
+    }
+
+    /// Whether shares can be sold that are not held.
+    pub(super) fn can_short(&self) -> bool {
+        self.config.allow_short && self.config.margin != MarginPlan::Cash
+    }
+
+    fn review_margin(&self, order: &NewOrder) -> Result<(), Refusal> {
+        if self.is_protective(order) {
+            return Ok(());
+        }
+        let before = self.worst(&order.account, order.contract, order.key, None);
+        let after = self.worst(&order.account, order.contract, order.key, Some(order));
+        if after.short > before.short && !self.can_short() {
+            return Err(Refusal::NotBorrowable);
+        }
+        if after.magnitude() <= before.magnitude() {
+            return Ok(());
+        }
+        let Some(view) = self.account(&order.account) else { return Ok(()) };
+        let mut margin = Usd::ZERO;
+        for (contract, market) in &self.markets {
+            let this = *contract == order.contract;
+            let held = view.positions.get(contract);
+            if held.is_none() && market.live.is_empty() && !this {
+                continue;
+            }
+            let worst = if this { after } else { self.worst(&order.account, *contract, order.key, None) };
+            let price = self
+                .mark(*contract)
+                .or(held.map(|held| held.mark))
+                .or_else(|| if this { stated_prices(&order.kind).next() } else { None });
+            // A contract without any price yet cannot be judged: its first trade will tell.
+            margin += price.unwrap_or_default() * worst.magnitude() * self.config.margin.initial();
+        }
+        if margin > view.equity { Err(Refusal::Margin { equity: view.equity, margin }) } else { Ok(()) }
+    }
+
+    /// A bracket's child against its parent's side: it only closes what the parent opens.
+    fn is_protective(&self, order: &NewOrder) -> bool {
+        let Some(order_id) = order.parent_id else { return false };
+        let key = OrderKey { client_id: order.key.client_id, order_id };
+        self.orders.get(&key).is_some_and(|parent| parent.order.order.side != order.side)
+    }
+
+    /// The largest positions, long and short, that an account's live orders could build in a
+    /// contract; `new` stands in the place of the order with the key `skip`.
+    fn worst(&self, account: &AccountId, contract: ContractId, skip: OrderKey, new: Option<&NewOrder>) -> Worst {
+        let mut groups: BTreeMap<(Side, &str), Shares> = BTreeMap::new();
+        let mut sums = [Shares::ZERO; 2];
+        let live = self.markets.get(&contract).map_or(&[][..], |market| &market.live);
+        let others = live.iter().filter(|key| **key != skip).filter_map(|key| self.orders.get(key));
+        let others = others
+            .filter(|slot| slot.order.order.account == *account && !self.is_protective(&slot.order.order))
+            .map(|slot| (&slot.order.order, slot.remaining()));
+        let filled = self.orders.get(&skip).map_or(Shares::ZERO, |slot| slot.order.filled);
+        for (order, open) in others.chain(new.map(|order| (order, order.quantity - filled))) {
+            if order.oca_group.is_empty() {
+                sums[order.side as usize] += open;
+            } else {
+                // Of a group, only one trades.
+                let most = groups.entry((order.side, &order.oca_group)).or_default();
+                *most = (*most).max(open);
+            }
+        }
+        for ((side, _), most) in groups {
+            sums[side as usize] += most;
+        }
+        let held = self.accounts.get(account).map_or(Shares::ZERO, |account| account.position(contract));
+        let [bought, sold] = sums;
+        Worst { long: (held + bought).max(Shares::ZERO), short: (sold - held).max(Shares::ZERO) }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Worst {
+    long: Shares,
+    short: Shares,
+}
+
+impl Worst {
+    fn magnitude(self) -> Shares {
+        self.long.max(self.short)
+    }
+}
+
+/// The prices that an order states, the most telling first.
+fn stated_prices(kind: &OrderKind) -> impl Iterator<Item = Price> {
+    let pair = match *kind {
+        OrderKind::Market => [None, None],
+        OrderKind::Limit { limit } => [Some(limit), None],
+        OrderKind::Stop { trigger } => [Some(trigger), None],
+        OrderKind::StopLimit { trigger, limit } => [Some(limit), Some(trigger)],
+        OrderKind::Trail { trigger, .. } => [trigger, None],
+    };
+    pair.into_iter().flatten()
+}

@@ -1,0 +1,228 @@
+//! Orders trade, and what follows for their account, their siblings and their children.
+
+#![deny(clippy::float_arithmetic)]
+
+use super::prices::{Outcome, trailed};
+use super::state::{Phase, Slot};
+use super::{ChildRule, Event, Exchange, Fill, OrderKey, Scene, Status};
+use crate::domain::broker::ExecutionId;
+use crate::domain::{OrderKind, Price, Shares, Side};
+
+/// Digits after the point of an average fill price.
+const AVERAGE_DIGITS: u32 = 8;
+
+/// The first part of our execution ids, which have the form of IBKR's.
+const EXECUTION_PREFIX: &str = "0000f00d";
+
+impl Exchange {
+    /// Shares of the order that may trade now: a child's as far as its parent has filled.
+    fn workable(&self, slot: &Slot) -> Shares {
+        let remaining = slot.remaining();
+        match slot.parent().filter(|_| slot.tied).and_then(|parent| self.orders.get(&parent)) {
+            Some(parent) => remaining.min(slot.entitled(parent) - slot.order.filled).max(Shares::ZERO),
+            None => remaining,
+        }
+    }
+
+    /// Whether some of it may trade.
+    pub(super) fn can_work(&self, slot: &Slot) -> bool {
+        slot.transmitted && slot.order.status.is_live() && self.workable(slot).0 > 0
+    }
+
+    /// Whether it takes part in a bar.
+    pub(super) fn takes_part(&self, slot: &Slot, regular: bool) -> bool {
+        (regular || slot.order.order.outside_rth) && self.can_work(slot)
+    }
+
+    /// An order comes to a market in which a bar may be open.
+    pub(super) fn arrive(&mut self, key: OrderKey, scene: &mut Scene) {
+        let Some(slot) = self.orders.get_mut(&key) else { return };
+        let contract = slot.order.order.contract;
+        let Some(market) = self.markets.get(&contract) else { return };
+        slot.mid_bar = market.has_moved();
+        let phase = market.phase;
+        let Some(print) = self.mark(contract) else { return };
+        match phase {
+            Phase::Between => self.trail(key, print),
+            Phase::InBar { regular, .. } => self.meet(key, print, regular, scene),
+        }
+    }
+
+    /// An order is compared with a price as it arrives.
+    fn meet(&mut self, key: OrderKey, print: Price, regular: bool, scene: &mut Scene) {
+        let Some(slot) = self.orders.get(&key).filter(|slot| self.takes_part(slot, regular)) else { return };
+        let outcome = slot.nature().at_print(slot.order.order.side, print);
+        self.carry_out(key, outcome, scene);
+        self.trail(key, print);
+        if self.is_spent(key) {
+            self.cancel_by_rule(key, "immediate-or-cancel", scene);
+        }
+    }
+
+    /// Does what a look at the market led to; says whether the order traded.
+    pub(super) fn carry_out(&mut self, key: OrderKey, outcome: Outcome, scene: &mut Scene) -> bool {
+        match outcome {
+            Outcome::Rests => false,
+            Outcome::Triggers => {
+                if let Some(slot) = self.orders.get_mut(&key) {
+                    slot.triggered = true;
+                }
+                self.stand(key, scene);
+                false
+            }
+            Outcome::Fills(price) => self.trade(key, price, scene),
+        }
+    }
+
+    /// The order trades at this price, as much of it as can.
+    fn trade(&mut self, key: OrderKey, price: Price, scene: &mut Scene) -> bool {
+        let Some(slot) = self.orders.get(&key) else { return false };
+        let order = &slot.order.order;
+        let mut quantity = self.workable(slot);
+        if order.side == Side::Sell && !self.can_short() {
+            let held = self.accounts.get(&order.account).map_or(Shares::ZERO, |a| a.position(order.contract));
+            quantity = quantity.min(held.max(Shares::ZERO));
+        }
+        if quantity.is_zero() {
+            self.cancel_by_rule(key, "the contract is not available for short sale", scene);
+            return false;
+        }
+        let quantity = self.config.slice.map_or(quantity, |most| quantity.min(most.max(Shares(1))));
+        self.book(key, quantity, price, scene);
+        let whole = self.orders.get(&key).is_some_and(|slot| slot.order.status == Status::Filled);
+        self.tell_siblings(key, quantity, whole, scene);
+        if whole {
+            self.parent_ended(key, scene);
+        }
+        self.wake_children(key, price, scene);
+        true
+    }
+
+    /// Enters a fill in the order, the account and the record.
+    fn book(&mut self, key: OrderKey, quantity: Shares, price: Price, scene: &mut Scene) {
+        let id = ExecutionId(format!("{EXECUTION_PREFIX}.{:08x}.01.01", self.fills.len() + 1));
+        let Some(slot) = self.orders.get_mut(&key) else { return };
+        let order = &mut slot.order;
+        order.filled += quantity;
+        slot.value += price * quantity;
+        slot.triggered = true;
+        let average = Price((slot.value.0 / rust_decimal::Decimal::from(order.filled.0)).round_dp(AVERAGE_DIGITS));
+        order.average_price = Some(average);
+        order.last_price = Some(price);
+        let total = self.config.commission.total(order.filled, slot.value);
+        let commission = total - order.commission;
+        order.commission = total;
+        let placed = &order.order;
+        let account = self.accounts.entry(placed.account.clone()).or_default();
+        let realized = account.trade(placed.contract, placed.side, quantity, price, commission);
+        let fill = Fill {
+            id,
+            key,
+            perm_id: order.perm_id,
+            order_ref: placed.order_ref.clone(),
+            account: placed.account.clone(),
+            contract: placed.contract,
+            side: placed.side,
+            quantity,
+            price,
+            at: scene.now,
+            cumulative: order.filled,
+            average_price: average,
+            commission,
+            realized,
+        };
+        self.fills.push(fill.clone());
+        scene.events.push(Event::Filled(fill));
+        if slot.remaining().is_zero() {
+            self.end(key, Status::Filled, "", scene);
+        } else {
+            self.stand(key, scene);
+        }
+    }
+
+    /// The live orders of which only one may trade with this one.
+    pub(super) fn siblings(&self, key: OrderKey) -> Vec<OrderKey> {
+        let Some(slot) = self.orders.get(&key) else { return Vec::new() };
+        let (this, parent) = (&slot.order.order, slot.parent());
+        let related = |other: &Slot| {
+            let order = &other.order.order;
+            let grouped = !this.oca_group.is_empty() && order.oca_group == this.oca_group;
+            order.account == this.account && (grouped || (parent.is_some() && other.parent() == parent))
+        };
+        self.live_keys().filter(|k| *k != key && self.orders.get(k).is_some_and(related)).collect()
+    }
+
+    /// One of a group has traded: the others go, or shrink by as much.
+    fn tell_siblings(&mut self, key: OrderKey, quantity: Shares, whole: bool, scene: &mut Scene) {
+        for sibling in self.siblings(key) {
+            let Some(slot) = self.orders.get_mut(&sibling) else { continue };
+            let left = slot.order.order.quantity - quantity;
+            if whole || left <= slot.order.filled {
+                self.cancel_by_rule(sibling, "OCA: another order of its group has traded", scene);
+            } else {
+                slot.order.order.quantity = left;
+                self.changed(sibling, scene);
+            }
+        }
+    }
+
+    fn children(&self, parent: OrderKey) -> Vec<OrderKey> {
+        let of_parent = |key: &OrderKey| self.orders.get(key).is_some_and(|slot| slot.parent() == Some(parent));
+        let mut keys: Vec<_> = self.live_keys().filter(of_parent).collect();
+        // What a worse price sets off comes first.
+        keys.sort_by_key(|key| self.orders.get(key).is_some_and(|slot| slot.nature().is_limit()));
+        keys
+    }
+
+    /// A parent has traded at this price: its children work for as much, and meet that price.
+    fn wake_children(&mut self, parent: OrderKey, price: Price, scene: &mut Scene) {
+        let mid_bar = self.orders.get(&parent).is_some_and(|slot| slot.mid_bar);
+        for child in self.children(parent) {
+            let Some(slot) = self.orders.get(&child).filter(|slot| self.can_work(slot)) else { continue };
+            let Some(market) = self.markets.get(&slot.order.order.contract) else { continue };
+            let regular = !matches!(market.phase, Phase::InBar { regular: false, .. });
+            if let Some(slot) = self.orders.get_mut(&child) {
+                slot.mid_bar = mid_bar;
+            }
+            self.trail(child, price);
+            self.stand(child, scene);
+            self.meet(child, price, regular, scene);
+        }
+    }
+
+    /// A parent trades no more: its children are released, cut down, or go with it.
+    pub(super) fn parent_ended(&mut self, parent: OrderKey, scene: &mut Scene) {
+        let Some(ended) = self.orders.get(&parent) else { return };
+        let (filled, whole) = (ended.order.filled, ended.order.filled == ended.placed);
+        let dies = filled.is_zero() || (!whole && self.config.children == ChildRule::DieWithParent);
+        for child in self.children(parent) {
+            if dies {
+                self.cancel_by_rule(child, "its parent order has ended", scene);
+                continue;
+            }
+            let entitled = match (self.orders.get(&child), self.orders.get(&parent)) {
+                (Some(slot), Some(parent)) if slot.tied => slot.entitled(parent),
+                _ => continue,
+            };
+            let Some(slot) = self.orders.get_mut(&child) else { continue };
+            slot.tied = false;
+            if entitled <= slot.order.filled {
+                self.cancel_by_rule(child, "it is done for the part of its parent that has filled", scene);
+            } else if entitled < slot.order.order.quantity {
+                slot.order.order.quantity = entitled;
+                slot.placed = entitled;
+                self.changed(child, scene);
+            }
+        }
+    }
+
+    /// A trail follows a price that the market has shown.
+    pub(super) fn trail(&mut self, key: OrderKey, best: Price) {
+        let Some(slot) = self.orders.get_mut(&key).filter(|slot| slot.order.status.is_live()) else { return };
+        let order = &mut slot.order.order;
+        let Some(market) = self.markets.get(&order.contract) else { return };
+        if let OrderKind::Trail { by, trigger } = &mut order.kind {
+            *trigger = Some(trailed(order.side, *by, *trigger, best, &market.rule));
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Lock-step: the market waits for the daemon that it is embedded in.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::warn;
+
+use crate::domain::progress::Progress;
+use crate::domain::{MarketTime, Symbol};
+use crate::exchange::Exchange;
+
+/// How long the market waits before it says what is missing and moves on.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Orders with such references are the daemon's.
+const OURS: &str = crate::domain::order::ORDER_REF_PREFIX;
+
+/// What the exchange has that the daemon must know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    executions: u64,
+    commissions: u64,
+    working: u64,
+}
+
+impl Counts {
+    /// Of the daemon's orders.
+    pub fn of(exchange: &Exchange) -> Self {
+        let executions = exchange.fills().iter().filter(|fill| fill.order_ref.starts_with(OURS)).count() as u64;
+        let live =
+            |order: &&crate::exchange::types::Order| order.status.is_live() && order.order.order_ref.starts_with(OURS);
+        let working = exchange.orders().filter(live).count() as u64;
+        Self { executions, commissions: executions, working }
+    }
+}
+
+/// What is being waited for.
+#[derive(Debug, Clone)]
+struct Wait {
+    decided: Option<(Symbol, MarketTime)>,
+    since: Instant,
+}
+
+/// The other party of the lock-step.
+#[derive(Debug)]
+pub struct LockStep {
+    progress: watch::Receiver<Progress>,
+    waiting: Option<Wait>,
+    /// By how much the daemon's counts differ from ours for good: it has a book that began before
+    /// or after this exchange. Learned when a wait is given up, forgotten with the session.
+    differs: [i64; 3],
+    was_ready: bool,
+}
+
+/// Whether the market may move on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may.
+    GoOn,
+    /// It may not before the daemon has come further, or this instant.
+    Hold(Instant),
+    /// The daemon is gone.
+    Gone,
+}
+
+impl LockStep {
+    /// In step with whoever publishes this progress.
+    pub fn new(progress: watch::Receiver<Progress>) -> Self {
+        Self { progress, waiting: None, differs: [0; 3], was_ready: false }
+    }
+
+    /// Resolves when the daemon has come further; never once it is gone.
+    pub async fn changed(&mut self) {
+        if self.progress.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Whether a session is Ready.
+    pub fn ready(&self) -> bool {
+        self.progress.borrow().ready
+    }
+
+    /// From now on the market waits: for the counts, and for a decision where one is due.
+    pub fn hold(&mut self, decided: Option<(Symbol, MarketTime)>, now: Instant) {
+        if self.ready() {
+            self.waiting = Some(Wait { decided, since: now });
+        }
+    }
+
+    /// Compares what the exchange has with what the daemon has.
+    pub fn verdict(&mut self, ours: Counts, now: Instant) -> Verdict {
+        if self.progress.has_changed().is_err() {
+            return Verdict::Gone;
+        }
+        let progress = self.progress.borrow().clone();
+        if progress.ready != self.was_ready {
+            self.was_ready = progress.ready;
+            self.differs = [0; 3];
+        }
+        let Some(wait) = &self.waiting else { return Verdict::GoOn };
+        if !progress.ready {
+            self.waiting = None;
+            return Verdict::GoOn;
+        }
+        let differences = differences(ours, &progress);
+        let decided = wait.decided.as_ref();
+        let undecided = decided.filter(|(symbol, end)| progress.decided.get(symbol).is_none_or(|at| at < end));
+        if undecided.is_none() && progress.unanswered == 0 && differences == self.differs {
+            self.waiting = None;
+            return Verdict::GoOn;
+        }
+        let deadline = wait.since + PATIENCE;
+        if now < deadline {
+            return Verdict::Hold(deadline);
+        }
+        warn!(
+            undecided = ?undecided.map(|(symbol, end)| format!("{symbol} up to {end}")),
+            unanswered = progress.unanswered,
+            executions_missing = differences[0] - self.differs[0],
+            commissions_missing = differences[1] - self.differs[1],
+            working_missing = differences[2] - self.differs[2],
+            "lock-step: the daemon and the exchange disagree; the market moves on"
+        );
+        self.differs = differences;
+        self.waiting = None;
+        Verdict::GoOn
+    }
+}
+
+fn differences(ours: Counts, theirs: &Progress) -> [i64; 3] {
+    // Counts of one process's orders: far below i64's limit.
+    let minus = |a: u64, b: u64| i64::try_from(a).unwrap_or(i64::MAX) - i64::try_from(b).unwrap_or(i64::MAX);
+    [
+        minus(ours.executions, theirs.executions),
+        minus(ours.commissions, theirs.commissions),
+        minus(ours.working, theirs.working),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn aapl() -> Symbol {
+        "AAPL".parse().unwrap()
+    }
+
+    fn at(secs: i64) -> MarketTime {
+        MarketTime::from_secs(secs)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_market_waits_for_the_decision_and_for_agreement() {
+        let (daemon, progress) = watch::channel(Progress { ready: true, ..Progress::default() });
+        let mut step = LockStep::new(progress);
+        let now = Instant::now();
+        let ours = Counts { executions: 1, commissions: 1, working: 0 };
+        assert_eq!(step.verdict(ours, now), Verdict::GoOn, "nothing was announced yet");
+        step.hold(Some((aapl(), at(60))), now);
+        assert!(matches!(step.verdict(ours, now), Verdict::Hold(_)));
+        daemon.send_modify(|p| {
+            p.decided.insert(aapl(), at(60));
+            p.unanswered = 1;
+        });
+        assert!(matches!(step.verdict(ours, now), Verdict::Hold(_)), "the fill is not known yet");
+        daemon.send_modify(|p| {
+            p.unanswered = 0;
+            p.executions = 1;
+            p.commissions = 1;
+        });
+        assert_eq!(step.verdict(ours, now), Verdict::GoOn);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lasting_difference_is_waited_for_once() {
+        let (daemon, progress) = watch::channel(Progress { ready: true, ..Progress::default() });
+        let mut step = LockStep::new(progress);
+        let ours = Counts { executions: 3, commissions: 3, working: 0 };
+        step.hold(None, Instant::now());
+        assert_eq!(step.verdict(ours, Instant::now() + PATIENCE), Verdict::GoOn);
+        step.hold(None, Instant::now());
+        assert_eq!(step.verdict(ours, Instant::now()), Verdict::GoOn, "the difference is known now");
+        step.hold(None, Instant::now());
+        let more = Counts { executions: 4, ..ours };
+        assert!(matches!(step.verdict(more, Instant::now()), Verdict::Hold(_)), "a new fill is not");
+        drop(daemon);
+        assert_eq!(step.verdict(ours, Instant::now()), Verdict::Gone);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_session_nobody_is_waited_for() {
+        let (daemon, progress) = watch::channel(Progress { ready: true, ..Progress::default() });
+        let mut step = LockStep::new(progress);
+        step.hold(Some((aapl(), at(60))), Instant::now());
+        daemon.send_modify(|p| p.ready = false);
+        assert_eq!(step.verdict(Counts::default(), Instant::now()), Verdict::GoOn);
+    }
+}

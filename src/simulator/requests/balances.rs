@@ -1,0 +1,93 @@
+//! The account's figures under TWS's names.
+
+use rust_decimal::Decimal;
+
+use crate::domain::{Price, Shares, Usd};
+use crate::exchange::{AccountView, Holding};
+use crate::simulator::wire::accounts::{PortfolioValue, Position};
+use crate::simulator::wire::contracts::Contract;
+
+/// One figure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// TWS's name for it.
+    pub tag: &'static str,
+    /// Its value.
+    pub value: String,
+    /// Its currency; empty where it has none.
+    pub currency: &'static str,
+}
+
+/// Every figure of the account.
+pub fn rows(view: &AccountView) -> Vec<Row> {
+    let usd = |tag, amount: Usd| Row { tag, value: format!("{:.2}", amount.to_cent().0), currency: "USD" };
+    let word = |tag, value: &str| Row { tag, value: value.to_owned(), currency: "" };
+    let cushion = if view.equity > Usd::ZERO {
+        (view.excess_liquidity.0 / view.equity.0).clamp(Decimal::ZERO, Decimal::ONE).round_dp(6)
+    } else {
+        Decimal::ZERO
+    };
+    let leverage =
+        if view.equity > Usd::ZERO { (view.gross_position_value.0 / view.equity.0).round_dp(2) } else { Decimal::ZERO };
+    vec![
+        word("AccountType", "INDIVIDUAL"),
+        word("AccountReady", "true"),
+        word("Currency", "USD"),
+        word("Cushion", &cushion.to_string()),
+        word("DayTradesRemaining", "-1"),
+        word("Leverage-S", &leverage.to_string()),
+        word("Leverage", &leverage.to_string()),
+        usd("AccruedCash", Usd::ZERO),
+        usd("AvailableFunds", view.available_funds),
+        usd("BuyingPower", view.buying_power),
+        usd("CashBalance", view.cash),
+        usd("EquityWithLoanValue", view.equity),
+        usd("ExcessLiquidity", view.excess_liquidity),
+        Row { tag: "ExchangeRate", value: "1.00".to_owned(), currency: "USD" },
+        usd("FullAvailableFunds", view.available_funds),
+        usd("FullExcessLiquidity", view.excess_liquidity),
+        usd("FullInitMarginReq", view.initial_margin),
+        usd("FullMaintMarginReq", view.maintenance_margin),
+        usd("GrossPositionValue", view.gross_position_value),
+        usd("InitMarginReq", view.initial_margin),
+        usd("LookAheadAvailableFunds", view.available_funds),
+        usd("LookAheadExcessLiquidity", view.excess_liquidity),
+        usd("LookAheadInitMarginReq", view.initial_margin),
+        usd("LookAheadMaintMarginReq", view.maintenance_margin),
+        usd("MaintMarginReq", view.maintenance_margin),
+        usd("NetLiquidation", view.equity),
+        usd("RealizedPnL", view.realized),
+        usd("RegTEquity", view.equity),
+        usd("RegTMargin", view.initial_margin),
+        usd("SettledCash", view.cash),
+        usd("StockMarketValue", view.positions.values().map(|held| held.market_value).sum()),
+        usd("TotalCashBalance", view.cash),
+        usd("TotalCashValue", view.cash),
+        usd("UnrealizedPnL", view.unrealized),
+    ]
+}
+
+/// A holding as position messages carry it; a closed one has quantity 0.
+pub fn position(account: &str, contract: Contract, held: Option<&Holding>) -> Position {
+    Position {
+        account: Some(account.to_owned()),
+        contract: Some(Contract { exchange: None, ..contract }),
+        position: Some(held.map_or(Shares::ZERO, |held| held.quantity).to_string()),
+        avg_cost: Some(held.map_or(Price::ZERO, |held| held.average_cost).to_f64()),
+    }
+}
+
+/// A holding as account updates carry it.
+pub fn portfolio(account: &str, contract: Contract, held: Option<&Holding>) -> PortfolioValue {
+    let amount = |of: fn(&Holding) -> Usd| Some(held.map_or(0.0, |held| of(held).to_f64()));
+    PortfolioValue {
+        contract: Some(Contract { exchange: None, ..contract }),
+        position: Some(held.map_or(Shares::ZERO, |held| held.quantity).to_string()),
+        market_price: Some(held.map_or(0.0, |held| held.mark.to_f64())),
+        market_value: amount(|held| held.market_value),
+        average_cost: Some(held.map_or(0.0, |held| held.average_cost.to_f64())),
+        unrealized_pnl: amount(|held| held.unrealized),
+        realized_pnl: Some(0.0),
+        account_name: Some(account.to_owned()),
+    }
+}

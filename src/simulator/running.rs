@@ -1,0 +1,145 @@
+//! Starting a simulator, and the handle of one that runs.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::config::{SimulatorConfig, SimulatorError, Source, Speed};
+use super::engine::{Engine, Parts};
+use super::market::{Market, Series, SyntheticConfig};
+use super::state::{self, Keeper, Kept};
+use super::summary::Summary;
+use super::{sessions, words};
+use crate::bar_files;
+use crate::calendar::Calendar;
+use crate::clock::wall_now;
+
+/// Messages of all clients that may wait for the engine; a client that sends more is held back by
+/// TCP.
+const INBOX: usize = 1_024;
+/// How much synthetic past can be asked for.
+const HISTORY: Duration = Duration::from_secs(3 * 366 * 86_400);
+
+/// Starts a simulator: reads what was kept, opens its port, and serves from then on.
+///
+/// # Errors
+/// What keeps it from starting; nothing has been changed then.
+pub async fn start(config: SimulatorConfig) -> Result<Running, SimulatorError> {
+    if config.speed == Speed::Max && config.progress.is_none() {
+        return Err(SimulatorError::MaxSpeedAlone);
+    }
+    let kept = state::load(&config)?;
+    let (market, calendar) = open_market(&config, &kept)?;
+    let address = config.listen;
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.map_err(|source| SimulatorError::Listen { address, source })?;
+    let address = listener.local_addr().map_err(|source| SimulatorError::Listen { address, source })?;
+    let keeper = Keeper::new(&config)?;
+    let (finished, tape_finished) = watch::channel(false);
+    let (inbox, inputs) = mpsc::channel(INBOX);
+    let stop = CancellationToken::new();
+    let message_rate = config.message_rate;
+    let exchange_id = kept.exchange_id.clone();
+    let begins = if kept.clock.is_some() { "goes on" } else { "begins" };
+    info!(
+        %address,
+        account = %config.account,
+        exchange = %exchange_id,
+        clock = %words::date_time_zone(market.clock()),
+        speed = %config.speed,
+        "the simulator {begins}"
+    );
+    if market.finished() {
+        warn!("the tape has been played to its end before; --fresh begins it anew");
+    }
+    let engine = Engine::new(Parts { config, market, calendar, kept, keeper, finished });
+    let mut tasks = JoinSet::new();
+    let (serve, run) = (stop.clone(), stop.clone());
+    tasks.spawn(async move {
+        sessions::serve(listener, inbox, message_rate, serve).await;
+        Ok(None)
+    });
+    tasks.spawn(async move {
+        // Whatever ends the engine ends the connections too.
+        let guard = run.clone().drop_guard();
+        let summary = engine.run(inputs, run).await;
+        drop(guard);
+        summary.map(Some)
+    });
+    Ok(Running { address, exchange_id, tape_finished, stop, tasks })
+}
+
+/// The market, its clock moved to where it was when the state was kept.
+fn open_market(config: &SimulatorConfig, kept: &Kept) -> Result<(Market, Calendar), SimulatorError> {
+    let mut market = match &config.source {
+        Source::Synthetic { always_open } => {
+            let start = wall_now().max(kept.clock.unwrap_or(wall_now()));
+            Market::synthetic(SyntheticConfig { seed: config.seed, start, always_open: *always_open, history: HISTORY })
+        }
+        Source::Replay { dir } => {
+            let calendar = Calendar::Xnys;
+            let mut series = Vec::new();
+            for file in bar_files::discover(dir)? {
+                let bars = bar_files::read(&file.path, file.size, calendar)?;
+                series.push(Series { symbol: file.symbol, size: file.size, bars });
+            }
+            if series.is_empty() {
+                return Err(SimulatorError::NoBars { dir: dir.clone() });
+            }
+            Market::replay(series, calendar)?
+        }
+    };
+    if !config.symbols.is_empty() {
+        market.stand_before(&config.symbols);
+    }
+    if let Some(clock) = kept.clock.filter(|_| market.is_replay()) {
+        market.resume_at(clock);
+    }
+    let calendar = market.calendar();
+    Ok((market, calendar))
+}
+
+/// A simulator that serves. Dropping it ends it at once; [`Running::stop`] ends it in order.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The exchange's own id, kept across restarts.
+    pub exchange_id: String,
+    tape_finished: watch::Receiver<bool>,
+    stop: CancellationToken,
+    tasks: JoinSet<Result<Option<Summary>, SimulatorError>>,
+}
+
+impl Running {
+    /// Becomes true when the tape has been played to its end.
+    pub fn tape_finished(&self) -> watch::Receiver<bool> {
+        self.tape_finished.clone()
+    }
+
+    /// Resolves when the simulator ends by itself: at the tape's end where asked for, or by a
+    /// fault that [`Running::stop`] then reports.
+    pub fn ended(&self) -> impl Future<Output = ()> + use<> {
+        let stop = self.stop.clone();
+        async move { stop.cancelled().await }
+    }
+
+    /// Closes all connections, keeps the state, and says how the account stands.
+    ///
+    /// # Errors
+    /// The state cannot be kept, or a task had failed.
+    pub async fn stop(mut self) -> Result<Summary, SimulatorError> {
+        self.stop.cancel();
+        let mut summary = None;
+        while let Some(ended) = self.tasks.join_next().await {
+            let ended = ended.map_err(|error: JoinError| SimulatorError::Task(error.to_string()))??;
+            summary = ended.or(summary);
+        }
+        summary.ok_or_else(|| SimulatorError::Task("the engine ended without a summary".to_owned()))
+    }
+}
