@@ -4,10 +4,15 @@
 //! there open, in symbol order. Nothing that happens at an end can therefore see an open of the
 //! same instant.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use crate::calendar::Calendar;
-use crate::domain::{Bar, BarSize, ContractId, MarketTime, Symbol};
+use crate::domain::{Bar, BarSize, ContractId, MarketTime, Symbol, Window};
+
+#[cfg(test)]
+mod tests;
 
 /// One step of the market.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,7 +52,7 @@ impl Step {
     }
 }
 
-/// One contract's bars on a tape: ascending, not overlapping.
+/// One contract's bars on a tape: ascending, not overlapping (bar files are checked for it).
 #[derive(Debug, Clone)]
 pub struct Series {
     /// Of what.
@@ -58,22 +63,54 @@ pub struct Series {
     pub bars: Arc<[Bar]>,
 }
 
-/// The merged stream.
+/// Ends come before opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    End,
+    Open,
+}
+
+/// A step to come: when, which part, of which symbol, and where its bar is.
+type Coming = Reverse<(MarketTime, Part, Symbol, usize, usize)>;
+
+/// The merged stream of steps.
 #[derive(Debug, Clone, Default)]
-pub struct Tape {}
+pub struct Tape {
+    series: Vec<Series>,
+    coming: BinaryHeap<Coming>,
+}
 
 impl Tape {
-    /// Merges series.
-    pub fn new(_series: impl IntoIterator<Item = Series>) -> Self {
-        Self {}
+    /// Merges whole series.
+    pub fn new(series: impl IntoIterator<Item = Series>) -> Self {
+        let mut tape = Self::default();
+        for series in series {
+            tape.add(series, MarketTime::MIN);
+        }
+        tape
     }
 
-    /// Adds a series whose bars from `from` on take part.
-    pub fn add(&mut self, _series: Series, _from: MarketTime) {}
+    /// Adds a series, of which the bars that open at `from` or later take part.
+    pub fn add(&mut self, series: Series, from: MarketTime) {
+        let first = series.bars.partition_point(|bar| bar.time < from);
+        let index = self.series.len();
+        self.series.push(series);
+        self.expect(index, first, Part::Open);
+    }
 
     /// When the next step happens; `None` at the end.
     pub fn next_at(&self) -> Option<MarketTime> {
-        None
+        self.coming.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    fn expect(&mut self, index: usize, bar: usize, part: Part) {
+        let Some(series) = self.series.get(index) else { return };
+        let Some(next) = series.bars.get(bar) else { return };
+        let at = match part {
+            Part::Open => next.time,
+            Part::End => next.end,
+        };
+        self.coming.push(Reverse((at, part, series.symbol.clone(), index, bar)));
     }
 }
 
@@ -81,15 +118,75 @@ impl Iterator for Tape {
     type Item = Step;
 
     fn next(&mut self) -> Option<Step> {
-        None
+        let Reverse((at, part, _, index, number)) = self.coming.pop()?;
+        let series = self.series.get(index)?;
+        let (contract, bar) = (series.contract, *series.bars.get(number)?);
+        match part {
+            Part::Open => {
+                self.expect(index, number, Part::End);
+                Some(Step::Open { contract, at, price: bar.open })
+            }
+            Part::End => {
+                self.expect(index, number + 1, Part::Open);
+                Some(Step::End { contract, bar })
+            }
+        }
     }
 }
 
-/// Builds bigger bars.
-pub fn aggregate<I: IntoIterator<Item = Bar>>(
+/// Builds bigger bars. A bar of the result opens and ends where the calendar says that a bar of
+/// this size does (whether or not the smaller bars reach that far), and holds the bars that open
+/// inside it. Bars that are that big already come out with their prices as they are.
+pub fn aggregate<I>(bars: I, calendar: Calendar, size: BarSize) -> Aggregate<I::IntoIter>
+where
+    I: IntoIterator<Item = Bar>,
+{
+    Aggregate { bars: bars.into_iter(), calendar, size, building: None }
+}
+
+/// See [`aggregate`].
+#[derive(Debug, Clone)]
+pub struct Aggregate<I> {
     bars: I,
-    _calendar: Calendar,
-    _size: BarSize,
-) -> impl Iterator<Item = Bar> {
-    bars.into_iter()
+    calendar: Calendar,
+    size: BarSize,
+    building: Option<Bar>,
+}
+
+impl<I: Iterator<Item = Bar>> Iterator for Aggregate<I> {
+    type Item = Bar;
+
+    fn next(&mut self) -> Option<Bar> {
+        for bar in self.bars.by_ref() {
+            if let Some(whole) = self.building.as_mut().filter(|whole| bar.time < whole.end) {
+                whole.absorb(&bar);
+                continue;
+            }
+            let Window { open, close } = self.calendar.bar_window(bar.time, self.size);
+            match &mut self.building {
+                // An evening belongs to its date's bar, though that has ended with the session.
+                Some(whole) if whole.time == open => whole.absorb(&bar),
+                building => {
+                    if let Some(whole) = building.replace(Bar { time: open, end: close, ..bar }) {
+                        return Some(whole);
+                    }
+                }
+            }
+        }
+        self.building.take()
+    }
+}
+
+impl Bar {
+    /// Takes in the bar after it: their open, extremes, close and volume become this one's. Its
+    /// own times stay.
+    pub fn absorb(&mut self, next: &Self) {
+        self.high = self.high.max(next.high);
+        self.low = self.low.min(next.low);
+        self.close = next.close;
+        self.volume = match (self.volume, next.volume) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            (a, b) => a.or(b),
+        };
+    }
 }

@@ -1,12 +1,31 @@
-//! Getting a session.
+//! Getting a session: connect, then prove that the gateway works before anyone trusts it.
 
+use std::io::ErrorKind;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::DialError;
-use super::session::Session;
-use crate::domain::broker::AccountId;
+use ibapi::subscriptions::NoticeStream;
+use ibapi::{Client, Error};
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use super::codes;
+use super::error::{DialError, RequestError};
+use super::limiter::{Limiter, Priority};
+use super::order_stream::{Notices, OrderStream};
+use super::orders::LatestTime;
+use super::pacer::Pacer;
+use super::requests::Desk;
+use super::session::{Parts, Session};
+use super::sockets;
+use crate::clock::wall_now;
+use crate::domain::MarketTime;
+use crate::domain::broker::{AccountId, SIMULATOR_MARK, Venue};
 use crate::robust_connection::{Dial, Fault};
+
+/// Broker and machine may differ by this much (design, section 6).
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
 
 /// Where the gateway is and how long it may take.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +40,7 @@ pub struct TwsConfig {
     pub account: Option<AccountId>,
     /// TCP connection and handshake.
     pub connect_within: Duration,
-    /// One request.
+    /// One request; a question for history gets four times as long.
     pub reply_within: Duration,
     /// Writing one message.
     pub send_within: Duration,
@@ -31,19 +50,54 @@ pub struct TwsConfig {
     pub historical_pacing: bool,
 }
 
+impl Default for TwsConfig {
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port: 7497,
+            client_id: 1,
+            account: None,
+            connect_within: Duration::from_secs(12),
+            reply_within: Duration::from_secs(15),
+            send_within: Duration::from_secs(5),
+            message_rate: 45,
+            historical_pacing: true,
+        }
+    }
+}
+
+impl TwsConfig {
+    fn address(&self) -> String {
+        if self.host.contains(':') {
+            // An IPv6 address stands in brackets before its port.
+            format!("[{}]:{}", self.host.trim_matches(['[', ']']), self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}
+
 /// Whether an outage now is planned (a restart window of the gateway).
 pub type Planned = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// The gateway as something to dial.
+/// The gateway as something to dial. The message limit and the pacing of history are the
+/// log-in's, so that they outlive its sessions.
 pub struct Gateway {
     config: TwsConfig,
     planned: Option<Planned>,
+    limiter: Arc<Limiter>,
+    pacer: Arc<Pacer>,
 }
 
 impl Gateway {
     /// The gateway at that address.
     pub fn new(config: TwsConfig) -> Self {
-        Self { config, planned: None }
+        Self {
+            limiter: Arc::new(Limiter::new(config.message_rate)),
+            pacer: Arc::new(Pacer::new(config.historical_pacing)),
+            config,
+            planned: None,
+        }
     }
 
     /// Makes transient failures [`Fault::Expected`] while `planned` says so.
@@ -57,6 +111,164 @@ impl Gateway {
     pub fn config(&self) -> &TwsConfig {
         &self.config
     }
+
+    async fn connect(&self) -> Result<(Client, NoticeStream), DialError> {
+        let config = &self.config;
+        let address = config.address();
+        let connecting = Client::builder()
+            .address(&address)
+            .client_id(config.client_id)
+            .tcp_no_delay(true)
+            // One owner of reconnection, and it is not the crate.
+            .max_reconnect_attempts(0)
+            // Ours come first; this only bounds what they would miss.
+            .one_shot_timeout(config.reply_within.saturating_mul(5).max(Duration::from_millis(1)))
+            .connect_with_notice_stream();
+        let mut connecting = pin!(connecting);
+        match timeout(config.connect_within, connecting.as_mut()).await {
+            Ok(Ok(connected)) => Ok(connected),
+            Ok(Err(error)) => Err(connect_error(address, config.client_id, &error)),
+            Err(_) => {
+                let within = config.connect_within;
+                // The attempt is still alive here, so that its socket can be looked at. Without
+                // such a list: loopback never swallows a connection, so it must be the handshake.
+                let local = ["127.0.0.1", "localhost", "::1", "[::1]"].contains(&config.host.as_str());
+                Err(if sockets::is_established(config.port).unwrap_or(local) {
+                    DialError::HandshakeSilent { address, within }
+                } else {
+                    DialError::ConnectTimeout { address, within }
+                })
+            }
+        }
+    }
+
+    /// Which account to trade.
+    fn account(&self, served: &[String]) -> Result<AccountId, DialError> {
+        let served = served.iter().map(|id| id.trim()).filter(|id| !id.is_empty());
+        let got: Vec<AccountId> = served.map(|id| AccountId(id.to_owned())).collect();
+        match (&self.config.account, got.as_slice()) {
+            (_, []) => Err(DialError::NoAccount),
+            (Some(expected), _) if got.contains(expected) => Ok(expected.clone()),
+            (Some(expected), _) => Err(DialError::AccountMismatch { expected: expected.clone(), got }),
+            (None, [only]) => Ok(only.clone()),
+            (None, _) => Err(DialError::AmbiguousAccount { got }),
+        }
+    }
+
+    /// Everything that must hold before the session may be used.
+    async fn ready(&self, client: Client, notices: NoticeStream) -> Result<Session, (Client, DialError)> {
+        match self.check(&client).await {
+            Ok(checked) => Ok(Session::new(Parts {
+                client,
+                client_id: self.config.client_id,
+                checked,
+                notices: Notices::new(notices),
+                limiter: self.limiter.clone(),
+                pacer: self.pacer.clone(),
+                reply_within: self.config.reply_within,
+                send_within: self.config.send_within,
+            })),
+            Err(error) => Err((client, error)),
+        }
+    }
+
+    async fn check(&self, client: &Client) -> Result<Checked, DialError> {
+        let latest = Arc::new(LatestTime::default());
+        // Before anything is asked, so that no news of an order is missed.
+        let updates = client
+            .order_update_stream()
+            .await
+            .map_err(|error| DialError::NotReady { step: "order stream", reason: error.to_string() })?;
+        let next_order_id = client.next_order_id();
+        if next_order_id < 1 {
+            return Err(DialError::NoOrderId);
+        }
+        let account = self.account(client.handshake_managed_accounts())?;
+        let desk = Desk { limiter: &self.limiter, within: self.config.reply_within };
+        let time = desk.ask("time", Priority::Heartbeat, client.server_time_millis()).await.map_err(time_error)?;
+        let at = market_time(time);
+        latest.saw(at);
+        let venue = match desk.ask("user info", Priority::Heartbeat, client.user_info()).await {
+            Ok(info) => venue(&info.white_branding_id),
+            Err(error @ RequestError::SessionLost { .. }) => {
+                return Err(DialError::NotReady { step: "user info", reason: error.to_string() });
+            }
+            // A gateway that does not know the question is no simulator of ours.
+            Err(_) => Venue::Ibkr,
+        };
+        self.check_clock(at, &venue)?;
+        info!(%account, next_order_id, venue = venue.as_str(), server_version = client.server_version(), broker_time = %at, "session ready to reconcile");
+        Ok(Checked { account, next_order_id, venue, orders: OrderStream::new(updates, latest.clone()), latest })
+    }
+
+    fn check_clock(&self, broker: MarketTime, venue: &Venue) -> Result<(), DialError> {
+        let machine = wall_now();
+        let apart = broker.since(machine).max(machine.since(broker));
+        match venue {
+            // It serves its market's clock wherever TWS serves time.
+            Venue::Simulator { .. } => Ok(()),
+            Venue::Ibkr if apart > CLOCK_TOLERANCE => Err(DialError::ClockSkew { broker, machine, apart }),
+            Venue::Ibkr => Ok(()),
+        }
+    }
+}
+
+/// What the readiness check found.
+pub(super) struct Checked {
+    pub(super) account: AccountId,
+    pub(super) next_order_id: i32,
+    pub(super) venue: Venue,
+    pub(super) orders: OrderStream,
+    pub(super) latest: Arc<LatestTime>,
+}
+
+pub(super) fn market_time(at: time::OffsetDateTime) -> MarketTime {
+    let millis = at.unix_timestamp_nanos() / 1_000_000;
+    MarketTime::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
+fn venue(branding: &str) -> Venue {
+    match branding.strip_prefix(SIMULATOR_MARK) {
+        Some(exchange) => Venue::Simulator { exchange: exchange.to_owned() },
+        None => Venue::Ibkr,
+    }
+}
+
+fn time_error(error: RequestError) -> DialError {
+    match error {
+        RequestError::Deadline { within, .. } => DialError::TimeSilent { within },
+        RequestError::Refused { text, .. } if codes::is_read_only(&text) => DialError::ReadOnly { text },
+        error => DialError::NotReady { step: "time", reason: error.to_string() },
+    }
+}
+
+fn connect_error(address: String, client_id: i32, error: &Error) -> DialError {
+    let reason = error.to_string();
+    match error {
+        Error::Io(io) => match io.kind() {
+            ErrorKind::ConnectionRefused => DialError::Refused { address },
+            // Connected, then gone: a reset or an end in the middle of the handshake.
+            ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof => DialError::ClosedEarly { address, reason },
+            _ => DialError::Unreachable { address, reason },
+        },
+        Error::ConnectionRejected(_) | Error::ConnectionReset | Error::ConnectionFailed | Error::Shutdown => {
+            DialError::ClosedEarly { address, reason }
+        }
+        Error::ClientIdInUse { .. } => DialError::ClientIdInUse { address, client_id },
+        Error::ServerVersion(..) => DialError::ServerTooOld { address, reason },
+        Error::InvalidArgument(_) => DialError::Settings { reason },
+        Error::Notice(notice) if codes::is_read_only(&notice.message) => {
+            DialError::ReadOnly { text: notice.message.clone() }
+        }
+        // The answer was no handshake.
+        Error::InvalidFrame(_) | Error::Parse(..) | Error::ParseInt(_) | Error::FromUtf8(_) => {
+            DialError::NotAGateway { address, reason }
+        }
+        _ => DialError::ClosedEarly { address, reason },
+    }
 }
 
 impl Dial for Gateway {
@@ -64,7 +276,17 @@ impl Dial for Gateway {
     type Error = DialError;
 
     async fn dial(&self) -> Result<Session, DialError> {
-        Err(DialError::NoOrderId)
+        let (client, notices) = self.connect().await?;
+        match self.ready(client, notices).await {
+            Ok(session) => Ok(session),
+            Err((client, error)) => {
+                // Close before anyone waits. Bounded, because a close never may hold up a retry.
+                if timeout(self.config.reply_within, client.disconnect()).await.is_err() {
+                    warn!(within = ?self.config.reply_within, "the rejected session did not close in time");
+                }
+                Err(error)
+            }
+        }
     }
 
     fn fault(&self, error: &DialError) -> Fault {
@@ -72,5 +294,58 @@ impl Dial for Gateway {
             Fault::Transient if self.planned.as_ref().is_some_and(|planned| planned()) => Fault::Expected,
             fault => fault,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gateway(account: Option<&str>) -> Gateway {
+        let account = account.map(|id| AccountId(id.to_owned()));
+        Gateway::new(TwsConfig { account, ..TwsConfig::default() })
+    }
+
+    #[test]
+    fn the_account_is_never_guessed() {
+        let served = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+        assert_eq!(gateway(None).account(&served(&["DU1", ""])).unwrap().0, "DU1");
+        assert_eq!(gateway(Some("DU2")).account(&served(&["DU1", "DU2"])).unwrap().0, "DU2");
+        assert!(matches!(gateway(None).account(&[]), Err(DialError::NoAccount)));
+        let two = gateway(None).account(&served(&["DU1", "DU2"])).unwrap_err();
+        assert_eq!((two.to_string().contains("DU1, DU2"), two.fault()), (true, Fault::Fatal));
+        let other = gateway(Some("U9")).account(&served(&["DU1"])).unwrap_err();
+        assert!(matches!(other, DialError::AccountMismatch { .. }));
+        assert_eq!(other.fault(), Fault::Fatal);
+    }
+
+    #[test]
+    fn only_the_mark_makes_a_simulator() {
+        assert_eq!(venue("robo-trader-simulator/x1"), Venue::Simulator { exchange: "x1".to_owned() });
+        assert_eq!(venue(""), Venue::Ibkr);
+        assert_eq!(venue("robo"), Venue::Ibkr);
+    }
+
+    #[test]
+    fn a_clock_far_off_needs_a_person_unless_the_market_is_simulated() {
+        let past = wall_now() - Duration::from_secs(3_600);
+        let skew = gateway(None).check_clock(past, &Venue::Ibkr).unwrap_err();
+        assert_eq!(skew.fault(), Fault::NeedsHuman);
+        assert!(gateway(None).check_clock(past, &Venue::Simulator { exchange: "x".into() }).is_ok());
+        assert!(gateway(None).check_clock(wall_now(), &Venue::Ibkr).is_ok());
+    }
+
+    #[test]
+    fn a_planned_outage_turns_transient_faults_into_expected_ones() {
+        let gateway = gateway(None).planned_outages(Arc::new(|| true));
+        assert_eq!(gateway.fault(&DialError::NoOrderId), Fault::Expected);
+        assert_eq!(gateway.fault(&DialError::Settings { reason: String::new() }), Fault::Fatal);
+    }
+
+    #[test]
+    fn addresses_of_both_kinds_are_written_right() {
+        let address = |host: &str| TwsConfig { host: host.into(), ..TwsConfig::default() }.address();
+        assert_eq!(address("localhost"), "localhost:7497");
+        assert_eq!(address("::1"), "[::1]:7497");
     }
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use crate::domain::Symbol;
+use ibapi::Error;
+
 use crate::domain::broker::AccountId;
+use crate::domain::{MarketTime, Symbol};
 use crate::robust_connection::Fault;
 
 /// Why a session could not be had.
@@ -46,6 +48,14 @@ pub enum DialError {
         "{address} closed the connection during the handshake ({reason}): another service on that port, an address that the gateway does not trust, or a gateway still starting"
     )]
     ClosedEarly {
+        /// Where.
+        address: String,
+        /// What was seen.
+        reason: String,
+    },
+    /// Connected, and answered by something that is no gateway.
+    #[error("what answers at {address} is no TWS or IB Gateway ({reason}): check host and port")]
+    NotAGateway {
         /// Where.
         address: String,
         /// What was seen.
@@ -101,6 +111,16 @@ pub enum DialError {
         /// IBKR's words.
         text: String,
     },
+    /// Broker and machine disagree about the time.
+    #[error("broker time {broker} and this machine's {machine} are {apart:?} apart: set this machine's clock")]
+    ClockSkew {
+        /// The broker's.
+        broker: MarketTime,
+        /// Ours.
+        machine: MarketTime,
+        /// The difference.
+        apart: Duration,
+    },
     /// A request of the readiness check failed.
     #[error("the gateway failed the readiness check {step}: {reason}")]
     NotReady {
@@ -128,8 +148,9 @@ impl DialError {
             Self::ServerTooOld { .. }
             | Self::AccountMismatch { .. }
             | Self::AmbiguousAccount { .. }
+            | Self::NotAGateway { .. }
             | Self::Settings { .. } => Fault::Fatal,
-            Self::ReadOnly { .. } => Fault::NeedsHuman,
+            Self::ReadOnly { .. } | Self::ClockSkew { .. } => Fault::NeedsHuman,
             Self::Refused { .. }
             | Self::Unreachable { .. }
             | Self::ConnectTimeout { .. }
@@ -179,6 +200,52 @@ pub enum RequestError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Its turn under the message limit did not come: more urgent messages went first.
+    #[error("{what}: not sent, no turn under the message limit within {within:?}")]
+    Throttled {
+        /// Which request.
+        what: String,
+        /// The deadline.
+        within: Duration,
+    },
+    /// So many bar streams cannot be open.
+    #[error("{what}: {limit} bar streams are open, and IBKR allows no more; use real-time bars or polling")]
+    TooManyStreams {
+        /// Which request.
+        what: String,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl RequestError {
+    /// What the crate's error means for one request.
+    pub(super) fn from_api(what: &str, within: Duration, error: &Error) -> Self {
+        let what = what.to_owned();
+        match error {
+            Error::Notice(notice) => Self::Refused { what, code: notice.code, text: notice.message.clone() },
+            Error::Timeout => Self::Deadline { what, within },
+            error if is_loss(error) => Self::SessionLost { reason: error.to_string() },
+            error => Self::Unreadable { what, reason: error.to_string() },
+        }
+    }
+}
+
+/// Whether nothing more can come from this session. The crate's own `is_connection_lost` leaves
+/// out what can no longer be recovered, which for us is the same.
+fn is_loss(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Io(_)
+            | Error::ConnectionFailed
+            | Error::ConnectionReset
+            | Error::ConnectionRejected(_)
+            | Error::InvalidFrame(_)
+            | Error::Shutdown
+            | Error::Cancelled
+            | Error::EndOfStream
+            | Error::UnexpectedEndOfStream
+    )
 }
 
 /// Why a symbol has no contract.
@@ -236,12 +303,33 @@ pub enum SendError {
         /// What is wrong with it.
         reason: String,
     },
+    /// It was never sent: its turn under the message limit did not come.
+    #[error("order {order_id}: not sent, no turn under the message limit within {within:?}")]
+    Throttled {
+        /// Which order.
+        order_id: i32,
+        /// The deadline.
+        within: Duration,
+    },
 }
 
 impl SendError {
-    /// Whether the order surely did not leave.
+    /// Whether the order (or cancel) surely did not leave. Otherwise it is Unknown, and the
+    /// session must end.
     pub fn never_left(&self) -> bool {
-        matches!(self, Self::Invalid { .. })
+        matches!(self, Self::Invalid { .. } | Self::Throttled { .. })
+    }
+
+    /// What the crate's error means for one message: checks come before the write, everything
+    /// else may have left half of it on the wire.
+    pub(super) fn from_api(order_id: i32, error: &Error) -> Self {
+        let reason = error.to_string();
+        match error {
+            Error::InvalidArgument(_) | Error::ServerVersion(..) | Error::OrderIdInRequestRange { .. } => {
+                Self::Invalid { order_id, reason }
+            }
+            _ => Self::SessionLost { order_id, reason },
+        }
     }
 }
 
@@ -268,7 +356,32 @@ pub enum StreamEnd {
         /// What is wrong with it.
         reason: String,
     },
+    /// It cannot be had: no permission, no such contract, or an impossible question.
+    #[error("not permitted: IBKR {code}: {text}")]
+    NotPermitted {
+        /// IBKR's code.
+        code: i32,
+        /// IBKR's words.
+        text: String,
+    },
+    /// The first answer did not come in time.
+    #[error("no answer within {within:?}")]
+    Deadline {
+        /// The deadline.
+        within: Duration,
+    },
     /// Updates were lost on the way to us: ask for the missing history, then stream again.
     #[error("updates were lost")]
     Lagged,
+}
+
+impl StreamEnd {
+    /// What the crate's error means for a stream.
+    pub(super) fn from_api(error: &Error) -> Self {
+        match error {
+            Error::Notice(notice) => Self::Refused { code: notice.code, text: notice.message.clone() },
+            error if is_loss(error) => Self::SessionLost { reason: error.to_string() },
+            error => Self::Unreadable { reason: error.to_string() },
+        }
+    }
 }

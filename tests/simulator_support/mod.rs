@@ -133,3 +133,43 @@ pub struct Number {
     #[prost(int32, optional, tag = "1")]
     pub id: Option<i32>,
 }
+
+/// Writes one day of 1-minute bars of a symbol, 09:30 to `09:30 + closes.len()` New York time on
+/// Monday 2024-03-04; each bar opens at the close before it (the first at its own close) and
+/// ranges 10 cents around both.
+pub fn write_minutes(dir: &std::path::Path, symbol: &str, closes: &[f64]) {
+    let mut text = String::from("time,open,high,low,close,volume\n");
+    let mut open = closes[0];
+    for (minute, close) in closes.iter().enumerate() {
+        let at = chrono::DateTime::from_timestamp(OPEN + 60 * i64::try_from(minute).unwrap(), 0).unwrap();
+        let (high, low) = (open.max(*close) + 0.1, open.min(*close) - 0.1);
+        let at = at.format("%Y-%m-%dT%H:%M:%SZ");
+        text.push_str(&format!("{at},{open:.2},{high:.2},{low:.2},{close:.2},1000\n"));
+        open = *close;
+    }
+    std::fs::write(dir.join(format!("{symbol}-1min-2024.csv")), text).unwrap();
+}
+
+/// 2024-03-04 09:30 New York.
+pub const OPEN: i64 = 1_709_562_600;
+
+/// Replays a folder at 20 one-minute bars in a real second.
+pub fn replay(dir: &std::path::Path) -> SimulatorConfig {
+    SimulatorConfig {
+        source: robo_trader::simulator::Source::Replay { dir: dir.to_owned() },
+        speed: robo_trader::simulator::Speed::Times(1_200.0),
+        ..config()
+    }
+}
+
+impl Raw {
+    /// Writes what the server may well cut short.
+    pub async fn noise(&mut self, bytes: &[u8]) {
+        let _cut_short = self.stream.write_all(bytes).await;
+    }
+
+    /// Writes; says whether the server still takes it.
+    pub async fn try_write(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).await.is_ok()
+    }
+}
