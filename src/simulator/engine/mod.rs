@@ -122,6 +122,10 @@ impl Engine {
     ) -> Result<Summary, SimulatorError> {
         loop {
             self.now = self.driver.now(&self.market, Instant::now());
+            if !self.market.is_replay() && self.market.next_instant().is_none() {
+                // Nothing trades yet; the market's clock keeps up with the time that is served.
+                self.market.resume_at(self.now);
+            }
             let wake = self.advance();
             self.end_turn().await?;
             if *self.finished.borrow() && self.config.exit_at_end {
@@ -147,6 +151,7 @@ impl Engine {
         }
         // Whatever still comes from connections comes too late: they are closed by this.
         drop(inputs);
+        self.finish_instant();
         self.end_turn().await?;
         self.keep().await?;
         Ok(self.summary())
@@ -193,7 +198,8 @@ impl Engine {
         let kept = super::state::View {
             exchange_id: &self.exchange_id,
             account: &self.config.account,
-            clock: self.now,
+            // A tape goes on where it stopped; an invented market where broker time was.
+            clock: if self.market.is_replay() { self.market.clock() } else { self.now },
             symbols: self.listed.values().collect(),
             next_ids: &self.next_ids,
             exchange: &self.exchange,
