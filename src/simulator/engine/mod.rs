@@ -107,6 +107,13 @@ impl Engine {
                 warn!(%symbol, "the kept state knows a symbol that this market does not have");
             }
         }
+        for symbol in std::mem::take(&mut engine.config.symbols) {
+            if engine.find(&symbol).is_some() {
+                engine.config.symbols.push(symbol);
+            } else {
+                warn!(%symbol, "this market does not have the symbol; nobody waits for it");
+            }
+        }
         engine.activate_what_is_held();
         engine
     }
