@@ -93,7 +93,11 @@ impl Daemon<'_> {
 
     async fn decide(&mut self, name: &str, bar: i64) {
         let action = if (bar / 60) % 2 == 0 { Action::Buy } else { Action::Sell };
-        let order = Order { order_ref: format!("rt-test-{}", self.next_id), transmit: true, ..order_builder::market_order(action, 10.0) };
+        let order = Order {
+            order_ref: format!("rt-test-{}", self.next_id),
+            transmit: true,
+            ..order_builder::market_order(action, 10.0)
+        };
         self.progress.send_modify(|p| {
             p.decided.insert(name.parse().unwrap(), MarketTime::from_secs(bar + 60));
             p.unanswered += 1;
@@ -104,22 +108,27 @@ impl Daemon<'_> {
 
     fn order(&mut self, update: SubscriptionItem<OrderUpdate>) {
         match update {
-            SubscriptionItem::Data(OrderUpdate::OpenOrder(open)) => self.progress.send_modify(|p| {
-                match open.order_state.status.to_string().as_str() {
+            SubscriptionItem::Data(OrderUpdate::OpenOrder(open)) => {
+                self.progress.send_modify(|p| match open.order_state.status.to_string().as_str() {
                     "Submitted" => {
                         p.unanswered -= 1;
                         p.working += 1;
                     }
                     "Filled" => p.working -= 1,
                     other => panic!("{other}"),
-                }
-            }),
+                })
+            }
             SubscriptionItem::Data(OrderUpdate::ExecutionData(data)) => {
                 let fill = data.execution;
-                self.fills.push(format!("{} {} {} at {} {}", data.contract.symbol, fill.side, fill.shares, fill.price, fill.time));
+                self.fills.push(format!(
+                    "{} {} {} at {} {}",
+                    data.contract.symbol, fill.side, fill.shares, fill.price, fill.time
+                ));
                 self.progress.send_modify(|p| p.executions += 1);
             }
-            SubscriptionItem::Data(OrderUpdate::CommissionReport(_)) => self.progress.send_modify(|p| p.commissions += 1),
+            SubscriptionItem::Data(OrderUpdate::CommissionReport(_)) => {
+                self.progress.send_modify(|p| p.commissions += 1)
+            }
             SubscriptionItem::Data(_) => {}
             SubscriptionItem::Notice(notice) => panic!("{notice:?}"),
         }

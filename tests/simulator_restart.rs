@@ -6,7 +6,7 @@ use futures::StreamExt;
 use ibapi::contracts::Contract;
 use ibapi::orders::{Action, ExecutionFilter, Executions, Order, OrderUpdate, order_builder};
 use ibapi::prelude::SubscriptionItem;
-use proptest::test_runner::{TestRng, RngAlgorithm};
+use proptest::test_runner::{RngAlgorithm, TestRng};
 use rand_core::RngCore;
 use robo_trader::simulator::{SimulatorConfig, SimulatorError, Speed, start};
 use simulator_support::{PATIENCE, Raw, config, hex, ibapi};
