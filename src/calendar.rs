@@ -150,7 +150,7 @@ impl Calendar {
             BarSize::Day1 => self.nominal_session(date),
             BarSize::Week1 => {
                 let week = date.week(Weekday::Mon);
-                self.span(week.first_day(), week.last_day())
+                self.span(week.checked_first_day().unwrap_or(date), week.checked_last_day().unwrap_or(date))
             }
             BarSize::Month1 => {
                 let first = date.with_day(1).unwrap_or(date);
@@ -199,13 +199,18 @@ fn grid_window(at: MarketTime, step: Duration) -> Window {
     }
     let wall = local(at);
     let since_midnight = wall.signed_duration_since(wall.date().and_time(NaiveTime::MIN)).num_milliseconds();
-    let first = wall - TimeDelta::milliseconds(since_midnight % step);
-    Window { open: instant(first), close: instant(first + TimeDelta::milliseconds(step)) }
+    let first = later(wall, -(since_midnight % step));
+    Window { open: instant(first), close: instant(later(first, step)) }
 }
 
 fn local(at: MarketTime) -> NaiveDateTime {
     let utc = at.utc().naive_utc();
-    utc + New_York.offset_from_utc_datetime(&utc).fix()
+    utc.checked_add_offset(New_York.offset_from_utc_datetime(&utc).fix()).unwrap_or(utc)
+}
+
+/// So many milliseconds later; the same at the ends of what chrono can say.
+fn later(wall: NaiveDateTime, millis: i64) -> NaiveDateTime {
+    wall.checked_add_signed(TimeDelta::milliseconds(millis)).unwrap_or(wall)
 }
 
 /// The instant at which New York's wall clock first shows `wall`; where spring skips it, the
@@ -216,7 +221,7 @@ fn instant(wall: NaiveDateTime) -> MarketTime {
         Some(at) => MarketTime::from(at.with_timezone(&Utc)),
         // Spring skips one hour: an hour earlier exists, and is one hour before the skip's image.
         None => New_York
-            .from_local_datetime(&(wall - TimeDelta::hours(1)))
+            .from_local_datetime(&later(wall, -3_600_000))
             .latest()
             .map_or(MarketTime::from(wall.and_utc()), |at| {
                 MarketTime::from(at.with_timezone(&Utc)) + Duration::from_secs(3_600)
@@ -226,7 +231,7 @@ fn instant(wall: NaiveDateTime) -> MarketTime {
 
 /// From and to seconds of a New York date's wall clock.
 fn window(date: NaiveDate, open: u32, close: u32) -> Window {
-    let at = |seconds: u32| instant(date.and_time(NaiveTime::MIN) + TimeDelta::seconds(i64::from(seconds)));
+    let at = |seconds: u32| instant(later(date.and_time(NaiveTime::MIN), i64::from(seconds) * 1_000));
     Window { open: at(open), close: at(close) }
 }
 

@@ -98,6 +98,19 @@ impl Tape {
         self.expect(index, first, Part::Open);
     }
 
+    /// Adds a series whose steps at `taken` and before have been taken already, in an earlier run:
+    /// of a bar that is open then, only the end is to come.
+    pub fn rejoin(&mut self, series: Series, taken: MarketTime) {
+        let index = self.series.len();
+        let next = series.bars.partition_point(|bar| bar.time <= taken);
+        let open = next.checked_sub(1).filter(|last| series.bars.get(*last).is_some_and(|bar| taken < bar.end));
+        self.series.push(series);
+        match open {
+            Some(open) => self.expect(index, open, Part::End),
+            None => self.expect(index, next, Part::Open),
+        }
+    }
+
     /// When the next step happens; `None` at the end.
     pub fn next_at(&self) -> Option<MarketTime> {
         self.coming.peek().map(|Reverse((at, ..))| *at)

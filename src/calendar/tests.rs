@@ -97,6 +97,19 @@ fn a_market_that_never_closes_has_days_of_23_and_25_hours() {
 }
 
 #[test]
+fn the_ends_of_time_are_no_trouble() {
+    for calendar in [Calendar::Xnys, Calendar::Always] {
+        for at in [MarketTime::MIN, MarketTime::MAX] {
+            calendar.is_open(at);
+            calendar.next_open(at);
+            for size in BarSize::all() {
+                calendar.bar_window(at, size);
+            }
+        }
+    }
+}
+
+#[test]
 fn names_read_back() {
     for calendar in [Calendar::Xnys, Calendar::Always] {
         assert_eq!(calendar.to_string().to_lowercase().parse(), Ok(calendar));

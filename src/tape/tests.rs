@@ -46,6 +46,22 @@ fn a_series_that_joins_late_begins_with_its_next_open() {
     assert_eq!(tell(tape), "60: 1 ends, 60: 1 opens, 60: 2 opens, 120: 1 ends, 120: 2 ends");
 }
 
+#[test]
+fn a_series_that_rejoins_goes_on_where_it_stopped() {
+    let bars = vec![bar(0, 60), bar(60, 120), bar(180, 240)];
+    for (taken, rest) in [
+        (-1, "0: 1 opens, 60: 1 ends, 60: 1 opens, 120: 1 ends, 180: 1 opens, 240: 1 ends"),
+        (0, "60: 1 ends, 60: 1 opens, 120: 1 ends, 180: 1 opens, 240: 1 ends"),
+        (60, "120: 1 ends, 180: 1 opens, 240: 1 ends"),
+        (120, "180: 1 opens, 240: 1 ends"),
+        (240, ""),
+    ] {
+        let mut tape = Tape::default();
+        tape.rejoin(series(1, "A", bars.clone()), MarketTime::from_secs(taken));
+        assert_eq!(tell(tape), rest, "{taken}");
+    }
+}
+
 fn all_series() -> impl Strategy<Value = Vec<Series>> {
     let bars = prop::collection::vec((0_i64..4, 1_i64..4), 0..30).prop_map(|spans| {
         let mut at = 0;
