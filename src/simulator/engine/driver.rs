@@ -18,7 +18,8 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::Engine;
-use super::lockstep::{Counts, LockStep, Verdict};
+pub(super) use super::lockstep::Counts;
+use super::lockstep::{LockStep, Verdict};
 use super::streams::FORMING_EVERY;
 use crate::calendar::{Calendar, Day};
 use crate::domain::progress::Progress;
