@@ -1,5 +1,7 @@
 //! Sessions: the golden bytes, and the real client's handshake.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod simulator_support;
 
 use prost::Message;
