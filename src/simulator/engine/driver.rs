@@ -81,7 +81,7 @@ pub struct Driver {
     session_end: Option<MarketTime>,
     started: bool,
     over: bool,
-    counts: Counts,
+    pub(super) counts: Counts,
     next_forming: Instant,
     next_housekeeping: Instant,
     balances_at: MarketTime,
@@ -138,11 +138,6 @@ impl Driver {
         self.floor
     }
 
-    /// What the exchange has changed; lock-step compares it with the daemon's book.
-    pub fn counts_changed(&mut self, counts: Counts) {
-        self.counts = counts;
-    }
-
     fn hold(&mut self, decided: Vec<(Symbol, MarketTime)>) {
         if let Some(step) = &mut self.lock_step {
             step.hold(decided, Instant::now());
@@ -179,7 +174,7 @@ impl Engine {
         let real = Instant::now();
         let mut wake = self.housekeeping(real);
         if let Some(step) = &mut self.driver.lock_step {
-            match step.verdict(self.driver.counts, real) {
+            match step.verdict(&self.driver.counts, real) {
                 Verdict::GoOn => {}
                 Verdict::Hold(until) => return wake.min(Wake::At(until)),
                 Verdict::Gone => return wake,
@@ -227,7 +222,7 @@ impl Engine {
         }
         info!(at = %self.market.clock(), speed = %self.driver.speed, "the market moves");
         self.driver.started = true;
-        self.driver.origin = (self.market.clock(), Instant::now());
+        self.driver.origin = (self.driver.floor, Instant::now());
         true
     }
 
