@@ -36,7 +36,7 @@ pub struct SimulatorArgs {
     pub account: AccountId,
 
     /// Cash of a new account, USD.
-    #[arg(long, default_value = "1000000", value_parser = parse_cash)]
+    #[arg(long, default_value = "100000", value_parser = parse_cash)]
     pub cash: Usd,
 
     /// Replay the bar files of this folder (SYMBOL-1min-*.csv, SYMBOL-1day*.csv) instead of

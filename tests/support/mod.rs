@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How long a story waits for something that must come. Never reached where all is well.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Settings with short deadlines, for a simulator.
 pub fn settings(address: SocketAddr, pairs: &[(&str, &str)]) -> Settings {
