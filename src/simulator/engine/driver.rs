@@ -277,6 +277,13 @@ impl Engine {
         self.driver.queue.extend(opens);
     }
 
+    /// Does the rest of an instant that has begun, so that a kept state never lies within one.
+    pub(super) fn finish_instant(&mut self) {
+        while let Some(action) = self.driver.queue.pop_front() {
+            self.perform(action);
+        }
+    }
+
     fn perform(&mut self, action: Action) {
         let at = self.driver.instant;
         match action {

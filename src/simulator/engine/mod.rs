@@ -107,6 +107,13 @@ impl Engine {
                 warn!(%symbol, "the kept state knows a symbol that this market does not have");
             }
         }
+        for symbol in std::mem::take(&mut engine.config.symbols) {
+            if engine.find(&symbol).is_some() {
+                engine.config.symbols.push(symbol);
+            } else {
+                warn!(%symbol, "this market does not have the symbol; nobody waits for it");
+            }
+        }
         engine.activate_what_is_held();
         engine
     }
@@ -122,6 +129,10 @@ impl Engine {
     ) -> Result<Summary, SimulatorError> {
         loop {
             self.now = self.driver.now(&self.market, Instant::now());
+            if !self.market.is_replay() && self.market.next_instant().is_none() {
+                // Nothing trades yet; the market's clock keeps up with the time that is served.
+                self.market.resume_at(self.now);
+            }
             let wake = self.advance();
             self.end_turn().await?;
             if *self.finished.borrow() && self.config.exit_at_end {
@@ -147,6 +158,7 @@ impl Engine {
         }
         // Whatever still comes from connections comes too late: they are closed by this.
         drop(inputs);
+        self.finish_instant();
         self.end_turn().await?;
         self.keep().await?;
         Ok(self.summary())
@@ -193,7 +205,8 @@ impl Engine {
         let kept = super::state::View {
             exchange_id: &self.exchange_id,
             account: &self.config.account,
-            clock: self.now,
+            // A tape goes on where it stopped; an invented market where broker time was.
+            clock: if self.market.is_replay() { self.market.clock() } else { self.now },
             symbols: self.listed.values().collect(),
             next_ids: &self.next_ids,
             exchange: &self.exchange,

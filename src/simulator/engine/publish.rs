@@ -73,7 +73,12 @@ impl Engine {
                 }
                 let Some(forming) = stream.forming else { continue };
                 if stream.ended(at) {
-                    updates.push(update(to, *req_id, stream, &forming));
+                    // The market's own bar: what a history request would now say, also where the
+                    // stream began in its midst.
+                    let (from, until) = (forming.time, forming.end);
+                    let known = self.market.bars(contract, stream.size, from, until, stream.regular_only);
+                    let whole = known.last().copied().filter(|bar| bar.time == from).unwrap_or(forming);
+                    updates.push(update(to, *req_id, stream, &whole));
                     ended = ended.max(Some(forming.end));
                     stream.forming = None;
                     if let Some(price) = next.filter(|_| stream.covers(regular_next)) {

@@ -141,6 +141,7 @@ fn answer_bars(
     engine.send(from, answer::HISTORICAL_DATA_END, &over);
     if wanted.live {
         let forming = bars.last().copied().filter(|bar| bar.end > engine.now);
+        let forming = forming.map(|bar| whole_part(engine, contract, &wanted, bar));
         let stream = BarStream {
             contract,
             size: wanted.size,
@@ -156,6 +157,15 @@ fn answer_bars(
         }
     }
     Ok(())
+}
+
+/// Of a bar that is forming, what whole bars of the tape have brought: the one that is forming now
+/// is added when it ends.
+fn whole_part(engine: &Engine, contract: ContractId, wanted: &Wanted, bar: Bar) -> Bar {
+    let Some(part) = engine.market.forming(contract, engine.now) else { return bar };
+    let known = engine.market.bars(contract, wanted.size, bar.time, part.time, wanted.regular_only);
+    let begun = Bar { high: bar.open, low: bar.open, close: bar.open, volume: Some(0), ..bar };
+    known.last().copied().filter(|known| known.time == bar.time).unwrap_or(begun)
 }
 
 /// The price step at the newest price.
