@@ -46,11 +46,11 @@ async fn every_bar_size_and_price_is_served_ascending() {
         (BarSize::Min, 2.days()),
         (BarSize::Min5, 5.days()),
         (BarSize::Min15, 1.weeks()),
-        (BarSize::Hour, 1.months()),
-        (BarSize::Hour4, 1.months()),
-        (BarSize::Day, 6.months()),
-        (BarSize::Week, 1.years()),
-        (BarSize::Month, 1.years()),
+        (BarSize::Hour, 1.weeks()),
+        (BarSize::Hour4, 1.weeks()),
+        (BarSize::Day, 2.months()),
+        (BarSize::Week, 2.months()),
+        (BarSize::Month, 6.months()),
     ];
     for (size, duration) in sizes {
         let request = client.historical_data(&contract, size).duration(duration).what_to_show(WhatToShow::Trades);
@@ -103,7 +103,6 @@ async fn bars_kept_up_to_date_join_their_history_without_gap_or_overlap() {
                     }
                 }
                 HistoricalBarUpdate::End { .. } => {}
-                other => panic!("{other:?}"),
             }
         }
     };

@@ -84,7 +84,8 @@ impl Daemon<'_> {
     }
 
     async fn time(&mut self, now: i64) {
-        let over: Vec<(&'static str, i64)> = self.open.iter().copied().filter(|(_, at)| now >= at + 62).collect();
+        let mut over: Vec<(&'static str, i64)> = self.open.iter().copied().filter(|(_, at)| now >= at + 62).collect();
+        over.sort_unstable();
         self.open.retain(|(_, at)| now < at + 62);
         for (name, at) in over {
             self.decide(name, at).await;

@@ -111,7 +111,7 @@ async fn a_market_order_lives_its_life_and_the_account_shows_it() {
     assert_eq!(portfolio, 1);
     client.disconnect().await;
     let end = running.stop().await.unwrap();
-    assert_eq!((end.fills, end.commissions.to_string().as_str()), (1, "1.5"));
+    assert_eq!((end.fills, end.commissions.to_cent().to_string().as_str()), (1, "1.50"));
     assert_eq!(end.positions["AAA"].quantity.0, 300);
 }
 

@@ -23,7 +23,7 @@ use crate::clock::wall_now;
 /// TCP.
 const INBOX: usize = 1_024;
 /// How much synthetic past can be asked for.
-const HISTORY: Duration = Duration::from_secs(3 * 366 * 86_400);
+pub(super) const HISTORY: Duration = Duration::from_secs(2 * 366 * 86_400);
 
 /// Starts a simulator: reads what was kept, opens its port, and serves from then on.
 ///

@@ -1,9 +1,14 @@
 //! Moves the market: when the next instant of the tape happens, and what happens in it.
 //!
-//! At one instant first all bars end, in symbol order; then DAY orders expire if the session ends
-//! with it; then the next bars open, in symbol order. Each of these is one action, done in one
-//! turn of the engine. Paced, actions of one instant follow each other at once; in lock-step the
-//! market waits after each until the daemon has caught up.
+//! At one instant first all bars end, then DAY orders expire if the session ends with it, then the
+//! next bars open; each in symbol order. Each of these is one action, done in one turn of the
+//! engine. Paced, actions of one instant follow each other at once; in lock-step the market waits
+//! after each until the daemon has caught up.
+//!
+//! Where a contract's next bar opens at the same instant, its first update tells the daemon that
+//! the last is over, and one contract is decided before the next one ends. Where none does, only
+//! broker time can tell, and that is one for all contracts: those end after the others, and are
+//! decided together.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -49,6 +54,8 @@ enum Action {
     /// A tape bar ended, or a longer bar of some client did; `next` is the price with which the
     /// next bar opens at this same instant.
     Close { symbol: Symbol, contract: ContractId, bar: Option<Bar>, next: Option<f64> },
+    /// Broker time tells of the bars that ended without a successor.
+    Announce,
     /// The session ended.
     EndOfSession { at: MarketTime },
     /// A tape bar opened.
@@ -69,6 +76,8 @@ pub struct Driver {
     floor: MarketTime,
     /// Contracts with an open bar.
     in_bar: BTreeSet<ContractId>,
+    /// Bars of clients that ended without a successor, to be announced.
+    unannounced: Vec<(Symbol, MarketTime)>,
     session_end: Option<MarketTime>,
     started: bool,
     over: bool,
@@ -90,6 +99,7 @@ impl Driver {
             origin: (clock, now),
             floor: clock,
             in_bar: BTreeSet::new(),
+            unannounced: Vec::new(),
             session_end: None,
             started: false,
             over: false,
@@ -133,7 +143,7 @@ impl Driver {
         self.counts = counts;
     }
 
-    fn hold(&mut self, decided: Option<(Symbol, MarketTime)>) {
+    fn hold(&mut self, decided: Vec<(Symbol, MarketTime)>) {
         if let Some(step) = &mut self.lock_step {
             step.hold(decided, Instant::now());
         }
@@ -263,9 +273,17 @@ impl Engine {
         if session_end < at {
             self.driver.queue.push_back(Action::EndOfSession { at: session_end });
         }
-        for (symbol, (contract, bar)) in closes {
-            let next = opens.iter().find(|(opening, _, _)| *opening == contract).map(|(_, _, price)| *price);
-            self.driver.queue.push_back(Action::Close { symbol, contract, bar, next });
+        let next = |contract| opens.iter().find(|(opening, _, _)| *opening == contract).map(|(_, _, price)| *price);
+        let closes = closes.into_iter().map(|(symbol, (contract, bar))| {
+            let next = next(contract);
+            Action::Close { symbol, contract, bar, next }
+        });
+        let (followed, last): (Vec<Action>, Vec<Action>) =
+            closes.partition(|action| matches!(action, Action::Close { next: Some(_), .. }));
+        self.driver.queue.extend(followed);
+        if !last.is_empty() {
+            self.driver.queue.extend(last);
+            self.driver.queue.push_back(Action::Announce);
         }
         if session_end == at {
             self.driver.queue.push_back(Action::EndOfSession { at });
@@ -293,26 +311,35 @@ impl Engine {
                     let events = self.exchange.close(contract, bar, self.is_regular(bar.time));
                     self.deliver(events);
                 }
-                let ended = self.publish_close(contract, bar.as_ref(), next, at);
-                if ended.is_some() && next.is_none() && self.driver.is_lock_step() {
-                    // Nothing else tells the daemon that the bar is over.
+                let ended = self.publish_close(contract, bar.as_ref(), next, at).map(|end| (symbol, end));
+                match next {
+                    Some(_) => self.driver.hold(ended.into_iter().collect()),
+                    None => {
+                        self.driver.unannounced.extend(ended);
+                        self.driver.hold(Vec::new());
+                    }
+                }
+            }
+            Action::Announce => {
+                let ended = std::mem::take(&mut self.driver.unannounced);
+                if !ended.is_empty() && self.driver.is_lock_step() {
                     self.driver.floor = self.driver.floor.max(at + CLOSED_AFTER);
                 }
-                self.driver.hold(ended.map(|end| (symbol, end)));
+                self.driver.hold(ended);
             }
             Action::EndOfSession { at } => {
                 for contract in self.listed.keys().copied().collect::<Vec<_>>() {
                     let events = self.exchange.end_of_session(contract, at);
                     self.deliver(events);
                 }
-                self.driver.hold(None);
+                self.driver.hold(Vec::new());
             }
             Action::Open { contract, at, price } => {
                 self.driver.in_bar.insert(contract);
                 let events = self.exchange.open(contract, at, price, self.is_regular(at));
                 self.deliver(events);
                 self.publish_open(contract, at, price);
-                self.driver.hold(None);
+                self.driver.hold(Vec::new());
             }
         }
     }

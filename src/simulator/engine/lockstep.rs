@@ -37,7 +37,7 @@ impl Counts {
 /// What is being waited for.
 #[derive(Debug, Clone)]
 struct Wait {
-    decided: Option<(Symbol, MarketTime)>,
+    decided: Vec<(Symbol, MarketTime)>,
     since: Instant,
 }
 
@@ -81,8 +81,8 @@ impl LockStep {
         self.progress.borrow().ready
     }
 
-    /// From now on the market waits: for the counts, and for a decision where one is due.
-    pub fn hold(&mut self, decided: Option<(Symbol, MarketTime)>, now: Instant) {
+    /// From now on the market waits: for the counts, and for the decisions that are due.
+    pub fn hold(&mut self, decided: Vec<(Symbol, MarketTime)>, now: Instant) {
         if self.ready() {
             self.waiting = Some(Wait { decided, since: now });
         }
@@ -104,9 +104,10 @@ impl LockStep {
             return Verdict::GoOn;
         }
         let differences = differences(ours, &progress);
-        let decided = wait.decided.as_ref();
-        let undecided = decided.filter(|(symbol, end)| progress.decided.get(symbol).is_none_or(|at| at < end));
-        if undecided.is_none() && progress.unanswered == 0 && differences == self.differs {
+        let open = |(symbol, end): &&(Symbol, MarketTime)| progress.decided.get(symbol).is_none_or(|at| at < end);
+        let undecided: Vec<String> =
+            wait.decided.iter().filter(open).map(|(symbol, end)| format!("{symbol} up to {end}")).collect();
+        if undecided.is_empty() && progress.unanswered == 0 && differences == self.differs {
             self.waiting = None;
             return Verdict::GoOn;
         }
@@ -115,7 +116,7 @@ impl LockStep {
             return Verdict::Hold(deadline);
         }
         warn!(
-            undecided = ?undecided.map(|(symbol, end)| format!("{symbol} up to {end}")),
+            ?undecided,
             unanswered = progress.unanswered,
             executions_missing = differences[0] - self.differs[0],
             commissions_missing = differences[1] - self.differs[1],
@@ -157,7 +158,7 @@ mod tests {
         let now = Instant::now();
         let ours = Counts { executions: 1, commissions: 1, working: 0 };
         assert_eq!(step.verdict(ours, now), Verdict::GoOn, "nothing was announced yet");
-        step.hold(Some((aapl(), at(60))), now);
+        step.hold(vec![(aapl(), at(60))], now);
         assert!(matches!(step.verdict(ours, now), Verdict::Hold(_)));
         daemon.send_modify(|p| {
             p.decided.insert(aapl(), at(60));
@@ -177,11 +178,11 @@ mod tests {
         let (daemon, progress) = watch::channel(Progress { ready: true, ..Progress::default() });
         let mut step = LockStep::new(progress);
         let ours = Counts { executions: 3, commissions: 3, working: 0 };
-        step.hold(None, Instant::now());
+        step.hold(Vec::new(), Instant::now());
         assert_eq!(step.verdict(ours, Instant::now() + PATIENCE), Verdict::GoOn);
-        step.hold(None, Instant::now());
+        step.hold(Vec::new(), Instant::now());
         assert_eq!(step.verdict(ours, Instant::now()), Verdict::GoOn, "the difference is known now");
-        step.hold(None, Instant::now());
+        step.hold(Vec::new(), Instant::now());
         let more = Counts { executions: 4, ..ours };
         assert!(matches!(step.verdict(more, Instant::now()), Verdict::Hold(_)), "a new fill is not");
         drop(daemon);
@@ -192,7 +193,7 @@ mod tests {
     async fn without_a_session_nobody_is_waited_for() {
         let (daemon, progress) = watch::channel(Progress { ready: true, ..Progress::default() });
         let mut step = LockStep::new(progress);
-        step.hold(Some((aapl(), at(60))), Instant::now());
+        step.hold(vec![(aapl(), at(60))], Instant::now());
         daemon.send_modify(|p| p.ready = false);
         assert_eq!(step.verdict(Counts::default(), Instant::now()), Verdict::GoOn);
     }

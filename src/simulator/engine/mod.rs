@@ -52,6 +52,8 @@ pub struct Engine {
     pub(super) listed: BTreeMap<ContractId, Symbol>,
     /// Polled bars, for telling that a symbol of a replay is in use (see `watching`).
     pub(super) polled: BTreeMap<(ContractId, String), u32>,
+    /// Market time at the start of this process.
+    pub(super) began: MarketTime,
     /// Market time of this turn.
     pub(super) now: MarketTime,
     /// Whether something happened that must be kept before anyone hears of it.
@@ -85,6 +87,7 @@ impl Engine {
         let Parts { config, market, calendar, kept, keeper, finished } = parts;
         let driver = Driver::new(config.speed, config.progress.clone(), market.clock());
         let mut engine = Self {
+            began: market.clock(),
             now: market.clock(),
             exchange_id: kept.exchange_id,
             exchange: kept.exchange,

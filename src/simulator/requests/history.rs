@@ -14,6 +14,7 @@ use crate::simulator::engine::Engine;
 use crate::simulator::engine::streams::BarStream;
 use crate::simulator::market::Listing;
 use crate::simulator::prices::{BadShow, Show};
+use crate::simulator::running::HISTORY;
 use crate::simulator::sessions::ConnectionId;
 use crate::simulator::wire::Numbered;
 use crate::simulator::wire::contracts::Contract;
@@ -242,7 +243,12 @@ fn first_bar(
 ) -> Result<MarketTime, Refused> {
     let listing = resolve(engine, contract).map_err(|error| error.message())?;
     let _show = show(request.what_to_show.as_deref())?;
-    let bars = engine.market.bars(listing.contract.id, BarSize::Month1, MarketTime::MIN, engine.now, true);
-    let first = bars.first().map(|bar| bar.time);
+    let first = if engine.market.is_replay() {
+        let bars = engine.market.bars(listing.contract.id, BarSize::Month1, MarketTime::MIN, engine.now, true);
+        bars.first().map(|bar| bar.time)
+    } else {
+        // It could all be made, but nobody wants to wait for that.
+        engine.calendar.next_open(engine.began - HISTORY)
+    };
     first.ok_or_else(|| no_data(format!("HMDS query returned no data: {} head timestamp", listing.contract.symbol)))
 }
