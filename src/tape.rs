@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::sync::Arc;
 
 use crate::calendar::Calendar;
@@ -70,13 +71,15 @@ enum Part {
     Open,
 }
 
-/// A step to come: when, which part, of which symbol, and where its bar is.
-type Coming = Reverse<(MarketTime, Part, Symbol, usize, usize)>;
+/// A step to come: when, which part, of which series, and where in it its bar is.
+type Coming = Reverse<(MarketTime, Part, usize, usize)>;
 
 /// The merged stream of steps.
 #[derive(Debug, Clone, Default)]
 pub struct Tape {
+    /// By symbol: a series' place says its turn within an instant.
     series: Vec<Series>,
+    /// One step of each series that is not at its end.
     coming: BinaryHeap<Coming>,
 }
 
@@ -93,21 +96,17 @@ impl Tape {
     /// Adds a series, of which the bars that open at `from` or later take part.
     pub fn add(&mut self, series: Series, from: MarketTime) {
         let first = series.bars.partition_point(|bar| bar.time < from);
-        let index = self.series.len();
-        self.series.push(series);
-        self.expect(index, first, Part::Open);
+        self.insert(series, first, Part::Open);
     }
 
     /// Adds a series whose steps at `taken` and before have been taken already, in an earlier run:
     /// of a bar that is open then, only the end is to come.
     pub fn rejoin(&mut self, series: Series, taken: MarketTime) {
-        let index = self.series.len();
         let next = series.bars.partition_point(|bar| bar.time <= taken);
         let open = next.checked_sub(1).filter(|last| series.bars.get(*last).is_some_and(|bar| taken < bar.end));
-        self.series.push(series);
         match open {
-            Some(open) => self.expect(index, open, Part::End),
-            None => self.expect(index, next, Part::Open),
+            Some(open) => self.insert(series, open, Part::End),
+            None => self.insert(series, next, Part::Open),
         }
     }
 
@@ -116,14 +115,23 @@ impl Tape {
         self.coming.peek().map(|Reverse((at, ..))| *at)
     }
 
-    fn expect(&mut self, index: usize, bar: usize, part: Part) {
-        let Some(series) = self.series.get(index) else { return };
-        let Some(next) = series.bars.get(bar) else { return };
+    fn insert(&mut self, series: Series, bar: usize, part: Part) {
+        let place = self.series.partition_point(|other| other.symbol <= series.symbol);
+        let moved = |Reverse((at, part, index, bar)): Coming| {
+            Reverse((at, part, if index >= place { index + 1 } else { index }, bar))
+        };
+        self.coming = self.coming.drain().map(moved).collect();
+        self.series.insert(place, series);
+        self.coming.extend(self.coming_step(place, bar, part));
+    }
+
+    fn coming_step(&self, index: usize, bar: usize, part: Part) -> Option<Coming> {
+        let next = self.series.get(index)?.bars.get(bar)?;
         let at = match part {
             Part::Open => next.time,
             Part::End => next.end,
         };
-        self.coming.push(Reverse((at, part, series.symbol.clone(), index, bar)));
+        Some(Reverse((at, part, index, bar)))
     }
 }
 
@@ -131,19 +139,22 @@ impl Iterator for Tape {
     type Item = Step;
 
     fn next(&mut self) -> Option<Step> {
-        let Reverse((at, part, _, index, number)) = self.coming.pop()?;
+        let Reverse((at, part, index, number)) = *self.coming.peek()?;
         let series = self.series.get(index)?;
         let (contract, bar) = (series.contract, *series.bars.get(number)?);
-        match part {
-            Part::Open => {
-                self.expect(index, number, Part::End);
-                Some(Step::Open { contract, at, price: bar.open })
-            }
-            Part::End => {
-                self.expect(index, number + 1, Part::Open);
-                Some(Step::End { contract, bar })
+        let (step, next) = match part {
+            Part::Open => (Step::Open { contract, at, price: bar.open }, self.coming_step(index, number, Part::End)),
+            Part::End => (Step::End { contract, bar }, self.coming_step(index, number + 1, Part::Open)),
+        };
+        // To put the next step in the place of this one spares the heap half its work.
+        let mut top = self.coming.peek_mut()?;
+        match next {
+            Some(next) => *top = next,
+            None => {
+                PeekMut::pop(top);
             }
         }
+        Some(step)
     }
 }
 

@@ -93,16 +93,3 @@ fn a_folder_is_listed_in_order_and_a_nameless_csv_refused() {
     assert!(matches!(discover(dir.path()), Err(BarFileError::Name { .. })));
     assert!(discover(&dir.path().join("none")).is_err());
 }
-
-#[test]
-fn the_real_files_read() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    let Ok(files) = discover(&dir) else {
-        eprintln!("skipped: {} is not there", dir.display());
-        return;
-    };
-    for file in files {
-        let bars = read(&file.path, file.size, Calendar::Xnys).unwrap();
-        assert!(bars.len() >= 1_000, "{} has {} bars", file.path.display(), bars.len());
-    }
-}

@@ -117,23 +117,6 @@ fn names_read_back() {
     assert!("XLON".parse::<Calendar>().is_err());
 }
 
-/// Real daily bars exist on exactly the dates that the calendar calls open.
-#[test]
-fn the_calendar_agrees_with_eleven_years_of_real_bars() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/SPY-1day.csv");
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        eprintln!("skipped: {} is not there", path.display());
-        return;
-    };
-    let traded: std::collections::BTreeSet<NaiveDate> =
-        text.lines().skip(1).filter_map(|line| line.split(',').next()?.parse().ok()).collect();
-    let last = *traded.last().unwrap();
-    for day in date("2010-01-01").iter_days().take_while(|day| *day <= last) {
-        let open = matches!(Calendar::Xnys.day(day), Day::Open(_));
-        assert_eq!(open, traded.contains(&day), "{day}");
-    }
-}
-
 proptest::proptest! {
     #[test]
     fn bars_tile_time_without_gap_or_overlap(secs in 1_262_304_000_i64..1_861_000_000, which in 0_usize..19, always: bool) {

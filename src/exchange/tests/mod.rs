@@ -4,7 +4,6 @@ mod brackets;
 mod fills;
 mod lifecycle;
 mod money;
-mod oracles;
 mod properties;
 
 use super::*;

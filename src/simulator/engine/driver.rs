@@ -52,8 +52,8 @@ pub enum Wake {
 #[derive(Debug, Clone, PartialEq)]
 enum Action {
     /// A tape bar ended, or a longer bar of some client did; `next` is the price with which the
-    /// next bar opens at this same instant.
-    Close { symbol: Symbol, contract: ContractId, bar: Option<Bar>, next: Option<f64> },
+    /// next bar opens at this same instant. Unless that announces the end, broker time does.
+    Close { symbol: Symbol, contract: ContractId, bar: Option<Bar>, next: Option<f64>, announced: bool },
     /// Broker time tells of the bars that ended without a successor.
     Announce,
     /// The session ended.
@@ -81,7 +81,7 @@ pub struct Driver {
     session_end: Option<MarketTime>,
     started: bool,
     over: bool,
-    counts: Counts,
+    pub(super) counts: Counts,
     next_forming: Instant,
     next_housekeeping: Instant,
     balances_at: MarketTime,
@@ -138,11 +138,6 @@ impl Driver {
         self.floor
     }
 
-    /// What the exchange has changed; lock-step compares it with the daemon's book.
-    pub fn counts_changed(&mut self, counts: Counts) {
-        self.counts = counts;
-    }
-
     fn hold(&mut self, decided: Vec<(Symbol, MarketTime)>) {
         if let Some(step) = &mut self.lock_step {
             step.hold(decided, Instant::now());
@@ -179,7 +174,7 @@ impl Engine {
         let real = Instant::now();
         let mut wake = self.housekeeping(real);
         if let Some(step) = &mut self.driver.lock_step {
-            match step.verdict(self.driver.counts, real) {
+            match step.verdict(&self.driver.counts, real) {
                 Verdict::GoOn => {}
                 Verdict::Hold(until) => return wake.min(Wake::At(until)),
                 Verdict::Gone => return wake,
@@ -227,7 +222,7 @@ impl Engine {
         }
         info!(at = %self.market.clock(), speed = %self.driver.speed, "the market moves");
         self.driver.started = true;
-        self.driver.origin = (self.market.clock(), Instant::now());
+        self.driver.origin = (self.driver.floor, Instant::now());
         true
     }
 
@@ -276,10 +271,13 @@ impl Engine {
         let next = |contract| opens.iter().find(|(opening, _, _)| *opening == contract).map(|(_, _, price)| *price);
         let closes = closes.into_iter().map(|(symbol, (contract, bar))| {
             let next = next(contract);
-            Action::Close { symbol, contract, bar, next }
+            // Whoever builds bars of 5-second ones sees no update of the next bar.
+            let announced =
+                next.is_some() && bar.is_none_or(|bar| self.decided_by_aggregates(contract, &bar).is_none());
+            Action::Close { symbol, contract, bar, next, announced }
         });
         let (followed, last): (Vec<Action>, Vec<Action>) =
-            closes.partition(|action| matches!(action, Action::Close { next: Some(_), .. }));
+            closes.partition(|action| matches!(action, Action::Close { announced: true, .. }));
         self.driver.queue.extend(followed);
         if !last.is_empty() {
             self.driver.queue.extend(last);
@@ -305,19 +303,18 @@ impl Engine {
     fn perform(&mut self, action: Action) {
         let at = self.driver.instant;
         match action {
-            Action::Close { symbol, contract, bar, next } => {
+            Action::Close { symbol, contract, bar, next, announced } => {
                 if let Some(bar) = &bar {
                     self.driver.in_bar.remove(&contract);
                     let events = self.exchange.close(contract, bar, self.is_regular(bar.time));
                     self.deliver(events);
                 }
                 let ended = self.publish_close(contract, bar.as_ref(), next, at).map(|end| (symbol, end));
-                match next {
-                    Some(_) => self.driver.hold(ended.into_iter().collect()),
-                    None => {
-                        self.driver.unannounced.extend(ended);
-                        self.driver.hold(Vec::new());
-                    }
+                if announced {
+                    self.driver.hold(ended.into_iter().collect());
+                } else {
+                    self.driver.unannounced.extend(ended);
+                    self.driver.hold(Vec::new());
                 }
             }
             Action::Announce => {
