@@ -1,5 +1,7 @@
 //! What is wrong with a gateway has a name each, and no failed attempt leaves a socket behind.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod connection_support;
 
 use std::time::Duration;
@@ -7,8 +9,10 @@ use std::time::Duration;
 use connection_support::{Fake, Habit, PATIENCE, accounts, config, error, next_id};
 use robo_trader::clock::wall_now;
 use robo_trader::domain::broker::{AccountId, Venue};
+use robo_trader::domain::order::Role;
+use robo_trader::domain::{Contract, ContractId, Hours, OrderKind, PriceRule, Shares, Side, Ticket, TimeInForce};
 use robo_trader::robust_connection::{BackoffPolicy, BreakerPolicy, Dial, Fault, Policy, RobustConnection};
-use robo_trader::tws::{DialError, FarmState, Gateway, Notice, TwsConfig, sockets};
+use robo_trader::tws::{DialError, FarmState, Gateway, Notice, SendError, Session, StreamEnd, TwsConfig, sockets};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
@@ -202,4 +206,63 @@ async fn an_attempt_given_up_during_the_readiness_check_leaves_no_socket() {
         assert!(timeout(Duration::from_millis(20), gateway.dial()).await.is_err());
     }
     no_socket_left(fake.address.port()).await;
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_written_in_time_ends_the_session() {
+    let frames = vec![next_id(1), accounts("DU1234567")];
+    let fake = Fake::start(Habit::Deaf(frames, wall_now().millis())).await;
+    let fast = TwsConfig { message_rate: u32::MAX, send_within: Duration::from_millis(50), ..fake.config() };
+    let session = timeout(PATIENCE, Gateway::new(fast).dial()).await.unwrap().unwrap();
+    let mut orders = session.take_orders().unwrap();
+    let (contract, ticket) = long_order(&session);
+    // The system's buffers take a while to fill.
+    let filling = async {
+        for order_id in 1.. {
+            if let Err(error) = session.submit(&Ticket { order_id, ..ticket.clone() }, &contract).await {
+                return error;
+            }
+        }
+        unreachable!("buffers are finite")
+    };
+    let error = timeout(PATIENCE, filling).await.unwrap();
+    assert!(matches!(error, SendError::Deadline { .. }), "{error}");
+    assert!(!error.never_left(), "half of it may be out");
+    session.close().await;
+    assert!(matches!(orders.next().await, Err(StreamEnd::SessionLost { .. })));
+    no_socket_left(fake.address.port()).await;
+}
+
+/// An order whose group has a very long name.
+fn long_order(session: &Session) -> (Contract, Ticket) {
+    let contract = Contract {
+        id: ContractId(265_598),
+        symbol: "AAPL".parse().unwrap(),
+        security_type: "STK".into(),
+        exchange: "SMART".into(),
+        primary_exchange: "NASDAQ".into(),
+        currency: "USD".into(),
+        local_symbol: "AAPL".into(),
+        trading_class: "NMS".into(),
+        price_rule: PriceRule::new(vec![]),
+        time_zone: "US/Eastern".into(),
+        trading_hours: Hours::default(),
+        liquid_hours: Hours::default(),
+    };
+    let ticket = Ticket {
+        order_id: 1,
+        order_ref: "rt-test-1".parse().unwrap(),
+        account: session.account().clone(),
+        contract: contract.id,
+        role: Role::Exit,
+        side: Side::Sell,
+        quantity: Shares(1),
+        kind: OrderKind::Market,
+        tif: TimeInForce::Day,
+        outside_rth: false,
+        oca_group: Some("x".repeat(100_000)),
+        parent_id: None,
+        transmit: true,
+    };
+    (contract, ticket)
 }

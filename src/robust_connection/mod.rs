@@ -78,7 +78,8 @@ impl Default for Policy {
         Self {
             backoff: BackoffPolicy::default(),
             breaker: BreakerPolicy::default(),
-            dial_deadline: Duration::from_secs(30),
+            // Longer than a dial's own deadlines together: those name what was wrong.
+            dial_deadline: Duration::from_secs(60),
             health: HealthPolicy::default(),
             human_interval: Duration::from_secs(300),
             expected_interval: Duration::from_secs(20),

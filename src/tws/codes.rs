@@ -5,6 +5,9 @@
 //! texts, which are reworded and localised; the few exceptions are codes that IBKR uses for
 //! several things, and say so. Sources: IBKR's "Message codes" and what gateways were seen to send.
 
+/// The maximum rate of messages was exceeded; the message was refused.
+pub const TOO_FAST: i32 = 100;
+
 /// TWS's link to IBKR's servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Link {
@@ -111,7 +114,7 @@ pub fn notice(code: i32, text: &str) -> Notice {
         2157 => farm(K::Definitions, S::Broken),
         2158 => farm(K::Definitions, S::Ok),
         1300 => Notice::PortReset { text: text() },
-        100 => Notice::TooFast { text: text() },
+        TOO_FAST => Notice::TooFast { text: text() },
         321 if is_read_only(&text()) => Notice::ReadOnly { text: text() },
         // Made by the crate: -3 to -5 an unreadable frame, -6 and -7 its own queue overrun.
         -5..=-3 => Notice::Unreadable { text: text() },
@@ -161,10 +164,19 @@ pub fn order_news(code: i32, text: &str, acknowledged: bool) -> crate::domain::b
         // 165 is a history farm's news; 399 order message, 404 held for locating shares, 10349 TIF
         // set by a preset: the order lives.
         0 | 165 | 399 | 404 | 2100..=2199 | 10_349 => N::Warning,
-        // Validation: the order (or its change) was never accepted. 106..=163 price, type, TIF and
+        // The order (or its change) was never accepted. 100 too many messages; 106..=163 price, type, TIF and
         // halt (110, 154); 200 no such contract; 320..=398 request and order checks (321 invalid,
         // 355 size, 387 type); 400..=449 and 10000..=10052 further order checks; 10149 bad id.
-        106..=134 | 137..=160 | 163 | 200 | 320..=398 | 400..=449 | 10_000..=10_052 | 10_149 | 10_268..=10_269 => {
+        TOO_FAST
+        | 106..=134
+        | 137..=160
+        | 163
+        | 200
+        | 320..=398
+        | 400..=449
+        | 10_000..=10_052
+        | 10_149
+        | 10_268..=10_269 => {
             if acknowledged {
                 N::ChangeRefused
             } else {
@@ -254,6 +266,7 @@ mod tests {
             (201, "Order rejected - reason:Cannot cancel the filled order", N::CancelRace, N::CancelRace),
             (202, "Order Canceled - reason:", N::Cancelled, N::Cancelled),
             (110, "The price does not conform", N::Refused, N::ChangeRefused),
+            (100, "Max rate of messages per second has been exceeded", N::Refused, N::ChangeRefused),
             (321, "Error validating request", N::Refused, N::ChangeRefused),
             (200, "No security definition", N::Refused, N::ChangeRefused),
             (103, "Duplicate order id", N::DuplicateId, N::DuplicateId),

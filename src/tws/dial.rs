@@ -8,7 +8,7 @@ use std::time::Duration;
 use ibapi::subscriptions::NoticeStream;
 use ibapi::{Client, Error};
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::codes;
 use super::error::{DialError, RequestError};
@@ -188,17 +188,26 @@ impl Gateway {
         let time = desk.ask("time", Priority::Heartbeat, client.server_time_millis()).await.map_err(time_error)?;
         let at = market_time(time);
         latest.saw(at);
-        let venue = match desk.ask("user info", Priority::Heartbeat, client.user_info()).await {
-            Ok(info) => venue(&info.white_branding_id),
-            Err(error @ RequestError::SessionLost { .. }) => {
-                return Err(DialError::NotReady { step: "user info", reason: error.to_string() });
-            }
-            // A gateway that does not know the question is no simulator of ours.
-            Err(_) => Venue::Ibkr,
-        };
+        let venue = self.venue(client, &desk).await?;
         self.check_clock(at, &venue)?;
         info!(%account, next_order_id, venue = venue.as_str(), server_version = client.server_version(), broker_time = %at, "session ready to reconcile");
         Ok(Checked { account, next_order_id, venue, orders: OrderStream::new(updates, latest.clone()), latest })
+    }
+
+    /// Who answers. A simulator that is merely slow must not be taken for IBKR, so that silence
+    /// is asked a second time; a gateway that refuses the question is no simulator of ours.
+    async fn venue(&self, client: &Client, desk: &Desk<'_>) -> Result<Venue, DialError> {
+        for again in [true, false] {
+            match desk.ask("user info", Priority::Heartbeat, client.user_info()).await {
+                Ok(info) => return Ok(venue(&info.white_branding_id)),
+                Err(error @ RequestError::SessionLost { .. }) => {
+                    return Err(DialError::NotReady { step: "user info", reason: error.to_string() });
+                }
+                Err(error) if again => debug!(%error, "user info not answered; asking again"),
+                Err(error) => debug!(%error, "no user info: no simulator"),
+            }
+        }
+        Ok(Venue::Ibkr)
     }
 
     fn check_clock(&self, broker: MarketTime, venue: &Venue) -> Result<(), DialError> {

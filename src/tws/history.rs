@@ -170,12 +170,14 @@ impl Historian<'_> {
         Ok(BarStream::realtime(bars, BarClock::new(contract, BarSize::Secs5, regular_only)))
     }
 
-    /// Tells the pacer of a violation.
+    /// Tells the pacer and the limiter of a violation.
     fn noted(&self, error: RequestError) -> RequestError {
-        if let RequestError::Refused { code, text, .. } = &error
-            && codes::history_fault(*code, text) == HistoryFault::Pacing
-        {
-            self.pacer.violated();
+        if let RequestError::Refused { code, text, .. } = &error {
+            if codes::history_fault(*code, text) == HistoryFault::Pacing {
+                self.pacer.violated();
+            } else if *code == codes::TOO_FAST {
+                self.desk.limiter.hold();
+            }
         }
         error
     }

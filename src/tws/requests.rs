@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use ibapi::Error;
 use tokio::time::timeout;
+use tracing::warn;
 
+use super::codes;
 use super::error::RequestError;
 use super::limiter::{Limiter, Priority};
 
@@ -25,7 +27,12 @@ impl Desk<'_> {
         request: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, RequestError> {
         self.turn(what, priority).await?;
-        within(what, self.within, request).await
+        let answer = within(what, self.within, request).await;
+        if let Err(RequestError::Refused { code: codes::TOO_FAST, .. }) = &answer {
+            warn!(what, "IBKR says that messages come too fast; holding them back");
+            self.limiter.hold();
+        }
+        answer
     }
 
     /// Waits for its turn under the message limit.

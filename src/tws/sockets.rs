@@ -1,13 +1,15 @@
 //! Our own TCP sockets, as Linux lists them: to tell a silent gateway from an unreachable one
 //! without a connection made only to find out, which would leave a half-dead socket in it.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 /// Sockets of this process whose far end is `port`, by their state (`01` is established, `02`
 /// still connecting; Linux, `proc(5)`). `None` where there is no such list.
 pub fn to_port(port: u16) -> Option<Vec<String>> {
     let ours = own_inodes()?;
-    let mut states = Vec::new();
+    // By inode: while other sockets come and go, the list may show one twice.
+    let mut states = BTreeMap::new();
     let mut listed = false;
     for table in ["/proc/self/net/tcp", "/proc/self/net/tcp6"] {
         let Ok(text) = fs::read_to_string(table) else { continue };
@@ -19,11 +21,11 @@ pub fn to_port(port: u16) -> Option<Vec<String>> {
             };
             let far_port = remote.rsplit_once(':').and_then(|(_, port)| u16::from_str_radix(port, 16).ok());
             if far_port == Some(port) && ours.iter().any(|own| own == inode) {
-                states.push((*state).to_owned());
+                states.insert((*inode).to_owned(), (*state).to_owned());
             }
         }
     }
-    listed.then_some(states)
+    listed.then(|| states.into_values().collect())
 }
 
 /// Whether an established socket of ours has its far end at `port`; `None` where unknown.

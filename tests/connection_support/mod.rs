@@ -26,6 +26,8 @@ pub enum Habit {
     Speak(i32, Vec<Vec<u8>>),
     /// As `Speak` with version 222, and answers every question for the time with this.
     Time(Vec<Vec<u8>>, i64),
+    /// As `Time`, but reads nothing after the first answer.
+    Deaf(Vec<Vec<u8>>, i64),
 }
 
 /// A running fake; it ends with the value.
@@ -79,6 +81,14 @@ async fn serve(mut stream: TcpStream, habit: Habit) {
         Habit::Speak(version, frames) => {
             greet(&mut stream, version, &frames).await;
             pending().await
+        }
+        Habit::Deaf(frames, millis) => {
+            greet(&mut stream, 222, &frames).await;
+            while let Some((id, _)) = read(&mut stream).await {
+                if id == 305 && stream.write_all(&frame(309, &number(1, millis))).await.is_ok() {
+                    pending::<()>().await;
+                }
+            }
         }
         Habit::Time(frames, millis) => {
             greet(&mut stream, 222, &frames).await;
