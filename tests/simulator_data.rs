@@ -1,5 +1,7 @@
 //! Contracts, history and streams, read by the real client.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod simulator_support;
 
 use futures::StreamExt;

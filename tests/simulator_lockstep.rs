@@ -1,6 +1,8 @@
 //! The embedded simulator in lock-step: a small daemon decides on every bar, at any speed, and the
 //! market never runs ahead of it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod simulator_support;
 
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! Orders, fills and the account, by the real client on replayed bars.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod simulator_support;
 
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! What survives: the account, the orders and the ids, whatever happens to the process.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod simulator_support;
 
 use futures::StreamExt;

@@ -1,5 +1,7 @@
 //! Sessions: the golden bytes, and the real client's handshake.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod simulator_support;
 
 use prost::Message;
@@ -133,5 +135,75 @@ async fn the_51st_message_of_a_second_is_refused() {
     let (id, code, text) = raw.error().await;
     assert_eq!((id, code), (-1, 100));
     assert!(text.contains("max=50 rec=51 (1)"), "{text}");
+    running.stop().await.unwrap();
+}
+
+/// An execution request as IBKR's own client writes it: zeros and "unset" marks instead of nothing.
+#[derive(Clone, PartialEq, Message)]
+struct Executions {
+    #[prost(int32, optional, tag = "1")]
+    req_id: Option<i32>,
+    #[prost(message, optional, tag = "2")]
+    filter: Option<Filter>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Filter {
+    #[prost(int32, optional, tag = "1")]
+    client_id: Option<i32>,
+    #[prost(string, optional, tag = "4")]
+    symbol: Option<String>,
+    #[prost(int32, optional, tag = "8")]
+    last_n_days: Option<i32>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Details {
+    #[prost(int32, optional, tag = "1")]
+    req_id: Option<i32>,
+    #[prost(message, optional, tag = "2")]
+    contract: Option<Contract>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Contract {
+    #[prost(int32, optional, tag = "1")]
+    con_id: Option<i32>,
+    #[prost(string, optional, tag = "2")]
+    symbol: Option<String>,
+    #[prost(string, optional, tag = "3")]
+    sec_type: Option<String>,
+    #[prost(double, optional, tag = "5")]
+    strike: Option<f64>,
+    #[prost(string, optional, tag = "6")]
+    right: Option<String>,
+    #[prost(string, optional, tag = "8")]
+    exchange: Option<String>,
+    #[prost(string, optional, tag = "9")]
+    primary_exch: Option<String>,
+    #[prost(bool, optional, tag = "18")]
+    include_expired: Option<bool>,
+}
+
+#[tokio::test]
+async fn explicit_zeros_mean_nothing() {
+    let running = simulator().await;
+    let mut raw = Raw::started(&running, 0).await;
+    let contract = Contract {
+        con_id: Some(0),
+        symbol: Some("AAPL".into()),
+        sec_type: Some("STK".into()),
+        strike: Some(0.0),
+        right: Some(String::new()),
+        exchange: Some("SMART".into()),
+        primary_exch: Some(String::new()),
+        include_expired: Some(false),
+    };
+    raw.send(9, &Details { req_id: Some(1), contract: Some(contract) }).await;
+    raw.until(10).await;
+    raw.until(52).await;
+    let filter = Filter { client_id: Some(0), symbol: Some(String::new()), last_n_days: Some(i32::MAX) };
+    raw.send(7, &Executions { req_id: Some(2), filter: Some(filter) }).await;
+    raw.until(55).await;
     running.stop().await.unwrap();
 }

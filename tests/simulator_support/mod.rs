@@ -1,6 +1,7 @@
 //! What the simulator's tests share: a simulator of their own on a free port, a client that speaks
 //! raw bytes, and one that is the real `ibapi`.
 #![allow(dead_code, reason = "every test binary uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -18,7 +18,8 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::Engine;
-use super::lockstep::{Counts, LockStep, Verdict};
+pub(super) use super::lockstep::Counts;
+use super::lockstep::{LockStep, Verdict};
 use super::streams::FORMING_EVERY;
 use crate::calendar::{Calendar, Day};
 use crate::domain::progress::Progress;
@@ -52,8 +53,8 @@ pub enum Wake {
 #[derive(Debug, Clone, PartialEq)]
 enum Action {
     /// A tape bar ended, or a longer bar of some client did; `next` is the price with which the
-    /// next bar opens at this same instant.
-    Close { symbol: Symbol, contract: ContractId, bar: Option<Bar>, next: Option<f64> },
+    /// next bar opens at this same instant. Unless that announces the end, broker time does.
+    Close { symbol: Symbol, contract: ContractId, bar: Option<Bar>, next: Option<f64>, announced: bool },
     /// Broker time tells of the bars that ended without a successor.
     Announce,
     /// The session ended.
@@ -276,10 +277,13 @@ impl Engine {
         let next = |contract| opens.iter().find(|(opening, _, _)| *opening == contract).map(|(_, _, price)| *price);
         let closes = closes.into_iter().map(|(symbol, (contract, bar))| {
             let next = next(contract);
-            Action::Close { symbol, contract, bar, next }
+            // Whoever builds bars of 5-second ones sees no update of the next bar.
+            let announced =
+                next.is_some() && bar.is_none_or(|bar| self.decided_by_aggregates(contract, &bar).is_none());
+            Action::Close { symbol, contract, bar, next, announced }
         });
         let (followed, last): (Vec<Action>, Vec<Action>) =
-            closes.partition(|action| matches!(action, Action::Close { next: Some(_), .. }));
+            closes.partition(|action| matches!(action, Action::Close { announced: true, .. }));
         self.driver.queue.extend(followed);
         if !last.is_empty() {
             self.driver.queue.extend(last);
@@ -305,19 +309,18 @@ impl Engine {
     fn perform(&mut self, action: Action) {
         let at = self.driver.instant;
         match action {
-            Action::Close { symbol, contract, bar, next } => {
+            Action::Close { symbol, contract, bar, next, announced } => {
                 if let Some(bar) = &bar {
                     self.driver.in_bar.remove(&contract);
                     let events = self.exchange.close(contract, bar, self.is_regular(bar.time));
                     self.deliver(events);
                 }
                 let ended = self.publish_close(contract, bar.as_ref(), next, at).map(|end| (symbol, end));
-                match next {
-                    Some(_) => self.driver.hold(ended.into_iter().collect()),
-                    None => {
-                        self.driver.unannounced.extend(ended);
-                        self.driver.hold(Vec::new());
-                    }
+                if announced {
+                    self.driver.hold(ended.into_iter().collect());
+                } else {
+                    self.driver.unannounced.extend(ended);
+                    self.driver.hold(Vec::new());
                 }
             }
             Action::Announce => {

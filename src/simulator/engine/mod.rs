@@ -118,6 +118,8 @@ impl Engine {
             }
         }
         engine.activate_what_is_held();
+        // What was kept counts from the start: the daemon's book knows it, too.
+        engine.driver.counts_changed(driver::Counts::of(&engine.exchange));
         engine
     }
 

@@ -34,11 +34,13 @@ impl Engine {
         }
     }
 
-    /// Contracts whose bars somebody follows.
+    /// Contracts whose bars somebody follows (or ticks, where nobody keeps step).
     pub(super) fn watched(&self) -> BTreeSet<ContractId> {
+        let lock_step = self.driver.is_lock_step();
         let streams = self.clients.iter().flat_map(|(_, client)| {
             let bars = client.bars.values().map(|stream| stream.contract);
-            bars.chain(client.real_time.values().map(|stream| stream.contract))
+            let ticks = client.ticks.values().filter(move |_| !lock_step).map(|stream| stream.contract);
+            bars.chain(client.real_time.values().map(|stream| stream.contract)).chain(ticks)
         });
         // Polling is following too, where nobody keeps step: the second time that the newest bars
         // of one size are asked for.
@@ -103,7 +105,7 @@ impl Engine {
     }
 
     /// Where a client aggregates real-time bars itself: the end of its bar, if it ends with this.
-    fn decided_by_aggregates(&self, contract: ContractId, bar: &Bar) -> Option<MarketTime> {
+    pub(super) fn decided_by_aggregates(&self, contract: ContractId, bar: &Bar) -> Option<MarketTime> {
         let size = self.config.decision_size?;
         let follows = |stream: &super::streams::RealTimeBars| stream.contract == contract;
         self.clients.iter().find(|(_, client)| client.real_time.values().any(follows))?;
