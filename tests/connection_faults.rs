@@ -1,5 +1,7 @@
 //! What is wrong with a gateway has a name each, and no failed attempt leaves a socket behind.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod connection_support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The gateway module against the simulator: a real session over TCP, in real time.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod connection_support;
 
 use std::net::SocketAddr;
