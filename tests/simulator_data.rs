@@ -127,8 +127,7 @@ async fn a_replayed_bar_is_announced_by_the_next_ones_open() {
     let mut last: Vec<(i64, f64, f64)> = Vec::new();
     let mut firsts = Vec::new();
     let reading = async {
-        loop {
-            let Some(Ok(item)) = stream.next().await else { break };
+        while let Some(Ok(item)) = stream.next().await {
             let HistoricalBarUpdate::Update(bar) = item else { continue };
             let at = instant(&bar.date);
             if last.last().is_none_or(|(seen, _, _)| *seen != at) {

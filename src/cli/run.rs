@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 
 use super::settings_args::SettingsArgs;
 use crate::config::{Layers, Settings, Source};
+use crate::desk::Mode;
 use crate::domain::progress::Progress;
 use crate::runner::lock::{LockError, ProcessLock};
 use crate::runner::{self, RunConfig, Summary, exit};
@@ -66,6 +67,10 @@ pub(super) fn main(args: RunArgs) -> ExitCode {
             return ExitCode::from(exit::USAGE);
         }
     };
+    if args.simulator && settings.mode == Mode::Live {
+        super::complain(&"EXECUTION_MODE=live, but --simulator has no real money: use EXECUTION_MODE=paper");
+        return ExitCode::from(exit::HUMAN);
+    }
     let state_dir = match settings.state_dir.clone().map_or_else(default_state_dir, Ok) {
         Ok(dir) => dir,
         Err(error) => {

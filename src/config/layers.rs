@@ -200,9 +200,10 @@ impl Layers {
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
         for pair in dotenvy::from_read_iter(text.as_bytes()) {
             let (name, value) = pair.map_err(|error| match error {
-                dotenvy::Error::LineParse(line, _) => {
-                    let first = line.lines().next().unwrap_or_default().trim();
-                    let before = text.lines().take_while(|line| line.trim() != first).count();
+                // What it names is a line, or a value's part of one.
+                dotenvy::Error::LineParse(named, _) => {
+                    let first = named.lines().next().unwrap_or_default().trim();
+                    let before = text.lines().take_while(|line| !line.contains(first)).count();
                     LoadError::DotEnv { path: path.to_path_buf(), line: before + 1 }
                 }
                 other => unreadable(std::io::Error::other(other.to_string())),
