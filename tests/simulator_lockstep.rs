@@ -8,7 +8,7 @@ mod simulator_support;
 use std::path::Path;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use ibapi::contracts::Contract;
 use ibapi::market_data::historical::{BarSize, BarTimestamp, HistoricalBarUpdate, ToDuration};
 use ibapi::orders::{Action, Order, OrderUpdate, order_builder};
@@ -44,22 +44,21 @@ async fn play(dir: &Path, symbols: &[&str]) -> (Vec<String>, Summary) {
             tokio::select! {
                 biased;
                 Some(update) = orders.next() => daemon.order(update.unwrap()),
-                Some((name, item)) = bars.next() => {
-                    if let Ok(SubscriptionItem::Data(HistoricalBarUpdate::Update(bar))) = item {
-                        let BarTimestamp::DateTime(at) = bar.date else { panic!("a daily bar") };
-                        daemon.bar(name, at.unix_timestamp()).await;
-                    }
-                }
+                Some((name, item)) = bars.next() => daemon.update(name, item).await,
                 _ = finished.wait_for(|over| *over) => break,
                 // The last bar has no successor: broker time tells its end.
                 _ = poll.tick() => {
                     let now = client.server_time_millis().await.unwrap().unix_timestamp();
+                    // What was sent before the time counts before it.
+                    while let Some(Some((name, item))) = bars.next().now_or_never() {
+                        daemon.update(name, item).await;
+                    }
                     daemon.time(now).await;
                 }
             }
         }
     };
-    timeout(PATIENCE, playing).await.unwrap();
+    timeout(6 * PATIENCE, playing).await.unwrap();
     let fills = daemon.fills;
     client.disconnect().await;
     (fills, running.stop().await.unwrap())
@@ -75,6 +74,13 @@ struct Daemon<'a> {
 }
 
 impl Daemon<'_> {
+    async fn update(&mut self, name: &str, item: Result<SubscriptionItem<HistoricalBarUpdate>, ibapi::Error>) {
+        if let Ok(SubscriptionItem::Data(HistoricalBarUpdate::Update(bar))) = item {
+            let BarTimestamp::DateTime(at) = bar.date else { panic!("a daily bar") };
+            self.bar(name, at.unix_timestamp()).await;
+        }
+    }
+
     async fn bar(&mut self, name: &str, at: i64) {
         let known = self.open.iter().position(|(symbol, _)| *symbol == name);
         let before = known.map(|place| self.open.swap_remove(place));
@@ -158,6 +164,22 @@ async fn at_full_speed_every_order_fills_at_the_next_open_and_two_runs_agree() {
     assert_eq!(account.working, 2);
     let (again, other) = play(dir.path(), &["AAA", "BBB"]).await;
     assert_eq!(again, fills);
+    assert_eq!(Summary { exchange: account.exchange.clone(), ..other }, account);
+}
+
+/// Six real days with their gaps and nights, where the data is at hand.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn real_days_are_played_whole_and_the_same_every_time() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    if !dir.exists() {
+        println!("skipped: no real data beside the repository");
+        return;
+    }
+    let (fills, account) = play(&dir, &["BAC", "SPY"]).await;
+    assert!(fills.len() > 4_000, "{} fills", fills.len());
+    let (again, other) = play(&dir, &["BAC", "SPY"]).await;
+    let place = fills.iter().zip(&again).position(|(one, two)| one != two);
+    assert_eq!(place, None, "the runs part at {:?}", place.map(|n| (&fills[n], &again[n])));
     assert_eq!(Summary { exchange: account.exchange.clone(), ..other }, account);
 }
 

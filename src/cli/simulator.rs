@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use tracing::{error, info};
+use tracing::info;
 
 use crate::domain::broker::AccountId;
 use crate::domain::{Symbol, Usd};
@@ -118,7 +118,6 @@ pub async fn run(args: SimulatorArgs) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(problem) => {
-            error!(%problem, "the simulator stopped");
             eprintln!("error: {problem}");
             ExitCode::from(problem.exit_code())
         }

@@ -18,6 +18,7 @@ use super::{sessions, words};
 use crate::bar_files;
 use crate::calendar::Calendar;
 use crate::clock::wall_now;
+use crate::domain::MarketTime;
 
 /// Messages of all clients that may wait for the engine; a client that sends more is held back by
 /// TCP.
@@ -34,7 +35,11 @@ pub async fn start(config: SimulatorConfig) -> Result<Running, SimulatorError> {
         return Err(SimulatorError::MaxSpeedAlone);
     }
     let kept = state::load(&config)?;
-    let (market, calendar) = open_market(&config, &kept)?;
+    let start = wall_now().max(kept.clock.unwrap_or(MarketTime::MIN));
+    let market = open_market(&config, &kept, start)?;
+    // A replay's time is its tape's; an invented market's clock stands on whole bars.
+    let start = if market.is_replay() { market.clock() } else { start };
+    let calendar = market.calendar();
     let address = config.listen;
     let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|source| SimulatorError::Listen { address, source })?;
@@ -50,14 +55,14 @@ pub async fn start(config: SimulatorConfig) -> Result<Running, SimulatorError> {
         %address,
         account = %config.account,
         exchange = %exchange_id,
-        clock = %words::date_time_zone(market.clock()),
+        clock = %words::date_time_zone(start),
         speed = %config.speed,
         "the simulator {begins}"
     );
     if market.finished() {
         warn!("the tape has been played to its end before; --fresh begins it anew");
     }
-    let engine = Engine::new(Parts { config, market, calendar, kept, keeper, finished });
+    let engine = Engine::new(Parts { config, market, calendar, start, kept, keeper, finished });
     let mut tasks = JoinSet::new();
     let (serve, run) = (stop.clone(), stop.clone());
     tasks.spawn(async move {
@@ -75,10 +80,9 @@ pub async fn start(config: SimulatorConfig) -> Result<Running, SimulatorError> {
 }
 
 /// The market, its clock moved to where it was when the state was kept.
-fn open_market(config: &SimulatorConfig, kept: &Kept) -> Result<(Market, Calendar), SimulatorError> {
+fn open_market(config: &SimulatorConfig, kept: &Kept, start: MarketTime) -> Result<Market, SimulatorError> {
     let mut market = match &config.source {
         Source::Synthetic { always_open } => {
-            let start = wall_now().max(kept.clock.unwrap_or(wall_now()));
             Market::synthetic(SyntheticConfig { seed: config.seed, start, always_open: *always_open, history: HISTORY })
         }
         Source::Replay { dir } => {
@@ -100,8 +104,7 @@ fn open_market(config: &SimulatorConfig, kept: &Kept) -> Result<(Market, Calenda
     if let Some(clock) = kept.clock.filter(|_| market.is_replay()) {
         market.resume_at(clock);
     }
-    let calendar = market.calendar();
-    Ok((market, calendar))
+    Ok(market)
 }
 
 /// A simulator that serves. Dropping it ends it at once; [`Running::stop`] ends it in order.

@@ -112,7 +112,7 @@ impl fmt::Display for Summary {
             ("equity", self.equity),
         ];
         for (name, amount) in rows {
-            writeln!(f, "  {name:<14} {:>16} USD", amount.to_cent().0.to_string())?;
+            writeln!(f, "  {name:<14} {:>16.2} USD", amount.to_cent().0)?;
         }
         writeln!(
             f,
@@ -124,10 +124,10 @@ impl fmt::Display for Summary {
         }
         write!(f, "  positions:")?;
         for (symbol, held) in &self.positions {
-            let value = held.market_value.to_cent();
+            let value = held.market_value.to_cent().0;
             write!(
                 f,
-                "\n    {symbol:<8} {:>8} at {}, now {}: {value} USD",
+                "\n    {symbol:<8} {:>8} at {}, now {}: {value:.2} USD",
                 held.quantity, held.average_price, held.mark
             )?;
         }

@@ -82,7 +82,7 @@ pub struct Driver {
     session_end: Option<MarketTime>,
     started: bool,
     over: bool,
-    counts: Counts,
+    pub(super) counts: Counts,
     next_forming: Instant,
     next_housekeeping: Instant,
     balances_at: MarketTime,
@@ -139,11 +139,6 @@ impl Driver {
         self.floor
     }
 
-    /// What the exchange has changed; lock-step compares it with the daemon's book.
-    pub fn counts_changed(&mut self, counts: Counts) {
-        self.counts = counts;
-    }
-
     fn hold(&mut self, decided: Vec<(Symbol, MarketTime)>) {
         if let Some(step) = &mut self.lock_step {
             step.hold(decided, Instant::now());
@@ -180,7 +175,7 @@ impl Engine {
         let real = Instant::now();
         let mut wake = self.housekeeping(real);
         if let Some(step) = &mut self.driver.lock_step {
-            match step.verdict(self.driver.counts, real) {
+            match step.verdict(&self.driver.counts, real) {
                 Verdict::GoOn => {}
                 Verdict::Hold(until) => return wake.min(Wake::At(until)),
                 Verdict::Gone => return wake,
@@ -228,7 +223,7 @@ impl Engine {
         }
         info!(at = %self.market.clock(), speed = %self.driver.speed, "the market moves");
         self.driver.started = true;
-        self.driver.origin = (self.market.clock(), Instant::now());
+        self.driver.origin = (self.driver.floor, Instant::now());
         true
     }
 

@@ -1,5 +1,6 @@
 //! Lock-step: the market waits for the daemon that it is embedded in.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -8,29 +9,42 @@ use tracing::warn;
 
 use crate::domain::progress::Progress;
 use crate::domain::{MarketTime, Symbol};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Fill, Order, OrderKey};
 
 /// How long the market waits before it says what is missing and moves on.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Orders with such references are the daemon's.
 const OURS: &str = crate::domain::order::ORDER_REF_PREFIX;
 
-/// What the exchange has that the daemon must know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What the exchange has of the daemon's orders, and the daemon must know.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Counts {
     executions: u64,
-    commissions: u64,
-    working: u64,
+    working: BTreeSet<OrderKey>,
 }
 
 impl Counts {
-    /// Of the daemon's orders.
+    /// What an exchange begins with.
     pub fn of(exchange: &Exchange) -> Self {
-        let executions = exchange.fills().iter().filter(|fill| fill.order_ref.starts_with(OURS)).count() as u64;
-        let live =
-            |order: &&crate::exchange::types::Order| order.status.is_live() && order.order.order_ref.starts_with(OURS);
-        let working = exchange.orders().filter(live).count() as u64;
-        Self { executions, commissions: executions, working }
+        let mut counts = Self::default();
+        exchange.fills().iter().for_each(|fill| counts.filled(fill));
+        exchange.orders().for_each(|order| counts.changed(order));
+        counts
+    }
+
+    /// An order changed.
+    pub fn changed(&mut self, order: &Order) {
+        let key = order.order.key;
+        if order.status.is_live() && order.order.order_ref.starts_with(OURS) {
+            self.working.insert(key);
+        } else {
+            self.working.remove(&key);
+        }
+    }
+
+    /// An order traded.
+    pub fn filled(&mut self, fill: &Fill) {
+        self.executions += u64::from(fill.order_ref.starts_with(OURS));
     }
 }
 
@@ -89,7 +103,7 @@ impl LockStep {
     }
 
     /// Compares what the exchange has with what the daemon has.
-    pub fn verdict(&mut self, ours: Counts, now: Instant) -> Verdict {
+    pub fn verdict(&mut self, ours: &Counts, now: Instant) -> Verdict {
         if self.progress.has_changed().is_err() {
             return Verdict::Gone;
         }
@@ -129,13 +143,14 @@ impl LockStep {
     }
 }
 
-fn differences(ours: Counts, theirs: &Progress) -> [i64; 3] {
+fn differences(ours: &Counts, theirs: &Progress) -> [i64; 3] {
     // Counts of one process's orders: far below i64's limit.
     let minus = |a: u64, b: u64| i64::try_from(a).unwrap_or(i64::MAX) - i64::try_from(b).unwrap_or(i64::MAX);
     [
         minus(ours.executions, theirs.executions),
-        minus(ours.commissions, theirs.commissions),
-        minus(ours.working, theirs.working),
+        // Every fill here has its cost.
+        minus(ours.executions, theirs.commissions),
+        minus(ours.working.len() as u64, theirs.working),
     ]
 }
 
@@ -147,6 +162,10 @@ mod tests {
         "AAPL".parse().unwrap()
     }
 
+    fn fills(executions: u64) -> Counts {
+        Counts { executions, ..Counts::default() }
+    }
+
     fn at(secs: i64) -> MarketTime {
         MarketTime::from_secs(secs)
     }
@@ -156,7 +175,7 @@ mod tests {
         let (daemon, progress) = watch::channel(Progress { ready: true, ..Progress::default() });
         let mut step = LockStep::new(progress);
         let now = Instant::now();
-        let ours = Counts { executions: 1, commissions: 1, working: 0 };
+        let ours = &fills(1);
         assert_eq!(step.verdict(ours, now), Verdict::GoOn, "nothing was announced yet");
         step.hold(vec![(aapl(), at(60))], now);
         assert!(matches!(step.verdict(ours, now), Verdict::Hold(_)));
@@ -177,14 +196,13 @@ mod tests {
     async fn a_lasting_difference_is_waited_for_once() {
         let (daemon, progress) = watch::channel(Progress { ready: true, ..Progress::default() });
         let mut step = LockStep::new(progress);
-        let ours = Counts { executions: 3, commissions: 3, working: 0 };
+        let ours = &fills(3);
         step.hold(Vec::new(), Instant::now());
         assert_eq!(step.verdict(ours, Instant::now() + PATIENCE), Verdict::GoOn);
         step.hold(Vec::new(), Instant::now());
         assert_eq!(step.verdict(ours, Instant::now()), Verdict::GoOn, "the difference is known now");
         step.hold(Vec::new(), Instant::now());
-        let more = Counts { executions: 4, ..ours };
-        assert!(matches!(step.verdict(more, Instant::now()), Verdict::Hold(_)), "a new fill is not");
+        assert!(matches!(step.verdict(&fills(4), Instant::now()), Verdict::Hold(_)), "a new fill is not");
         drop(daemon);
         assert_eq!(step.verdict(ours, Instant::now()), Verdict::Gone);
     }
@@ -195,6 +213,6 @@ mod tests {
         let mut step = LockStep::new(progress);
         step.hold(vec![(aapl(), at(60))], Instant::now());
         daemon.send_modify(|p| p.ready = false);
-        assert_eq!(step.verdict(Counts::default(), Instant::now()), Verdict::GoOn);
+        assert_eq!(step.verdict(&Counts::default(), Instant::now()), Verdict::GoOn);
     }
 }

@@ -21,6 +21,7 @@ use tracing::{info, warn};
 
 use self::clients::Clients;
 use self::driver::{Driver, Wake};
+use self::lockstep::Counts;
 use self::rules::MarketRules;
 use super::config::{SimulatorConfig, SimulatorError};
 use super::requests;
@@ -73,6 +74,8 @@ pub struct Parts {
     pub market: Market,
     /// Its calendar.
     pub calendar: Calendar,
+    /// Broker time to begin with: at the market's clock or a little after it.
+    pub start: MarketTime,
     /// What was kept, or a new beginning.
     pub kept: Kept,
     /// Where it is kept.
@@ -84,11 +87,12 @@ pub struct Parts {
 impl Engine {
     /// Puts the parts together; contracts of what was kept are listed again.
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, market, calendar, kept, keeper, finished } = parts;
-        let driver = Driver::new(config.speed, config.progress.clone(), market.clock());
+        let Parts { config, market, calendar, start, kept, keeper, finished } = parts;
+        let mut driver = Driver::new(config.speed, config.progress.clone(), start);
+        driver.counts = Counts::of(&kept.exchange);
         let mut engine = Self {
             began: market.clock(),
-            now: market.clock(),
+            now: start,
             exchange_id: kept.exchange_id,
             exchange: kept.exchange,
             next_ids: kept.next_ids,

@@ -3,7 +3,6 @@
 use tracing::info;
 
 use super::Engine;
-use super::lockstep::Counts;
 use crate::domain::ContractId;
 use crate::exchange::{Event, Fill, Order, OrderKey, Status};
 use crate::simulator::requests::orders::{CANCELLED, REJECTED};
@@ -22,12 +21,14 @@ impl Engine {
         for event in events {
             match event {
                 Event::Changed(order) => {
+                    self.driver.counts.changed(&order);
                     self.tell_change(&order);
                     let (due, later) = costs.into_iter().partition(|fill| fill.key == order.order.key);
                     costs = later;
                     self.tell_costs(due);
                 }
                 Event::Filled(fill) => {
+                    self.driver.counts.filled(&fill);
                     self.tell_fill(&fill);
                     moved.push(fill.contract);
                     costs.push(fill);
@@ -44,8 +45,6 @@ impl Engine {
             self.balances_moved = true;
             self.publish_positions(&moved);
         }
-        let counts = Counts::of(&self.exchange);
-        self.driver.counts_changed(counts);
     }
 
     fn tell(&mut self, key: OrderKey, code: i32, text: String) {

@@ -76,8 +76,10 @@ pub fn resolve(engine: &mut Engine, wanted: Option<&Contract>) -> Result<Listing
             engine.find(&symbol).ok_or(NoContract::Unknown)?
         }
     };
-    // Found by number alone it must still be listed at the exchange.
-    let listing = engine.find(&listing.contract.symbol.clone()).unwrap_or(listing);
+    if !engine.listed.contains_key(&listing.contract.id) {
+        // Found by number alone: it must still be listed at the exchange.
+        engine.find(&listing.contract.symbol.clone());
+    }
     let contract = &listing.contract;
     let differs = |field: &Option<String>, is: &str| said(field).is_some_and(|text| !text.eq_ignore_ascii_case(is));
     let elsewhere = |field: &Option<String>| said(field).is_some_and(|e| !exchanges(&listing).contains(&e.as_str()));
