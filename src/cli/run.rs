@@ -11,7 +11,9 @@ use tracing::{error, info, warn};
 
 use super::settings_args::SettingsArgs;
 use crate::config::{Layers, Settings, Source};
+use crate::desk::Mode;
 use crate::domain::progress::Progress;
+use crate::runner::lock::{LockError, ProcessLock};
 use crate::runner::{self, RunConfig, Summary, exit};
 use crate::simulator;
 
@@ -65,6 +67,10 @@ pub(super) fn main(args: RunArgs) -> ExitCode {
             return ExitCode::from(exit::USAGE);
         }
     };
+    if args.simulator && settings.mode == Mode::Live {
+        super::complain(&"EXECUTION_MODE=live, but --simulator has no real money: use EXECUTION_MODE=paper");
+        return ExitCode::from(exit::HUMAN);
+    }
     let state_dir = match settings.state_dir.clone().map_or_else(default_state_dir, Ok) {
         Ok(dir) => dir,
         Err(error) => {
@@ -117,16 +123,16 @@ async fn daemon(args: RunArgs, mut settings: Settings, state_dir: PathBuf) -> u8
     helpers.spawn(signals(stop.clone()));
     let embedded = if args.simulator {
         match embed(&args, &settings, &state_dir, followed).await {
-            Ok(running) => Some(running),
+            Ok(embedded) => Some(embedded),
             Err(error) => {
-                error!("the simulator cannot start: {error}");
-                return exit::HUMAN;
+                error!(exit_code = error.code(), "the simulator cannot start: {error}");
+                return error.code();
             }
         }
     } else {
         None
     };
-    if let Some(running) = &embedded {
+    if let Some(Embedded { running, .. }) = &embedded {
         settings.connection.host = running.address.ip().to_string();
         settings.connection.port = running.address.port();
         settings.connection.account = None;
@@ -140,17 +146,26 @@ async fn daemon(args: RunArgs, mut settings: Settings, state_dir: PathBuf) -> u8
         seed: args.seed.or(args.simulator.then_some(SEED)),
         fresh: args.fresh,
         progress,
-        stop,
+        stop: stop.clone(),
     };
     let (summary, result) = runner::run(config).await;
-    if let Some(running) = embedded {
+    // From here on it is no surprise that the simulator ends.
+    stop.cancel();
+    let mut simulated = exit::DONE;
+    if let Some(Embedded { running, _lock }) = embedded {
         match running.stop().await {
             Ok(account) => info!("simulator's account at the end:\n{account}"),
-            Err(error) => error!("the simulator did not end well: {error}"),
+            Err(error) => {
+                simulated = super::simulator::exit_code(&error);
+                error!(exit_code = simulated, "the simulator did not end well: {error}");
+            }
         }
     }
     helpers.shutdown().await;
-    conclude(&summary, result, args.summary_json.as_deref())
+    match conclude(&summary, result, args.summary_json.as_deref()) {
+        exit::DONE => simulated,
+        code => code,
+    }
 }
 
 /// Prints the summary and decides on the exit code.
@@ -177,12 +192,41 @@ fn conclude(summary: &Summary, result: Result<(), runner::RunError>, json: Optio
     code
 }
 
+/// The simulator within this process, and the lock on what it keeps.
+struct Embedded {
+    running: simulator::Running,
+    _lock: ProcessLock,
+}
+
+/// Why there is no embedded simulator.
+#[derive(Debug, thiserror::Error)]
+enum EmbedError {
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Simulator(#[from] simulator::SimulatorError),
+}
+
+impl EmbedError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Lock(_) => exit::HUMAN,
+            Self::Simulator(error) => super::simulator::exit_code(error),
+        }
+    }
+}
+
 async fn embed(
     args: &RunArgs,
     settings: &Settings,
     state_dir: &Path,
     progress: watch::Receiver<Progress>,
-) -> Result<simulator::Running, simulator::SimulatorError> {
+) -> Result<Embedded, EmbedError> {
+    // Taken before the exchange is read: a second daemon must not write (or begin anew) what the
+    // first one's exchange keeps, and the runner's own lock comes only after the simulator.
+    let kept = state_dir.join("simulator").join("exchange");
+    let lock =
+        ProcessLock::take(&kept.join("lock"), &format!("the simulator of state directory {}", state_dir.display()))?;
     let source = match &args.data {
         Some(dir) => simulator::Source::Replay { dir: dir.clone() },
         None => simulator::Source::Synthetic { always_open: true },
@@ -196,7 +240,7 @@ async fn embed(
         source,
         speed: args.speed.unwrap_or(simulator::Speed::Times(10.0)),
         symbols: settings.symbols.iter().map(|(symbol, _)| symbol.clone()).collect(),
-        state_dir: Some(state_dir.join("simulator").join("exchange")),
+        state_dir: Some(kept),
         fresh: args.fresh,
         message_rate: 0,
         progress: Some(progress),
@@ -204,13 +248,14 @@ async fn embed(
         allow_short: settings.limits.allow_short,
         ..defaults
     };
-    simulator::start(config).await
+    Ok(Embedded { running: simulator::start(config).await?, _lock: lock })
 }
 
 /// At the tape's end the daemon shuts down as on SIGTERM.
 async fn stop_at_tape_end(mut finished: watch::Receiver<bool>, stop: CancellationToken) {
     match finished.wait_for(|finished| *finished).await {
         Ok(_) => info!("the tape has been played to its end: shutting down"),
+        Err(_) if stop.is_cancelled() => return,
         Err(_) => error!("the simulator has ended by itself: shutting down"),
     }
     stop.cancel();

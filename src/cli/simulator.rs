@@ -9,12 +9,8 @@ use tracing::info;
 
 use crate::domain::broker::AccountId;
 use crate::domain::{Symbol, Usd};
+use crate::runner::exit;
 use crate::simulator::{SimulatorConfig, SimulatorError, Source, Speed, Summary, start};
-
-/// Something in the way: a port, a file. Another try may succeed.
-const EXIT_FAILED: u8 = 1;
-/// A person must change the command or what was kept (clap's own code for bad usage, too).
-const EXIT_USAGE: u8 = 2;
 
 /// Serves the TWS API over TCP, with a market and an exchange behind it, until Ctrl-C.
 #[derive(Debug, Clone, Args)]
@@ -142,19 +138,23 @@ enum Problem {
 impl Problem {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Simulator(
-                SimulatorError::MaxSpeedAlone
-                | SimulatorError::BarFiles(_)
-                | SimulatorError::NoBars { .. }
-                | SimulatorError::Market(_)
-                | SimulatorError::State { .. }
-                | SimulatorError::OtherAccount { .. }
-                | SimulatorError::OtherMarket { .. },
-            ) => EXIT_USAGE,
-            Self::Simulator(SimulatorError::Listen { .. } | SimulatorError::Save { .. } | SimulatorError::Task(_))
-            | Self::Signals(_)
-            | Self::Summary { .. } => EXIT_FAILED,
+            Self::Simulator(error) => exit_code(error),
+            Self::Signals(_) | Self::Summary { .. } => exit::RESTART,
         }
+    }
+}
+
+/// The exit code of a simulator's failure, embedded or separate.
+pub(super) fn exit_code(error: &SimulatorError) -> u8 {
+    match error {
+        SimulatorError::MaxSpeedAlone
+        | SimulatorError::BarFiles(_)
+        | SimulatorError::NoBars { .. }
+        | SimulatorError::Market(_)
+        | SimulatorError::OtherAccount { .. }
+        | SimulatorError::OtherMarket { .. } => exit::USAGE,
+        SimulatorError::State { .. } => exit::JOURNAL,
+        SimulatorError::Listen { .. } | SimulatorError::Save { .. } | SimulatorError::Task(_) => exit::RESTART,
     }
 }
 

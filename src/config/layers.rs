@@ -57,25 +57,27 @@ pub enum LoadError {
         #[source]
         source: Box<toml::de::Error>,
     },
-    /// A `.env` file has a line that is no assignment.
-    #[error("{path}: {source}; each line must be NAME=value, with quotes around values that contain spaces")]
+    /// A `.env` file has a line that is no assignment. The line itself is not told: it may hold a
+    /// secret, and what is told ends in logs.
+    #[error("{path}, line {line}: each line must be NAME=value, with quotes around values that contain spaces")]
     DotEnv {
         /// Which.
         path: PathBuf,
-        /// Where and why.
-        #[source]
-        source: dotenvy::Error,
+        /// The line, from 1.
+        line: usize,
     },
     /// A settings file names what does not exist, or gives it a table or list.
-    #[error("{path}: {key} {why}")]
-    Key {
+    #[error("{path} has keys that are wrong:{}", listed(.wrong))]
+    Keys {
         /// Which.
         path: PathBuf,
-        /// The key.
-        key: String,
-        /// What is wrong.
-        why: String,
+        /// Each key with what is wrong.
+        wrong: Vec<String>,
     },
+}
+
+fn listed(wrong: &[String]) -> String {
+    wrong.iter().map(|wrong| format!("\n  {wrong}")).collect()
 }
 
 /// The settings that may be given for a symbol alone, in `[symbols.NAME]`.
@@ -138,35 +140,55 @@ impl Layers {
         let table: toml::Table =
             toml::from_str(&text).map_err(|e| LoadError::Toml { path: path.to_path_buf(), source: Box::new(e) })?;
         let source = Source::File(path.to_path_buf());
-        let bad = |key: String, why: &str| LoadError::Key { path: path.to_path_buf(), key, why: why.to_owned() };
+        let mut wrong = Vec::new();
         for (key, value) in table {
             if key == "symbols" {
-                let toml::Value::Table(symbols) = value else {
-                    return Err(bad(key, "must hold a table for each symbol, as [symbols.AAPL]"));
-                };
-                for (symbol, value) in symbols {
-                    let place = format!("symbols.{symbol}");
-                    let toml::Value::Table(overrides) = value else {
-                        return Err(bad(place, "must be a table, as [symbols.AAPL]"));
-                    };
-                    let symbol: Symbol = symbol.parse().map_err(|e| bad(place.clone(), &format!("{e}")))?;
-                    for (key, value) in overrides {
-                        let name = setting(&key).filter(|name| PER_SYMBOL.contains(name)).ok_or_else(|| {
-                            bad(format!("{place}.{key}"), "is no setting that a symbol can have of its own")
-                        })?;
-                        let text = scalar(&value)
-                            .ok_or_else(|| bad(format!("{place}.{key}"), "must be a text, a number or true/false"))?;
+                self.own_settings(value, &source, &mut wrong);
+                continue;
+            }
+            match (setting(&key), scalar(&value)) {
+                (None, _) => {
+                    wrong.push(format!("{key} is no setting; robo-trader config lists them (here in lower case)"));
+                }
+                (Some(_), None) => wrong.push(format!("{key} must be a text, a number or true/false")),
+                (Some(name), Some(text)) => {
+                    self.values.insert(name, (text, source.clone()));
+                }
+            }
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(LoadError::Keys { path: path.to_path_buf(), wrong }) }
+    }
+
+    /// Reads the table `symbols` of a settings file.
+    fn own_settings(&mut self, symbols: toml::Value, source: &Source, wrong: &mut Vec<String>) {
+        let toml::Value::Table(symbols) = symbols else {
+            wrong.push("symbols must hold a table for each symbol, as [symbols.AAPL]".to_owned());
+            return;
+        };
+        for (symbol, value) in symbols {
+            let place = format!("symbols.{symbol}");
+            let toml::Value::Table(overrides) = value else {
+                wrong.push(format!("{place} must be a table, as [symbols.AAPL]"));
+                continue;
+            };
+            let symbol: Symbol = match symbol.parse() {
+                Ok(symbol) => symbol,
+                Err(error) => {
+                    wrong.push(format!("{place}: {error}"));
+                    continue;
+                }
+            };
+            for (key, value) in overrides {
+                let name = setting(&key).filter(|name| PER_SYMBOL.contains(name));
+                match (name, scalar(&value)) {
+                    (None, _) => wrong.push(format!("{place}.{key} is no setting that a symbol can have of its own")),
+                    (Some(_), None) => wrong.push(format!("{place}.{key} must be a text, a number or true/false")),
+                    (Some(name), Some(text)) => {
                         self.symbols.entry(symbol.clone()).or_default().insert(name, (text, source.clone()));
                     }
                 }
-                continue;
             }
-            let name = setting(&key)
-                .ok_or_else(|| bad(key.clone(), "is no setting; robo-trader config lists them (here in lower case)"))?;
-            let text = scalar(&value).ok_or_else(|| bad(key, "must be a text, a number or true/false"))?;
-            self.values.insert(name, (text, source.clone()));
         }
-        Ok(())
     }
 
     /// Reads a `.env` file; the process environment stays as it is.
@@ -174,9 +196,18 @@ impl Layers {
     /// # Errors
     /// It cannot be read, or a line is no assignment.
     pub fn dot_env(&mut self, path: &Path) -> Result<(), LoadError> {
-        let bad = |source| LoadError::DotEnv { path: path.to_path_buf(), source };
-        for pair in dotenvy::from_path_iter(path).map_err(bad)? {
-            let (name, value) = pair.map_err(bad)?;
+        let unreadable = |source| LoadError::Read { path: path.to_path_buf(), source };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        for pair in dotenvy::from_read_iter(text.as_bytes()) {
+            let (name, value) = pair.map_err(|error| match error {
+                // What it names is a line, or a value's part of one.
+                dotenvy::Error::LineParse(named, _) => {
+                    let first = named.lines().next().unwrap_or_default().trim();
+                    let before = text.lines().take_while(|line| !line.contains(first)).count();
+                    LoadError::DotEnv { path: path.to_path_buf(), line: before + 1 }
+                }
+                other => unreadable(std::io::Error::other(other.to_string())),
+            })?;
             self.set(&name, value, Source::DotEnv(path.to_path_buf()));
         }
         Ok(())
