@@ -16,7 +16,7 @@ const HOUSE: &[(&str, &[&str], bool)] = &[
     ("clock", &["domain"], false),
     ("bar_files", &["domain", "calendar"], false),
     ("robust_connection", &[], false),
-    ("tws", &["domain", "calendar", "robust_connection"], false),
+    ("tws", &["domain", "calendar", "clock", "robust_connection"], false),
     ("feed", &["domain", "calendar", "strategy", "desk", "tws"], false),
     ("journal", &["domain", "clock"], false),
     ("config", &["domain", "calendar", "strategy", "risk", "desk"], false),

@@ -91,10 +91,10 @@ fn start(
         .map_err(|error| LoggingError::Twice(error.to_string()))
 }
 
-/// `RUST_LOG` if it is set; else the level, with the API crate's own chatter at warnings.
+/// `RUST_LOG` if it is set; else the level, without the API crate's own lines (the daemon says what they mean).
 fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
     let given = std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty());
-    let text = given.unwrap_or_else(|| format!("{level},ibapi=error"));
+    let text = given.unwrap_or_else(|| format!("{level},ibapi=off"));
     EnvFilter::try_new(&text).map_err(|error| LoggingError::Filter { filter: text, why: error.to_string() })
 }
 

@@ -40,6 +40,8 @@ pub struct FeedConfig {
     pub request: HistoryRequest,
     /// Alignment of aggregated bars.
     pub calendar: Calendar,
+    /// Whether to poll, and how often, where live bars are not permitted; `None`: that is an error.
+    pub else_poll: Option<Duration>,
 }
 
 /// Why a feed ended.
@@ -54,6 +56,13 @@ pub enum FeedError {
     /// The desk listens no more: the daemon is stopping.
     #[error("the desk listens no more")]
     Stopped,
+}
+
+impl FeedError {
+    /// Whether it is only what the loss of the session looks like from here.
+    pub fn is_session_lost(&self) -> bool {
+        matches!(self, Self::History(RequestError::SessionLost { .. }) | Self::Live(StreamEnd::SessionLost { .. }))
+    }
 }
 
 /// What a feed works with.
@@ -80,10 +89,18 @@ impl Feed {
     /// # Errors
     /// Why it ended.
     pub async fn run(mut self) -> Result<(), FeedError> {
-        match self.config.kind {
+        let live = match self.config.kind {
             Kind::Stream => self.stream().await,
             Kind::Realtime => self.realtime().await,
-            Kind::Poll(interval) => self.poll(interval).await,
+            Kind::Poll(interval) => return self.poll(interval).await,
+        };
+        match (live, self.config.else_poll) {
+            (Err(FeedError::Live(StreamEnd::NotPermitted { code, text })), Some(interval)) => {
+                let symbol = &self.contract.symbol;
+                warn!(%symbol, code, interval_s = interval.as_secs_f64(), "live bars are not permitted ({text}): polling");
+                self.poll(interval).await
+            }
+            (ended, _) => ended,
         }
     }
 

@@ -38,12 +38,6 @@ pub enum RunError {
     /// A strategy of the plan cannot be built.
     #[error(transparent)]
     Strategy(#[from] crate::strategy::BuildError),
-    /// Broker time and the machine's differ too much.
-    #[error("the broker's time and this machine's differ by {minutes} minutes: set this machine's clock (NTP)")]
-    Clock {
-        /// How much.
-        minutes: i64,
-    },
     /// History or orders failed in a run that ends by itself.
     #[error("{0}")]
     Once(String),

@@ -14,7 +14,8 @@ pub fn log(record: &Record) {
         Fact::Session(SessionFact::Ready { number, client_id, next_order_id }) => {
             info!(session = number, client_id, next_order_id, market_time = %at, "ready: the broker's state is reconciled, orders may be sent");
         }
-        Fact::Session(SessionFact::Lost { number, why }) => warn!(session = number, "session ended: {why}"),
+        // The connection says it at the level it deserves; once is enough.
+        Fact::Session(SessionFact::Lost { number, why }) => debug!(session = number, "session ended: {why}"),
         Fact::Day(crate::domain::book::DayFact::Opened { day, equity }) => {
             info!(%day, equity_usd = %equity, "exchange day begins");
         }
@@ -66,6 +67,7 @@ fn order(fact: &OrderFact, symbol: &str) {
             OrderEvent::Completed => info!(symbol, intent, "order filled"),
             OrderEvent::CancelRequested => info!(symbol, intent, "cancelling order: {note}"),
             OrderEvent::CancelRefused => info!(symbol, intent, "cancel refused: {note}"),
+            OrderEvent::Cancelled if note.is_empty() => info!(symbol, intent, "order cancelled"),
             OrderEvent::Cancelled => info!(symbol, intent, "order cancelled: {note}"),
         },
         OrderFact::Amended { intent, ticket } => {

@@ -192,7 +192,6 @@ impl Runner {
         let settings = &self.config.settings;
         safety::of_session(settings.mode, session.venue(), session.account())?;
         let now = session.server_time().await.map_err(|error| Opening::Lost(error.to_string()))?;
-        safety::of_clocks(session.venue(), now, clock::wall_now())?;
         self.contracts = self.resolve(session).await?;
         if let Some(desk) = &self.desk {
             desk.identity.check(session.venue(), session.account())?;
@@ -377,7 +376,8 @@ fn feed_config(settings: &Settings) -> FeedConfig {
         regular_only: settings.regular_only,
         end: None,
     };
-    FeedConfig { kind, request, calendar: settings.calendar }
+    let else_poll = (settings.feed == FeedKind::Auto).then_some(settings.poll_interval);
+    FeedConfig { kind, request, calendar: settings.calendar, else_poll }
 }
 
 /// What the connection is doing, for the log and for status.

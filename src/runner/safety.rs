@@ -2,7 +2,6 @@
 
 use crate::config::Settings;
 use crate::desk::Mode;
-use crate::domain::MarketTime;
 use crate::domain::broker::{AccountId, Venue};
 
 use super::exit::RunError;
@@ -11,9 +10,6 @@ use super::exit::RunError;
 const LIVE_PORTS: [u16; 2] = [7496, 4001];
 /// Ports that they use for paper log-ins.
 const PAPER_PORTS: [u16; 2] = [7497, 4002];
-
-/// How far the broker's time may be from this machine's.
-const CLOCK_TOLERANCE_MINUTES: i64 = 5;
 
 /// Checks what can be checked before any connection.
 ///
@@ -66,18 +62,6 @@ pub fn of_session(mode: Mode, venue: &Venue, account: &AccountId) -> Result<(), 
     }
 }
 
-/// Checks the broker's time against the machine's; a simulator serves its market's own time.
-///
-/// # Errors
-/// They differ by more than five minutes.
-pub fn of_clocks(venue: &Venue, broker: MarketTime, wall: MarketTime) -> Result<(), RunError> {
-    let minutes = (broker.millis() - wall.millis()) / 60_000;
-    match venue {
-        Venue::Ibkr if minutes.abs() >= CLOCK_TOLERANCE_MINUTES => Err(RunError::Clock { minutes }),
-        Venue::Ibkr | Venue::Simulator { .. } => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,14 +95,5 @@ mod tests {
         assert!(of_session(Mode::Live, &simulator, &live).is_err());
         assert!(of_session(Mode::Live, &Venue::Ibkr, &live).is_ok());
         assert!(of_session(Mode::Observe, &Venue::Ibkr, &live).is_ok());
-    }
-
-    #[test]
-    fn a_wrong_clock_needs_a_human_unless_the_market_is_simulated() {
-        let (noon, later) = (MarketTime::from_secs(0), MarketTime::from_secs(301));
-        assert!(of_clocks(&Venue::Ibkr, later, noon).is_err());
-        assert!(of_clocks(&Venue::Ibkr, noon, later).is_err());
-        assert!(of_clocks(&Venue::Ibkr, noon, MarketTime::from_secs(299)).is_ok());
-        assert!(of_clocks(&Venue::Simulator { exchange: "x".into() }, later, noon).is_ok());
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::desk_loop::{Command, Trouble};
 use super::exit::RunError;
@@ -258,7 +258,12 @@ impl Scope<'_> {
                             continue;
                         }
                         let wait = longer(&mut waits, &symbol);
-                        warn!(%symbol, wait_s = wait.as_secs_f64(), "feed ended: {error}; it starts again after the wait");
+                        if error.is_session_lost() {
+                            // The session's own end follows, and says it once for all symbols.
+                            debug!(%symbol, "feed ended with its session");
+                        } else {
+                            warn!(%symbol, wait_s = wait.as_secs_f64(), "feed ended: {error}; it starts again after the wait");
+                        }
                         if let Some(contract) = self.contracts.iter().find(|c| c.symbol == symbol) {
                             self.spawn_feed(contract, wait, time, histories, tasks);
                         }

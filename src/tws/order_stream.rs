@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use ibapi::subscriptions::{NoticeStream, Subscription, SubscriptionItem};
 use ibapi::{Error, SUBSCRIPTION_LAG_CODE, orders};
-use tracing::{debug, error, warn};
+use tracing::{debug, error};
 
 use super::codes::{self, Notice};
 use super::error::StreamEnd;
@@ -59,7 +59,7 @@ impl OrderStream {
     }
 
     fn end(&mut self, end: StreamEnd) -> StreamEnd {
-        warn!(%end, "order stream ended");
+        debug!(%end, "order stream ended");
         self.ended = Some(end.clone());
         end
     }

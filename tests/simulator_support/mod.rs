@@ -17,7 +17,9 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Synthetic prices on a free port, no message limit.
 pub fn config() -> SimulatorConfig {
-    SimulatorConfig { listen: SocketAddr::from(([127, 0, 0, 1], 0)), message_rate: 0, ..SimulatorConfig::default() }
+    let cash = robo_trader::domain::Usd(1_000_000.into());
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    SimulatorConfig { listen, cash, message_rate: 0, ..SimulatorConfig::default() }
 }
 
 pub async fn simulator() -> Running {
