@@ -45,7 +45,7 @@ fn utc() -> ChronoUtc {
 ///
 /// # Errors
 /// A file or filter that cannot be used.
-pub fn init(settings: &Settings) -> Result<(), LoggingError> {
+pub fn init(settings: &Settings, embedded_simulator: bool) -> Result<(), LoggingError> {
     let file = match &settings.log_file {
         Some(path) => Some(open(path, settings.log_max_mb, settings.log_keep)?),
         None => None,
@@ -63,7 +63,9 @@ pub fn init(settings: &Settings) -> Result<(), LoggingError> {
                 .boxed(),
         }
     });
-    start(&settings.log_level, file)
+    // The daemon's own lines tell every order's life; the embedded simulator's would tell it twice.
+    let quiet = if embedded_simulator { ",robo_trader::simulator=warn" } else { "" };
+    start(&format!("{}{quiet}", settings.log_level), file)
 }
 
 /// Starts logging to the console alone.

@@ -78,7 +78,7 @@ pub(super) fn main(args: RunArgs) -> ExitCode {
             return ExitCode::from(exit::USAGE);
         }
     };
-    if let Err(error) = super::logging::init(&settings) {
+    if let Err(error) = super::logging::init(&settings, args.simulator) {
         super::complain(&error);
         return ExitCode::from(exit::USAGE);
     }

@@ -61,7 +61,7 @@ impl RunError {
     /// The exit code.
     pub fn code(&self) -> u8 {
         match self {
-            Self::Lock(_) | Self::Connection(_) | Self::Mode(_) | Self::Stranger(_) | Self::Clock { .. } => HUMAN,
+            Self::Lock(_) | Self::Connection(_) | Self::Mode(_) | Self::Stranger(_) => HUMAN,
             Self::Contract(ContractError::Request { .. }) | Self::Once(_) | Self::Internal(_) => RESTART,
             Self::Contract(ContractError::Unknown { .. } | ContractError::Ambiguous { .. }) | Self::Strategy(_) => {
                 USAGE

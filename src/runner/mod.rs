@@ -43,6 +43,9 @@ use view::DeskView;
 /// market data line all the same, but historical streams are fewer (at most 50 requests open).
 const STREAMS_AT_MOST: usize = 40;
 
+/// Part of the grace time that closing a session may take.
+const CLOSING: f64 = 0.2;
+
 /// Events that may wait for the desk.
 const INBOX: usize = 1_024;
 
@@ -143,7 +146,10 @@ impl Runner {
             };
             let ended = self.session(&session).await;
             self.detach(&ended).await;
-            session.close().await;
+            let patience = self.config.settings.shutdown_grace.mul_f64(CLOSING);
+            if tokio::time::timeout(patience, session.close()).await.is_err() {
+                warn!("the session did not close in time: it is dropped");
+            }
             match ended {
                 Ended::Done => return Ok(()),
                 Ended::Failed(error) => return Err(error),

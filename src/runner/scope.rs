@@ -27,6 +27,9 @@ const FEED_WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 /// Reads of the broker's state that may leave something in doubt before the session is given up.
 const READS: u32 = 20;
 
+/// Part of the grace time that orders may take to settle at a shutdown; the rest is for closing.
+const WIND_DOWN: f64 = 0.6;
+
 /// Time between reads of the account's money.
 const ACCOUNT_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -220,10 +223,15 @@ impl Scope<'_> {
             histories: Arc::clone(histories),
             config: self.feed.clone(),
         };
-        let (symbol, once) = (contract.symbol.clone(), self.once);
+        let (symbol, once, stop) = (contract.symbol.clone(), self.once, self.stop.clone());
         tasks.spawn(async move {
-            tokio::time::sleep(wait).await;
-            Report::Feed(symbol, if once { feed.once().await } else { feed.run().await })
+            let work = async {
+                tokio::time::sleep(wait).await;
+                if once { feed.once().await } else { feed.run().await }
+            };
+            // Shutting down begins with the feeds: no bar decides anything any more.
+            let ended = stop.run_until_cancelled(work).await.unwrap_or(Err(FeedError::Stopped));
+            Report::Feed(symbol, ended)
         });
     }
 
@@ -326,10 +334,20 @@ impl Scope<'_> {
             return desk_gone();
         }
         let mut view = self.view.clone();
-        let quiet =
-            async { view.wait_for(|view| view.working_trades == 0 && view.unanswered_orders == 0).await.is_ok() };
+        let quiet = view.wait_for(|view| view.working_trades == 0 && view.unanswered_orders == 0);
+        let lost = async {
+            while let Some(report) = tasks.join_next().await {
+                match report {
+                    Ok(Report::Feed(..)) => {}
+                    Ok(Report::Lost(why)) => return why,
+                    Ok(Report::Sender(Err(error))) => return error.to_string(),
+                    Ok(Report::Sender(Ok(())) | Report::Failed(_)) | Err(_) => return "a part of it failed".to_owned(),
+                }
+            }
+            "nothing is left of it".to_owned()
+        };
         tokio::select! {
-            done = tokio::time::timeout(self.settings.shutdown_grace.mul_f64(0.7), quiet) => {
+            done = tokio::time::timeout(self.settings.shutdown_grace.mul_f64(WIND_DOWN), quiet) => {
                 if done.is_err() {
                     let view = self.view.borrow();
                     warn!(
@@ -338,11 +356,7 @@ impl Scope<'_> {
                     );
                 }
             }
-            Some(Ok(report)) = tasks.join_next() => {
-                if let Report::Lost(why) = report {
-                    warn!("session lost while shutting down: {why}");
-                }
-            }
+            why = lost => warn!("session lost while shutting down: {why}"),
         }
         Ended::Done
     }

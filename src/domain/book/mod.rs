@@ -144,6 +144,8 @@ pub struct Book {
     symbols: BTreeMap<ContractId, Symbol>,
     orders: BTreeMap<u64, OrderRecord>,
     live: BTreeMap<ContractId, BTreeSet<u64>>,
+    by_order_id: BTreeMap<i32, u64>,
+    by_perm_id: BTreeMap<i64, u64>,
     fills: BTreeMap<ContractId, Vec<FillRecord>>,
     /// Execution stem -> (contract, index in `fills`).
     executions: BTreeMap<String, (ContractId, usize)>,

@@ -25,8 +25,9 @@ impl Book {
             }
             OrderFact::Changed { intent, event, perm_id, note } => {
                 let Some(order) = self.orders.get_mut(intent) else { return };
-                if perm_id.is_some() {
-                    order.perm_id = *perm_id;
+                if let Some(id) = perm_id {
+                    order.perm_id = Some(*id);
+                    self.by_perm_id.insert(*id, *intent);
                 }
                 if !note.is_empty() {
                     order.note.clone_from(note);
@@ -41,6 +42,7 @@ impl Book {
                     order.ticket = ticket.clone();
                 }
                 self.highest_order_id = self.highest_order_id.max(ticket.order_id);
+                self.by_order_id.insert(ticket.order_id, *intent);
             }
             OrderFact::Observed { .. } => self.counts.observed += 1,
         }
@@ -70,6 +72,10 @@ impl Book {
             note: String::new(),
         };
         self.orders.entry(intent).or_insert(order);
+        self.by_order_id.insert(ticket.order_id, intent);
+        if let Some(id) = perm_id {
+            self.by_perm_id.insert(id, intent);
+        }
         self.index(intent);
     }
 
@@ -126,7 +132,7 @@ impl Book {
     }
 
     /// The order that a broker message is about: by its reference, else by permanent id, else by
-    /// an order id of our client that is live.
+    /// order id (of our client; order ids are never used twice).
     pub fn find(&self, order_ref: &str, perm_id: i64, order_id: Option<i32>) -> Option<u64> {
         if let Ok(reference) = order_ref.parse::<OrderRef>() {
             let ours = self.identity().is_some_and(|me| me.ledger == reference.ledger);
@@ -135,11 +141,8 @@ impl Book {
         if !order_ref.is_empty() {
             return None;
         }
-        let by_perm = || self.orders.iter().rev().find(|(_, o)| o.perm_id == Some(perm_id)).map(|(intent, _)| *intent);
-        let by_id = |id| {
-            self.orders.iter().rev().find(|(_, o)| o.ticket.order_id == id && o.session > 0).map(|(intent, _)| *intent)
-        };
-        (perm_id != 0).then(by_perm).flatten().or_else(|| order_id.and_then(by_id))
+        let by_perm = self.by_perm_id.get(&perm_id).filter(|_| perm_id != 0);
+        by_perm.or_else(|| self.by_order_id.get(&order_id?)).copied()
     }
 
     /// The number for the next intent.
