@@ -23,6 +23,19 @@ impl Desk {
         true
     }
 
+    /// Cancels every entry that still works: needs no Ready session, only one that takes cancels.
+    pub(super) fn cancel_entries(&mut self) {
+        let entries: Vec<u64> = self
+            .book
+            .live_orders()
+            .filter(|order| order.ticket.role == Role::Entry && order.state != OrderState::Cancelling)
+            .map(|order| order.ticket.order_ref.intent)
+            .collect();
+        for intent in entries {
+            self.cancel(intent, "the daemon is stopping");
+        }
+    }
+
     /// Journals and queues the cancel of an order of ours.
     pub(super) fn cancel(&mut self, intent: u64, why: &str) {
         let Some(order) = self.book.order(intent).filter(|order| order.state.is_live()) else { return };
@@ -120,8 +133,10 @@ impl Desk {
         if unprotected && self.plan.mode == Mode::Live && !self.plan.allow_unprotected {
             return Err(Refusal::Unprotected);
         }
-        let stop = self.stop_kind(contract, side, reference);
-        if stop.is_none() && !unprotected {
+        // What adds to a position brings no legs of its own: the resting ones grow with it.
+        let adds = !self.book.held(contract).is_zero();
+        let stop = self.stop_kind(contract, side, reference).filter(|_| !adds);
+        if stop.is_none() && !unprotected && !adds {
             return Err(unknown("distance of the protective stop"));
         }
         let kind = self.trading_kind(contract, side, reference).ok_or_else(|| unknown("contract"))?;
@@ -130,7 +145,8 @@ impl Desk {
         };
         let mut entry = write(Role::Entry, side, kind, 0)?;
         let mut children: Vec<Ticket> = Vec::new();
-        for (role, kind) in [(Role::Stop, stop), (Role::Target, self.profit_kind(contract, side, reference))] {
+        let profit = self.profit_kind(contract, side, reference).filter(|_| !adds);
+        for (role, kind) in [(Role::Stop, stop), (Role::Target, profit)] {
             let ahead = 1 + u32::try_from(children.len()).unwrap_or(0);
             if let Some(kind) = kind {
                 children.push(write(role, side.opposite(), kind, ahead)?);

@@ -4,7 +4,7 @@ use super::plan::Mode;
 use super::{Desk, Trigger};
 use crate::domain::book::{Fact, OrderFact};
 use crate::domain::order::{OrderState, Role};
-use crate::domain::{ContractId, Shares, Side};
+use crate::domain::{ContractId, OrderKind, Shares, Side};
 use crate::risk::{Proposal, review};
 
 impl Desk {
@@ -12,11 +12,20 @@ impl Desk {
     /// awaited, and only then, for what executions say is held, the exit is sent. Whether the
     /// symbol is on its way out and nothing else may be done with it.
     pub(super) fn exit(&mut self, contract: ContractId, desired: Shares, trigger: Trigger) -> bool {
-        let held = self.book.held(contract);
-        let Some(reduce) = reduction(held, desired) else { return false };
-        if self.book.live_in(contract).any(|order| order.ticket.role == Role::Exit) {
+        let held = self.book.disposable(contract);
+        let reduce = reduction(held, desired);
+        let exit = self.book.live_in(contract).find(|order| order.ticket.role == Role::Exit);
+        if let Some((intent, state)) = exit.map(|exit| (exit.ticket.order_ref.intent, exit.state)) {
+            match (reduce, state) {
+                (None, OrderState::Sent | OrderState::Working) => {
+                    self.cancel(intent, "its position is wanted again");
+                }
+                (Some(_), OrderState::Working) if trigger == Trigger::FreshBar => self.follow_market(intent),
+                (None | Some(_), _) => {}
+            }
             return true;
         }
+        let Some(reduce) = reduce else { return false };
         // Hours gate sending (rule 7); unknown hours do not trap an exit (rule 13).
         if self.market_is_open(contract) == Some(false) {
             return false;
@@ -61,16 +70,32 @@ impl Desk {
         }
     }
 
-    /// The terms that an order of ours should have at the broker are sent again.
-    pub(super) fn amend(&mut self, intent: u64, quantity: Shares) {
+    /// A limit exit that the market has left behind follows it: its stop is gone, it has to trade.
+    fn follow_market(&mut self, intent: u64) {
+        let Some(order) = self.book.order(intent) else { return };
+        let (contract, side, quantity) = (order.ticket.contract, order.ticket.side, order.ticket.quantity);
+        let (OrderKind::Limit { limit }, Some(last)) = (order.ticket.kind, self.last_price(contract)) else { return };
+        let left_behind = match side {
+            Side::Buy => limit < last,
+            Side::Sell => limit > last,
+        };
+        if let Some(kind) = self.trading_kind(contract, side, last).filter(|_| left_behind) {
+            self.amend(intent, quantity, Some(kind));
+        }
+    }
+
+    /// The terms that an order of ours should have at the broker are sent (again); `kind` where
+    /// its prices change.
+    pub(super) fn amend(&mut self, intent: u64, quantity: Shares, kind: Option<OrderKind>) {
         let Some(order) = self.book.order(intent) else { return };
         let mut ticket = order.ticket.clone();
         let (contract, reference) = (ticket.contract, order.reference);
         ticket.quantity = quantity;
+        ticket.kind = kind.unwrap_or(ticket.kind);
         ticket.transmit = true;
         let exposure = self.exposure(contract);
         let reference = self.last_price(contract).unwrap_or(reference);
-        // Only protective orders are amended: the review asks them for sane numbers alone.
+        // Only exits and protective orders are amended: the review asks them for sane numbers alone.
         if let Ok(order) = review(Proposal { ticket, reference, price: None }, &self.plan.limits, &exposure) {
             let ticket = order.ticket().clone();
             self.record(Some(contract), Fact::Order(OrderFact::Amended { intent, ticket }));

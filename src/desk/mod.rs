@@ -149,8 +149,8 @@ pub struct Desk {
     failed_stops: BTreeSet<ContractId>,
     /// Targets already observed in observe mode.
     observed: BTreeMap<ContractId, MarketTime>,
-    /// Orders whose differing terms were sent again once.
-    repaired: BTreeSet<u64>,
+    /// How often an order's differing terms were put right.
+    repaired: BTreeMap<u64, u32>,
     /// The former read of the broker's state, where it left something in doubt.
     pending_read: Option<BrokerSnapshot>,
     decided: Decided,
@@ -171,7 +171,7 @@ impl Desk {
             failed_exits: BTreeSet::new(),
             failed_stops: BTreeSet::new(),
             observed: BTreeMap::new(),
-            repaired: BTreeSet::new(),
+            repaired: BTreeMap::new(),
             pending_read: None,
             decided: Decided::default(),
         }
@@ -206,6 +206,7 @@ impl Desk {
             }
             Event::ShuttingDown => {
                 self.stopping = true;
+                self.cancel_entries();
                 self.drive_all(Trigger::Time);
             }
         }
@@ -235,6 +236,11 @@ impl Desk {
     /// Whether orders may be sent at all.
     pub fn is_ready(&self) -> bool {
         self.ready
+    }
+
+    /// Whether TWS has its link to IBKR, as far as it said.
+    pub fn link_is_up(&self) -> bool {
+        self.link_up
     }
 
     fn bar(&mut self, contract: ContractId, bar: &Bar, target: Option<Target>, atr: Option<f64>, newest: bool) {
@@ -285,8 +291,11 @@ impl Desk {
         if !self.ready || self.strategy_of(contract).is_none() {
             return;
         }
-        // An order in doubt counts in full and may be anything: nothing moves until it is known.
-        if self.book.live_in(contract).any(|order| order.state == crate::domain::order::OrderState::Unknown) {
+        // An order in doubt counts in full and may be anything, and so may a position that broker and
+        // book do not agree on: nothing moves until it is known.
+        if self.book.unexplained(contract).is_some()
+            || self.book.live_in(contract).any(|order| order.state == crate::domain::order::OrderState::Unknown)
+        {
             return;
         }
         let desired = self.desired(contract, trigger);

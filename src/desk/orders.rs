@@ -6,6 +6,9 @@ use crate::domain::broker::{BrokerOrder, BrokerStatus, Commission, Execution, Or
 use crate::domain::order::{OrderEvent, OrderState, Role};
 use crate::domain::{ContractId, OrderKind};
 
+/// How often an order's terms are put right before that is left to a human.
+const REPAIRS: u32 = 3;
+
 impl Desk {
     pub(super) fn order_update(&mut self, update: OrderUpdate) {
         match update {
@@ -78,16 +81,21 @@ impl Desk {
 
     /// The open order read back must be what was sent (rule 8). A protective quantity that the
     /// broker changed is taken as it is and put right by `protect`; other terms are sent again once.
-    fn compare_terms(&mut self, intent: u64, order: &BrokerOrder) {
+    pub(super) fn compare_terms(&mut self, intent: u64, order: &BrokerOrder) {
         let Some(mine) = self.book.order(intent).filter(|mine| mine.state == OrderState::Working) else { return };
         let mut ticket = mine.ticket.clone();
         let contract = ticket.contract;
+        let times = self.repaired.entry(intent).or_default();
+        if *times >= REPAIRS {
+            return;
+        }
         let kind_differs = order.kind.is_some_and(|kind| !same_kind(kind, ticket.kind));
         let tif_differs = order.tif.is_some_and(|tif| tif != ticket.tif);
         if order.quantity != ticket.quantity && order.quantity.0 > 0 {
             let text =
                 format!("order {intent} was sent for {} shares, the broker has {}", ticket.quantity, order.quantity);
-            let alarming = !ticket.role.is_protective();
+            *times += 1;
+            let alarming = !ticket.role.is_protective() || *times == REPAIRS;
             ticket.quantity = order.quantity;
             self.record(Some(contract), Fact::Order(OrderFact::Amended { intent, ticket }));
             if alarming {
@@ -96,7 +104,8 @@ impl Desk {
             self.drive(contract, Trigger::Order);
             return;
         }
-        if (kind_differs || tif_differs) && self.repaired.insert(intent) {
+        if kind_differs || tif_differs {
+            *times = REPAIRS;
             let sent = format!("{:?} {}", ticket.kind, ticket.tif.as_str());
             let got = format!("{:?} {:?}", order.kind, order.tif);
             self.incident(
@@ -104,7 +113,7 @@ impl Desk {
                 "terms_differ",
                 format!("order {intent} was sent as {sent}, the broker has {got}"),
             );
-            self.amend(intent, ticket.quantity);
+            self.amend(intent, ticket.quantity, Some(ticket.kind));
         }
     }
 
@@ -149,7 +158,15 @@ impl Desk {
                 self.decided.wants_reconcile = true;
                 return;
             }
+            let held = self.book.held(contract);
+            let against = !held.is_zero() && (held.0 > 0) != (execution.side.signed(execution.quantity).0 > 0);
             self.record(Some(contract), Fact::Fill(FillFact::Foreign { execution }));
+            if against {
+                let text = format!("somebody else traded against the book's {held} shares: they are left alone");
+                self.incident(Some(contract), "manual_close", text);
+                self.disarm(contract, Disarm::Manual);
+                self.drive(contract, Trigger::Order);
+            }
             return;
         };
         let before = self.book.order(intent).map(|order| order.state);
@@ -198,6 +215,7 @@ impl Desk {
                 if let Some(contract) = contract {
                     self.failed_stops.insert(contract);
                 }
+                self.decided.wants_reconcile = true;
                 self.incident(contract, "change_refused", format!("order {intent}: {note}"));
             }
             OrderNews::Warning => {

@@ -14,7 +14,7 @@ impl Desk {
         if self.plan.mode == Mode::Observe {
             return;
         }
-        let held = self.book.held(contract);
+        let held = self.book.disposable(contract);
         // Children of a working entry are the broker's to size until the entry ends.
         if self.book.live_in(contract).any(|order| !order.ticket.role.is_protective()) {
             return;
@@ -33,8 +33,9 @@ impl Desk {
         self.resize_legs(contract, held);
         let unprotected = !self.book.live_in(contract).any(|order| order.ticket.role == Role::Stop);
         let wants_stop = self.plan_of(contract).is_some_and(|plan| plan.stop != StopPolicy::None);
-        if unprotected && wants_stop {
-            self.place_stop(contract, held);
+        if unprotected && wants_stop && !self.place_stop(contract, held) && trigger == Trigger::FreshBar {
+            let text = format!("{held} shares have no stop: a price, range or contract that it needs is not known yet");
+            self.incident(Some(contract), "stop_unplaced", text);
         }
     }
 
@@ -59,16 +60,16 @@ impl Desk {
             .map(|order| (order.ticket.order_ref.intent, order.filled + held.abs()))
             .collect();
         for (intent, quantity) in wrong {
-            self.amend(intent, quantity);
+            self.amend(intent, quantity, None);
         }
     }
 
-    /// Places a standalone stop, unless the market has already passed it.
-    fn place_stop(&mut self, contract: ContractId, held: Shares) {
+    /// Places a standalone stop, unless the market has already passed it. Whether it was decided on.
+    fn place_stop(&mut self, contract: ContractId, held: Shares) -> bool {
         let entry_side = if held.0 > 0 { Side::Buy } else { Side::Sell };
         let average = self.book.position(contract).and_then(|position| position.average_price());
-        let (Some(last), Some(average)) = (self.last_price(contract), average) else { return };
-        let Some(kind) = self.stop_kind(contract, entry_side, average) else { return };
+        let (Some(last), Some(average)) = (self.last_price(contract), average) else { return false };
+        let Some(kind) = self.stop_kind(contract, entry_side, average) else { return false };
         let breached = match kind {
             OrderKind::Stop { trigger } if held.0 > 0 => last <= trigger,
             OrderKind::Stop { trigger } => last >= trigger,
@@ -81,10 +82,10 @@ impl Desk {
                 contract,
                 &format!("the market at {last} has passed the stop of {held} shares at {kind:?}"),
             );
-            return;
+            return true;
         }
         let Some(ticket) = self.ticket(contract, Role::Stop, entry_side.opposite(), held.abs(), kind, 0) else {
-            return;
+            return false;
         };
         let mut ticket = ticket;
         ticket.oca_group = Some(ticket.order_ref.to_string());
@@ -92,15 +93,15 @@ impl Desk {
         if let Ok(order) = review(Proposal { ticket, reference: last, price: None }, &self.plan.limits, &exposure) {
             self.send(order, last);
         }
+        true
     }
 
     fn stop_breached(&mut self, contract: ContractId, text: &str) {
         let scope = LockScope::Contract(contract);
-        if self.book.locks().any(|(locked, _)| *locked == scope) {
-            return;
+        if !self.book.locks().any(|(locked, _)| *locked == scope) {
+            self.incident(Some(contract), "stop_breached", text.to_owned());
+            self.record(Some(contract), Fact::Lock(LockFact::Set { scope, why: text.to_owned(), until: None }));
         }
-        self.incident(Some(contract), "stop_breached", text.to_owned());
-        self.record(Some(contract), Fact::Lock(LockFact::Set { scope, why: text.to_owned(), until: None }));
         match self.plan.stop_breached {
             StopBreached::Hold => {}
             StopBreached::Exit => self.disarm(contract, Disarm::Flattened),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use rust_decimal::prelude::ToPrimitive;
 
 use super::Desk;
-use crate::domain::book::{Fact, LedgerFact, LockFact, LockScope, OrderFact};
+use crate::domain::book::{Fact, LedgerFact, LockFact, LockScope, OrderFact, OrderRecord};
 use crate::domain::broker::{BrokerOrder, BrokerSnapshot, BrokerStatus, Execution};
 use crate::domain::order::{OrderEvent, OrderState, Role};
 use crate::domain::ticket::Ticket;
@@ -22,7 +22,13 @@ pub struct Recovered {
     pub client_id: i32,
     /// What the broker said.
     pub snapshot: BrokerSnapshot,
+    /// Something moved while it was read (a fill, a fence): it proves nothing by silence.
+    pub disturbed: bool,
 }
+
+/// Order ids from here on are not counted on from: ids are per client, `ibapi` keeps those from
+/// 1,500,000,000 up for itself, and another client's may be anything.
+const ORDER_IDS_BELOW: i32 = 1_000_000_000;
 
 /// Why a session may not trade with this book.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,7 +83,6 @@ impl Desk {
         let snapshot = &recovered.snapshot;
         self.fence_for(snapshot);
         self.now = self.now.max(snapshot.at);
-        self.link_up = true;
         let new_ledger = self.book.started_with().is_none();
         self.adopt_lost_orders(snapshot);
         self.take_executions(snapshot);
@@ -87,16 +92,23 @@ impl Desk {
             let cash = cash - self.book.traded_cash() + self.book.fees();
             self.record(None, Fact::Ledger(LedgerFact::Funded { cash }));
         }
-        let agreed = self.pending_read.as_ref().is_some_and(|former| agree(former, snapshot));
+        let agreed =
+            !recovered.disturbed && self.pending_read.as_ref().is_some_and(|former| self.agree(former, snapshot));
+        if !self.link_up {
+            // TWS answers from what it last knew: executions count, silence proves nothing.
+            self.pending_read = None;
+            return;
+        }
         let orders_clear = self.settle_orders(snapshot, agreed);
         let positions_clear = self.compare_positions(snapshot, new_ledger, agreed);
         if orders_clear && positions_clear && is_complete(snapshot) {
             self.pending_read = None;
             self.take_account(snapshot.account.clone());
-            let highest = snapshot.open_orders.iter().map(|o| o.order_id.saturating_add(1)).max().unwrap_or(0);
+            let seen = snapshot.open_orders.iter().map(|order| order.order_id).filter(|id| *id < ORDER_IDS_BELOW);
+            let highest = seen.map(|id| id + 1).max().unwrap_or(0);
             self.become_ready(recovered.client_id, snapshot.next_order_id.max(highest));
         } else {
-            self.pending_read = Some(snapshot.clone());
+            self.pending_read = (!recovered.disturbed).then(|| snapshot.clone());
         }
     }
 
@@ -208,14 +220,35 @@ impl Desk {
         let mut clear = true;
         for intent in live {
             match at_broker.get(&intent) {
-                Some(order) => clear &= self.settle_found(intent, order),
+                Some(order) => clear &= self.settle_found(intent, order, agreed),
                 None => clear &= self.settle_missing(intent, agreed),
             }
         }
+        self.cancel_headless_entries();
         clear
     }
 
-    fn settle_found(&mut self, intent: u64, order: &BrokerOrder) -> bool {
+    /// An entry that waits for a child to transmit it, where no such child has reached the broker,
+    /// would wait for ever.
+    fn cancel_headless_entries(&mut self) {
+        let waits = |order: &&OrderRecord| order.ticket.role == Role::Entry && !order.ticket.transmit;
+        let headless: Vec<u64> = self
+            .book
+            .live_orders()
+            .filter(waits)
+            .filter(|entry| entry.state == OrderState::Working && entry.filled.is_zero())
+            .filter(|entry| {
+                let child = |order: &OrderRecord| order.ticket.parent_id == Some(entry.ticket.order_id);
+                !self.book.live_in(entry.ticket.contract).any(child)
+            })
+            .map(|entry| entry.ticket.order_ref.intent)
+            .collect();
+        for intent in headless {
+            self.cancel(intent, "its protective orders never reached the broker");
+        }
+    }
+
+    fn settle_found(&mut self, intent: u64, order: &BrokerOrder, agreed: bool) -> bool {
         use BrokerStatus as S;
         match order.status {
             S::Cancelled | S::ApiCancelled => {
@@ -226,7 +259,12 @@ impl Desk {
                 self.change(intent, OrderEvent::Rejected, order.perm_id, format!("found inactive: {}", order.note));
                 true
             }
-            // Filled, but its executions are not all here yet: they are the truth, so wait.
+            // Filled, but its executions are not here: they are the truth, so wait for them. Where
+            // they stay away, the position's difference locks the symbol.
+            S::Filled if agreed => {
+                self.change(intent, OrderEvent::Cancelled, order.perm_id, "filled out of sight".to_owned());
+                true
+            }
             S::Filled => false,
             S::ApiPending | S::PendingSubmit | S::PendingCancel | S::PreSubmitted | S::Submitted | S::Other => {
                 if let Some(mine) = self.book.order(intent).filter(|mine| mine.ticket.order_id != order.order_id) {
@@ -244,6 +282,7 @@ impl Desk {
                     );
                 }
                 self.change(intent, OrderEvent::Acknowledged, order.perm_id, String::new());
+                self.compare_terms(intent, order);
                 true
             }
         }
@@ -286,6 +325,13 @@ impl Desk {
             let held = self.book.held(contract);
             let foreign = self.book.foreign(contract).unwrap_or_default();
             if at_broker == held + foreign {
+                if self.book.unexplained(contract).is_some() {
+                    let cleared = LockFact::Cleared {
+                        scope: LockScope::Unexplained(contract),
+                        why: "broker and book agree again".to_owned(),
+                    };
+                    self.record(Some(contract), Fact::Lock(cleared));
+                }
                 continue;
             }
             let untraded = self.book.position(contract).is_none();
@@ -302,39 +348,44 @@ impl Desk {
     }
 
     fn lock_difference(&mut self, contract: ContractId, at_broker: Shares, held: Shares, foreign: Shares) {
-        let scope = LockScope::Contract(contract);
-        if self.book.locks().any(|(locked, _)| *locked == scope) {
+        let scope = LockScope::Unexplained(contract);
+        if self.book.unexplained(contract).is_some() {
             return;
         }
         let why = format!(
             "the broker holds {at_broker} shares, the book {held} and foreign holdings {foreign}: unexplained; \
-             compare the fills in TWS with the journal, then accept the difference"
+             compare the fills in TWS with the journal; nothing is sent for it until both agree again"
         );
         self.incident(Some(contract), "position_differs", why.clone());
         self.record(Some(contract), Fact::Lock(LockFact::Set { scope, why, until: None }));
     }
-}
 
-/// Whether two reads say the same about orders, executions and positions.
-fn agree(former: &BrokerSnapshot, latter: &BrokerSnapshot) -> bool {
-    let orders = |orders: &[BrokerOrder]| {
-        let mut keys: Vec<_> = orders.iter().map(|o| (o.perm_id, o.order_id, o.client_id, o.status as u8)).collect();
-        keys.sort_unstable();
-        keys
-    };
-    let executions = |snapshot: &BrokerSnapshot| {
-        let mut ids: Vec<_> = snapshot.executions.iter().map(|execution| execution.id.clone()).collect();
-        ids.sort_unstable();
-        ids
-    };
-    let positions = |snapshot: &BrokerSnapshot| {
-        let held = snapshot.positions.iter().filter(|(_, position)| !position.quantity.is_zero());
-        held.map(|(contract, position)| (*contract, position.quantity)).collect::<Vec<_>>()
-    };
-    is_complete(former)
-        && is_complete(latter)
-        && orders(&former.open_orders) == orders(&latter.open_orders)
-        && orders(&former.completed_orders) == orders(&latter.completed_orders)
-        && executions(former) == executions(latter)
-        && positions(former) == positions(latter)
+    /// Whether two reads say the same about our orders and executions and about the positions in
+    /// contracts that the book knows; what others do meanwhile is no doubt of ours.
+    fn agree(&self, former: &BrokerSnapshot, latter: &BrokerSnapshot) -> bool {
+        let orders = |orders: &[BrokerOrder]| {
+            let ours = orders.iter().filter_map(|order| Some((self.intent_of(order)?, order.status as u8)));
+            let mut keys: Vec<_> = ours.collect();
+            keys.sort_unstable();
+            keys
+        };
+        let executions = |snapshot: &BrokerSnapshot| {
+            let ours =
+                snapshot.executions.iter().filter(|execution| self.book.fill_by_stem(execution.id.stem()).is_some());
+            let mut ids: Vec<_> = ours.map(|execution| execution.id.clone()).collect();
+            ids.sort_unstable();
+            ids
+        };
+        let positions = |snapshot: &BrokerSnapshot| {
+            let known = |id: &ContractId| self.book.position(*id).is_some() || self.book.foreign(*id).is_some();
+            let held = snapshot.positions.iter().filter(|(id, position)| known(id) && !position.quantity.is_zero());
+            held.map(|(id, position)| (*id, position.quantity)).collect::<Vec<_>>()
+        };
+        is_complete(former)
+            && is_complete(latter)
+            && orders(&former.open_orders) == orders(&latter.open_orders)
+            && orders(&former.completed_orders) == orders(&latter.completed_orders)
+            && executions(former) == executions(latter)
+            && positions(former) == positions(latter)
+    }
 }

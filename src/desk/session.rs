@@ -11,6 +11,8 @@ impl Desk {
         let was_up = self.ready;
         self.ready = false;
         self.pending_read = None;
+        // A new session says anew how its link is.
+        self.link_up = true;
         if was_up {
             let number = self.book.session();
             self.record(None, Fact::Session(SessionFact::Lost { number, why: why.to_owned() }));

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use super::{Desk, Trigger};
 use crate::domain::book::{Disarm, Fact, LockFact, LockScope, RefusedFact, TargetFact};
 use crate::domain::{BarSize, ContractId, MarketTime, Price, Shares};
-use crate::risk::{OnDailyLoss, SizingInput, size};
+use crate::risk::{OnDailyLoss, Refusal, SizingInput, size};
 use crate::strategy::Target;
 
 impl Desk {
@@ -26,32 +26,54 @@ impl Desk {
     /// Takes a strategy's target in: sized now if it changed, nothing if it repeats.
     pub(super) fn accept(&mut self, contract: ContractId, target: Target, stale: bool) {
         let Some(plan) = self.plan_of(contract) else { return };
-        let (strategy, sizing) = (plan.strategy.clone(), plan.sizing);
+        let strategy = plan.strategy.clone();
         let former = self.book.target(contract, &strategy);
         #[allow(clippy::float_cmp, reason = "a repeated target is the same number, not a close one")]
         if former.is_some_and(|former| former.value == target.value()) {
             return;
         }
-        let Some(price) = self.last_price(contract) else { return };
-        let input = SizingInput { price, equity: self.equity(), atr: self.marks.range(contract) };
-        let value = Price::from_f64(target.value()).map_or(Decimal::ZERO, |value| value.0);
-        let sized = size(sizing, value, input).and_then(|shares| {
-            let vanishes = shares.is_zero() && !value.is_zero();
-            if vanishes { Err(crate::risk::Refusal::TooSmall { price }) } else { Ok(shares) }
-        });
+        let Some(sized) = self.sized(contract, target.value()) else { return };
         let shares = sized.as_ref().copied().unwrap_or(Shares::ZERO);
         self.record(Some(contract), Fact::Target(TargetFact::Accepted { value: target.value(), size: shares, stale }));
         if let Err(refusal) = sized {
+            let transient = refusal.is_transient();
             self.record(Some(contract), Fact::Refused(RefusedFact { change: Shares::ZERO, refusal }));
-            self.disarm(contract, Disarm::Refused);
+            if !transient {
+                self.disarm(contract, Disarm::Refused);
+            }
         }
+    }
+
+    /// The frozen size of a target: whole shares, at least one where the target is not flat.
+    fn sized(&self, contract: ContractId, target: f64) -> Option<Result<Shares, Refusal>> {
+        let sizing = self.plan_of(contract)?.sizing;
+        let price = self.last_price(contract)?;
+        let input = SizingInput { price, equity: self.equity(), atr: self.marks.range(contract) };
+        let value = Price::from_f64(target).map_or(Decimal::ZERO, |value| value.0);
+        Some(size(sizing, value, input).and_then(|shares| {
+            let vanishes = shares.is_zero() && !value.is_zero();
+            if vanishes { Err(Refusal::TooSmall { price }) } else { Ok(shares) }
+        }))
     }
 
     /// A fresh bar confirms a target that was accepted on an old one: exits may go out now; an
     /// entry that old is not made (its moment has passed).
     pub(super) fn refresh(&mut self, contract: ContractId) {
         let Some(strategy) = self.strategy_of(contract) else { return };
-        let Some(target) = self.book.target(contract, &strategy).filter(|t| t.stale) else { return };
+        let Some(target) = self.book.target(contract, &strategy) else { return };
+        #[allow(clippy::float_cmp, reason = "flat is exactly zero")]
+        let unsized_yet = target.size.is_zero() && target.value != 0.0 && target.disarmed.is_none();
+        if unsized_yet && !target.stale {
+            // A value that sizing needed was not known then; it may be now.
+            let (value, stale) = (target.value, false);
+            if let Some(Ok(size)) = self.sized(contract, value) {
+                self.record(Some(contract), Fact::Target(TargetFact::Accepted { value, size, stale }));
+            }
+            return;
+        }
+        if !target.stale {
+            return;
+        }
         let confirmed = TargetFact::Accepted { value: target.value, size: target.size, stale: false };
         self.record(Some(contract), Fact::Target(confirmed));
         self.disarm(contract, Disarm::Stale);
@@ -60,10 +82,13 @@ impl Desk {
     /// No entry until the target changes (rule 2). Nothing where the symbol is disarmed already.
     pub(super) fn disarm(&mut self, contract: ContractId, why: Disarm) {
         let Some(strategy) = self.strategy_of(contract) else { return };
-        let Some(target) = self.book.target(contract, &strategy) else { return };
-        // "Flattened" asks for more than the others: it replaces them.
-        let replaces =
-            target.disarmed.is_none() || (why == Disarm::Flattened && target.disarmed != Some(Disarm::Flattened));
+        let former = self.book.target(contract, &strategy).map(|target| target.disarmed.clone());
+        // "Flattened" asks for more than the others: it replaces them, and needs no target.
+        let replaces = match former {
+            None => why == Disarm::Flattened,
+            Some(None) => true,
+            Some(Some(former)) => why == Disarm::Flattened && former != Disarm::Flattened,
+        };
         if replaces {
             self.record(Some(contract), Fact::Target(TargetFact::Disarmed { why }));
         }
@@ -99,16 +124,17 @@ impl Desk {
         let (Some(equity), Some(day)) = (self.equity(), self.book.day()) else { return };
         let loss = day.equity + day.adjusted - equity;
         let limit = day.equity.abs() * self.plan.limits.max_daily_loss;
-        let locked = self.book.locks().any(|(scope, _)| *scope == LockScope::Account);
-        if loss < limit || locked {
+        if loss < limit {
             return;
         }
-        let why = format!("the day's loss is {loss} USD, the limit is {limit} USD");
         let until = day.date.succ_opt();
-        self.record(None, Fact::Lock(LockFact::Set { scope: LockScope::Account, why, until }));
+        if !self.book.locks().any(|(scope, _)| *scope == LockScope::Account) {
+            let why = format!("the day's loss is {loss} USD, the limit is {limit} USD");
+            self.record(None, Fact::Lock(LockFact::Set { scope: LockScope::Account, why, until }));
+        }
         if self.plan.limits.on_daily_loss == OnDailyLoss::Flatten {
             let contracts: Vec<ContractId> = self.marks.listed().collect();
-            for contract in contracts {
+            for contract in contracts.into_iter().filter(|id| !self.book.held(*id).is_zero()).collect::<Vec<_>>() {
                 self.disarm(contract, Disarm::Flattened);
                 self.drive(contract, Trigger::Order);
             }

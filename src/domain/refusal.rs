@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{MarketTime, Price, Shares, Usd};
+use super::{Price, Shares, Usd};
 
 /// Why risk refused an order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
@@ -124,26 +124,6 @@ pub enum Refusal {
     /// Live trading requires a protective stop and none is configured.
     #[error("no protective stop is configured: set stop or allow_unprotected = true")]
     Unprotected,
-    /// No session is Ready.
-    #[error("no session is ready")]
-    NoSession,
-    /// The bar is too old to trade on.
-    #[error("the bar ended at {end} and it is {now}")]
-    StaleBar {
-        /// End of the bar.
-        end: MarketTime,
-        /// Market time.
-        now: MarketTime,
-    },
-    /// The market data is delayed.
-    #[error("market data is delayed")]
-    DelayedData,
-    /// An order of this symbol is in doubt.
-    #[error("order {intent} is in doubt")]
-    InDoubt {
-        /// Its intent number.
-        intent: u64,
-    },
 }
 
 impl Refusal {
@@ -151,11 +131,7 @@ impl Refusal {
     /// moment, not a limit.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::NoSession
-            | Self::OrderRate { .. }
-            | Self::Unknown { .. }
-            | Self::InDoubt { .. }
-            | Self::StaleBar { .. } => true,
+            Self::OrderRate { .. } | Self::Unknown { .. } => true,
             Self::Quantity { .. }
             | Self::BadPrice { .. }
             | Self::OrderNotional { .. }
@@ -170,8 +146,7 @@ impl Refusal {
             | Self::DayTrades
             | Self::Locked { .. }
             | Self::TooSmall { .. }
-            | Self::Unprotected
-            | Self::DelayedData => false,
+            | Self::Unprotected => false,
         }
     }
 }

@@ -52,6 +52,11 @@ pub enum Command {
         /// Answered once attached.
         done: oneshot::Sender<()>,
     },
+    /// The broker's state is about to be read.
+    BeginRead {
+        /// Answered once noted.
+        done: oneshot::Sender<()>,
+    },
     /// The broker's state was read.
     Recover {
         /// The read.
@@ -93,6 +98,9 @@ pub struct DeskLoop {
     deadlines: BTreeMap<u64, Instant>,
     decided: BTreeMap<Symbol, MarketTime>,
     viewed_at: Option<Instant>,
+    /// Executions known when the read of the broker's state began; `None` once something has
+    /// moved that makes that read prove nothing.
+    reading: Option<u64>,
     progress: watch::Sender<Progress>,
     view: watch::Sender<Arc<DeskView>>,
 }
@@ -136,6 +144,7 @@ impl DeskLoop {
             deadlines: BTreeMap::new(),
             decided: BTreeMap::new(),
             viewed_at: None,
+            reading: None,
             progress,
             view,
         }
@@ -226,6 +235,12 @@ impl DeskLoop {
                 }
                 Input::Event(event) => event,
                 Input::Overdue(intent) => {
+                    let queued = self.attached.as_ref().is_some_and(|attached| attached.outbox.waiting() > 0);
+                    if queued {
+                        // It may still wait for the message limit: nobody could have answered it.
+                        self.deadlines.insert(intent, Instant::now() + self.ack_deadline);
+                        continue;
+                    }
                     self.deadlines.remove(&intent);
                     Event::Overdue { intent }
                 }
@@ -244,6 +259,9 @@ impl DeskLoop {
                 },
             };
             self.note_decided(&event);
+            if matches!(event, Event::Fenced | Event::Link { .. }) {
+                self.reading = None;
+            }
             let decided = self.desk.decide(event);
             records.extend(decided.records);
             actions.extend(decided.actions);
@@ -306,8 +324,20 @@ impl DeskLoop {
                 answers.push(Answer::Done(done));
                 None
             }
-            Command::Recover { recovered, done } => match self.desk.admits(&recovered) {
+            Command::BeginRead { done } => {
+                let queued = self.attached.as_ref().is_none_or(|attached| attached.outbox.waiting() > 0);
+                self.reading = (!queued).then(|| self.desk.book().counts().executions);
+                answers.push(Answer::Done(done));
+                None
+            }
+            Command::Recover { mut recovered, done } => match self.desk.admits(&recovered) {
+                Ok(()) if self.attached.is_none() => {
+                    // Its order stream has ended: the session is over, whatever was read.
+                    answers.push(Answer::Ready(done));
+                    None
+                }
                 Ok(()) => {
+                    recovered.disturbed |= self.reading != Some(self.desk.book().counts().executions);
                     answers.push(Answer::Ready(done));
                     Some(Event::Recovered(recovered))
                 }
@@ -385,7 +415,9 @@ impl DeskLoop {
             return;
         }
         self.viewed_at = Some(now);
-        self.view.send_replace(Arc::new(DeskView::of(&self.desk)));
+        let mut view = DeskView::of(&self.desk);
+        view.unanswered_orders += waiting;
+        self.view.send_replace(Arc::new(view));
     }
 }
 

@@ -18,9 +18,6 @@ use crate::tws::Session;
 /// Letters of a ledger's id.
 const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
-/// Most days of executions that are read back.
-const DAYS_AT_MOST: u32 = 7;
-
 /// Whose ledger is open.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Identity {
@@ -57,7 +54,6 @@ pub(super) struct Opened {
     pub(super) writer: Writer,
     pub(super) before: Counts,
     pub(super) identity: Identity,
-    pub(super) now: MarketTime,
 }
 
 /// Opens (or begins) the ledger of the session's venue and account, replays its journal, and
@@ -100,7 +96,7 @@ pub(super) fn open(config: &RunConfig, session: &Session, now: MarketTime) -> Re
     }
     journal.append(&facts, Durability::PowerCut, clock::wall_now())?;
     let writer = Writer::start(Box::new(journal))?;
-    Ok(Opened { desk, writer, before, identity: Identity { venue, account }, now })
+    Ok(Opened { desk, writer, before, identity: Identity { venue, account } })
 }
 
 /// Moves a former journal away (it is never deleted).
@@ -147,14 +143,6 @@ fn plan(config: &RunConfig, account: &AccountId) -> Plan {
 fn ledger_id(seed: u64) -> String {
     let mut random = SmallRng::seed_from_u64(seed);
     (0..8).map(|_| char::from(LETTERS[random.random_range(0..LETTERS.len())])).collect()
-}
-
-/// Days of executions to read back: to the last journaled one (rule 18).
-pub(super) fn days_back(book: &Book, now: MarketTime) -> u32 {
-    let last = book.fills().map(|fill| fill.execution.at).max().unwrap_or(now);
-    let oldest = book.live_orders().map(|order| order.at).min().unwrap_or(now).min(last);
-    let days = now.since(oldest).as_secs().div_ceil(86_400);
-    u32::try_from(days).unwrap_or(DAYS_AT_MOST).min(DAYS_AT_MOST)
 }
 
 #[cfg(test)]

@@ -91,7 +91,6 @@ struct DeskTask {
     view: watch::Receiver<Arc<DeskView>>,
     before: Counts,
     identity: ledger::Identity,
-    last_execution_days: u32,
     _account_lock: ProcessLock,
 }
 
@@ -185,7 +184,6 @@ impl Runner {
             view: desk.view.clone(),
             feed: feed_config(&self.config.settings),
             once: self.config.once,
-            last_n_days: desk.last_execution_days,
             stop: self.config.stop.clone(),
         };
         let connection = &mut self.connection;
@@ -233,7 +231,6 @@ impl Runner {
         self.shown.send_replace(Some(view_out.clone()));
         let durable = settings.durability == Durability::Full;
         let before = opened.before;
-        let days = ledger::days_back(opened.desk.book(), opened.now);
         let progress = self.config.progress.clone();
         let desk_loop = DeskLoop::new(opened.desk, opened.writer, durable, settings.ack_deadline, progress, view);
         let mut task = JoinSet::new();
@@ -246,7 +243,6 @@ impl Runner {
             view: view_out,
             before,
             identity: opened.identity,
-            last_execution_days: days,
             _account_lock: account_lock,
         });
         Ok(())

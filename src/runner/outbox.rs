@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{error, warn};
 
 use crate::desk::Action;
@@ -16,7 +15,7 @@ use crate::tws::{SendError, Session};
 #[derive(Debug, Clone)]
 pub struct Outbox {
     queue: mpsc::Sender<Action>,
-    waiting: Arc<AtomicU64>,
+    waiting: Arc<watch::Sender<u64>>,
 }
 
 /// The outbox is full: the desk released more than its invariants allow.
@@ -31,7 +30,7 @@ impl Outbox {
     /// can be: every leg of every symbol cancelled, an exit, protection again.
     pub fn new(symbols: usize) -> (Self, mpsc::Receiver<Action>) {
         let (queue, actions) = mpsc::channel(8 * symbols + 64);
-        (Self { queue, waiting: Arc::new(AtomicU64::new(0)) }, actions)
+        (Self { queue, waiting: Arc::new(watch::Sender::new(0)) }, actions)
     }
 
     /// Queues an action. One for a session that just ended is dropped: its order is Unknown by
@@ -40,11 +39,11 @@ impl Outbox {
     /// # Errors
     /// The outbox is full.
     pub fn release(&self, action: Action) -> Result<(), Overflow> {
-        self.waiting.fetch_add(1, Ordering::SeqCst);
+        self.waiting.send_modify(|waiting| *waiting += 1);
         match self.queue.try_send(action) {
             Ok(()) => Ok(()),
             Err(mpsc::error::TrySendError::Closed(action)) => {
-                self.waiting.fetch_sub(1, Ordering::SeqCst);
+                self.waiting.send_modify(|waiting| *waiting -= 1);
                 warn!(?action, "not sent: its session has ended");
                 Ok(())
             }
@@ -54,7 +53,12 @@ impl Outbox {
 
     /// Actions not sent yet.
     pub fn waiting(&self) -> u64 {
-        self.waiting.load(Ordering::SeqCst)
+        *self.waiting.borrow()
+    }
+
+    /// Follows how many actions are not sent yet.
+    pub fn follow(&self) -> watch::Receiver<u64> {
+        self.waiting.subscribe()
     }
 }
 
@@ -69,6 +73,20 @@ fn rank(action: &Action) -> u8 {
             (Role::Entry, _) | (Role::Stop | Role::Target, Some(_)) => 3,
         },
     }
+}
+
+/// Queues by rank. A cancel never overtakes the order that it cancels: it goes right behind it.
+fn enqueue(queued: &mut BTreeMap<u8, VecDeque<Action>>, action: Action) {
+    let cancelled = match &action {
+        Action::Cancel { intent, .. } => Some(*intent),
+        Action::Submit(_) | Action::Amend(_) => None,
+    };
+    let own = |queued: &Action| match queued {
+        Action::Submit(order) => Some(order.ticket().order_ref.intent) == cancelled,
+        Action::Amend(_) | Action::Cancel { .. } => false,
+    };
+    let behind = queued.iter().find(|(_, waiting)| waiting.iter().any(own)).map(|(rank, _)| *rank);
+    queued.entry(behind.unwrap_or_else(|| rank(&action))).or_default().push_back(action);
 }
 
 /// Sends until the session fails or the desk lets go of the outbox.
@@ -88,10 +106,10 @@ pub async fn send(
     loop {
         if queued.is_empty() {
             let Some(action) = actions.recv().await else { return Ok(()) };
-            queued.entry(rank(&action)).or_default().push_back(action);
+            enqueue(&mut queued, action);
         }
         while let Ok(action) = actions.try_recv() {
-            queued.entry(rank(&action)).or_default().push_back(action);
+            enqueue(&mut queued, action);
         }
         let Some(mut first) = queued.first_entry() else { continue };
         let next = first.get_mut().pop_front();
@@ -112,7 +130,7 @@ pub async fn send(
             }
             Action::Cancel { order_id, .. } => session.cancel(*order_id).await,
         };
-        waiting.fetch_sub(1, Ordering::SeqCst);
+        waiting.send_modify(|waiting| *waiting -= 1);
         match sent {
             Ok(()) => {}
             // It stays unanswered, becomes Unknown at its deadline and is settled by two reads.

@@ -55,8 +55,6 @@ pub struct Scope<'a> {
     pub feed: FeedConfig,
     /// Every closed bar of history once, then the end.
     pub once: bool,
-    /// Days of executions to read back.
-    pub last_n_days: u32,
     /// Told to stop.
     pub stop: CancellationToken,
 }
@@ -92,6 +90,7 @@ impl Scope<'_> {
             return Ended::Failed(RunError::Internal("the session's streams were taken before".into()));
         };
         let (outbox, actions) = Outbox::new(self.contracts.len());
+        let queued = outbox.follow();
         let (trouble, mut troubles) = mpsc::channel(16);
         for contract in &self.contracts {
             if self.events.send(Event::Listed(contract.clone())).await.is_err() {
@@ -112,7 +111,7 @@ impl Scope<'_> {
             ended = self.prepared(held, notices, &mut troubles, &mut tasks) => ended,
         };
         let ended = match ended {
-            Ended::Done => self.wind_down(&mut tasks).await,
+            Ended::Done => self.wind_down(&mut tasks, queued).await,
             Ended::Lost { .. } | Ended::Failed(_) => ended,
         };
         tasks.shutdown().await;
@@ -153,12 +152,24 @@ impl Scope<'_> {
     /// Reads the broker's state until the desk is Ready with it (rules 16 and 17).
     async fn reconcile(&self, why: &str) -> Result<(), Ended> {
         info!(why, "reconciling with the broker");
-        for read in 1..=READS {
-            let snapshot = self.session.snapshot(self.last_n_days).await.map_err(|error| Ended::Lost {
+        let mut read = 0;
+        while read < READS {
+            let (done, begun) = oneshot::channel();
+            let asked = self.commands.send(Command::BeginRead { done }).await;
+            if asked.is_err() || begun.await.is_err() {
+                return Err(desk_gone());
+            }
+            let (days_back, link_up) = {
+                let view = self.view.borrow();
+                (view.days_back, view.link_up)
+            };
+            // While TWS has no link to IBKR no read can conclude anything: that is no disagreement.
+            read += u32::from(link_up);
+            let snapshot = self.session.snapshot(days_back).await.map_err(|error| Ended::Lost {
                 why: format!("reading the broker's state: {error}"),
                 was_ready: false,
             })?;
-            let recovered = Box::new(Recovered { client_id: self.session.client_id(), snapshot });
+            let recovered = Box::new(Recovered { client_id: self.session.client_id(), snapshot, disturbed: false });
             let (done, answer) = oneshot::channel();
             let asked = self.commands.send(Command::Recover { recovered, done }).await;
             match (asked, answer.await) {
@@ -252,7 +263,6 @@ impl Scope<'_> {
                 trouble = troubles.recv() => match trouble {
                     Some(Trouble::OrdersEnded(why)) => return lost(format!("the order stream ended: {why}")),
                     Some(Trouble::Reconcile(why)) => {
-                        while troubles.try_recv().is_ok() {}
                         if let Err(ended) = self.reconcile(why).await {
                             return ended;
                         }
@@ -323,8 +333,8 @@ impl Scope<'_> {
 
     /// Stops the feeds, lets the desk cancel entries and make stops right, and waits for it
     /// within the grace time.
-    async fn wind_down(&self, tasks: &mut JoinSet<Report>) -> Ended {
-        if self.once || !self.view.borrow().ready {
+    async fn wind_down(&self, tasks: &mut JoinSet<Report>, mut queued: watch::Receiver<u64>) -> Ended {
+        if self.once {
             return Ended::Done;
         }
         if self.events.send(Event::ShuttingDown).await.is_err() {
@@ -334,7 +344,12 @@ impl Scope<'_> {
             return desk_gone();
         }
         let mut view = self.view.clone();
-        let quiet = view.wait_for(|view| view.working_trades == 0 && view.unanswered_orders == 0);
+        let quiet = async {
+            // The queue first: what waits in it shows as unanswered only once it was looked at.
+            drop(queued.wait_for(|queued| *queued == 0).await);
+            drop(view.wait_for(|view| view.working_trades == 0 && view.unanswered_orders == 0).await);
+            drop(queued.wait_for(|queued| *queued == 0).await);
+        };
         let lost = async {
             while let Some(report) = tasks.join_next().await {
                 match report {

@@ -49,6 +49,10 @@ pub struct DeskView {
     pub day_pnl_usd: Option<Usd>,
     /// What has happened since the ledger began.
     pub counts: Counts,
+    /// Whether TWS has its link to IBKR.
+    pub link_up: bool,
+    /// Days of executions to read back: to the last one known and the oldest order that lives.
+    pub days_back: u32,
     /// Live orders.
     pub working_orders: u64,
     /// Live orders that are entries or exits.
@@ -79,6 +83,8 @@ impl DeskView {
         Self {
             market_time: desk.now(),
             ready: desk.is_ready(),
+            link_up: desk.link_is_up(),
+            days_back: days_back(desk),
             equity_usd: equity,
             cash_usd: book.cash(),
             realized_usd: book.realized(),
@@ -96,10 +102,22 @@ impl DeskView {
     }
 }
 
+/// Most days of executions that TWS serves.
+const DAYS_AT_MOST: u32 = 7;
+
+/// Days to read back (rule 18: Friday's stop fill is found on Monday).
+fn days_back(desk: &Desk) -> u32 {
+    let book = desk.book();
+    let now = desk.now();
+    let oldest = book.live_orders().map(|order| order.at).chain(book.last_execution()).min().unwrap_or(now);
+    let days = now.since(oldest).as_secs().div_ceil(86_400);
+    u32::try_from(days).unwrap_or(DAYS_AT_MOST).min(DAYS_AT_MOST)
+}
+
 fn named(desk: &Desk, scope: &LockScope, why: &str) -> String {
     match scope {
         LockScope::Account => format!("account: {why}"),
-        LockScope::Contract(id) => {
+        LockScope::Contract(id) | LockScope::Unexplained(id) => {
             let symbol = desk.book().symbol(*id).map_or_else(|| id.to_string(), ToString::to_string);
             format!("{symbol}: {why}")
         }

@@ -1,5 +1,7 @@
 //! What was lost, found, foreign or corrected.
 
+use std::time::Duration;
+
 use rust_decimal::Decimal;
 
 use super::*;
@@ -66,7 +68,7 @@ fn an_unexplained_position_locks_its_symbol_after_two_reads() {
     story.recover(snapshot);
     assert!(story.desk.is_ready());
     let locked: Vec<&LockScope> = story.desk.book().locks().map(|(scope, _)| scope).collect();
-    assert_eq!(locked, [&LockScope::Contract(AAPL)]);
+    assert_eq!(locked, [&LockScope::Unexplained(AAPL)]);
 }
 
 #[test]
@@ -96,7 +98,10 @@ fn another_installations_order_or_another_client_id_refuses_the_session() {
     foreign.order_ref = "rt-other-1".into();
     let snapshot = BrokerSnapshot { open_orders: vec![foreign], ..story.snapshot() };
     let admits = |client_id, snapshot: &BrokerSnapshot| {
-        story.desk.admits(&Recovered { client_id, snapshot: snapshot.clone() }).map_err(|e| e.to_string())
+        story
+            .desk
+            .admits(&Recovered { client_id, snapshot: snapshot.clone(), disturbed: false })
+            .map_err(|e| e.to_string())
     };
     assert!(admits(CLIENT, &snapshot).unwrap_err().contains("rt-other-1"));
     assert!(admits(8, &story.snapshot()).unwrap_err().contains("IBKR_CLIENT_ID=7"));
@@ -115,4 +120,105 @@ fn a_corrected_execution_replaces_the_former_report() {
     assert_eq!(story.desk.book().counts().executions, 1);
     story.tell(Event::Order(OrderUpdate::Execution(corrected)));
     assert_eq!(story.desk.book().held(AAPL), Shares(100));
+}
+
+#[test]
+fn nothing_is_sent_for_a_position_that_nobody_can_explain_until_both_agree_again() {
+    let mut story = Story::long(plan(|_| {}));
+    story.tell(Event::Lost { why: "reset".into() });
+    // The broker holds nothing and knows no order: a stop fill out of reach, say.
+    let empty = BrokerSnapshot { positions: BTreeMap::new(), ..story.snapshot() };
+    story.recover(empty.clone());
+    assert_eq!(story.recover(empty), NOTHING, "no naked stop");
+    assert!(story.desk.is_ready());
+    assert_eq!(story.bar(50.0, Some(0.0)), NOTHING, "no exit of what is not there");
+    // Both agree again: the lock goes, and the exit with it.
+    assert_eq!(story.recover(story.snapshot()), ["SELL 100 MKT"]);
+    assert_eq!(story.desk.book().locks().count(), 0);
+}
+
+#[test]
+fn while_the_link_to_ibkr_is_down_silence_proves_nothing() {
+    let mut story = Story::new(plan(|_| {}));
+    story.bar(50.0, Some(1.0));
+    story.tell(Event::Link { up: false });
+    story.tell(Event::Overdue { intent: 1 });
+    for _ in 0..3 {
+        assert_eq!(story.recover(story.snapshot()), NOTHING);
+    }
+    assert!(!story.desk.is_ready());
+    assert_eq!(story.order(1).state, OrderState::Unknown);
+    story.tell(Event::Link { up: true });
+    story.recover(story.snapshot());
+    story.recover(story.snapshot());
+    assert!(story.desk.is_ready());
+}
+
+#[test]
+fn a_read_during_which_something_moved_proves_nothing() {
+    let mut story = Story::new(plan(|_| {}));
+    story.bar(50.0, Some(1.0));
+    story.tell(Event::Lost { why: "reset".into() });
+    for _ in 0..3 {
+        let disturbed = Recovered { client_id: CLIENT, snapshot: story.snapshot(), disturbed: true };
+        story.tell(Event::Recovered(Box::new(disturbed)));
+    }
+    assert!(!story.desk.is_ready());
+    assert_eq!(story.order(1).state, OrderState::Unknown);
+}
+
+#[test]
+fn an_order_filled_out_of_sight_locks_its_symbol_instead_of_being_waited_for_for_ever() {
+    let mut story = Story::long(plan(|_| {}));
+    story.tell(Event::Lost { why: "weekend".into() });
+    let mut done = story.at_broker(2, BrokerStatus::Filled);
+    done.filled = Some(Shares(100));
+    let completed_orders = vec![done];
+    let snapshot = BrokerSnapshot { completed_orders, positions: BTreeMap::new(), ..story.snapshot() };
+    story.recover(snapshot.clone());
+    assert!(!story.desk.is_ready());
+    assert_eq!(story.recover(snapshot), NOTHING);
+    assert!(story.desk.is_ready());
+    assert!(story.desk.book().unexplained(AAPL).is_some());
+}
+
+#[test]
+fn a_manual_close_is_not_sold_again() {
+    let mut story = Story::long(plan(|_| {}));
+    let mut manual = story.execution(2, 100, 50.0);
+    manual.order_ref = String::new();
+    manual.client_id = 0;
+    manual.order_id = 0;
+    story.tell(Event::Order(OrderUpdate::Execution(manual)));
+    assert_eq!(story.disarmed(), Some(Disarm::Manual));
+    assert_eq!(story.bar(50.0, Some(0.0)), NOTHING);
+    let later = story.now() + Duration::from_secs(5);
+    assert_eq!(story.tell(Event::Time(later)), ["cancel 2"], "its stop would sell short");
+}
+
+#[test]
+fn another_clients_huge_order_id_is_not_counted_on_from() {
+    let mut story = Story::new(plan(|_| {}));
+    story.bar(50.0, Some(1.0));
+    story.accepted(&[1, 2]);
+    story.tell(Event::Lost { why: "reset".into() });
+    let mut foreign = story.at_broker(1, BrokerStatus::Submitted);
+    (foreign.client_id, foreign.order_id, foreign.order_ref) = (99, 1_780_675_200, String::new());
+    foreign.perm_id = 5;
+    let mine = [1, 2].map(|intent| story.at_broker(intent, BrokerStatus::Submitted));
+    let open_orders = mine.into_iter().chain([foreign]).collect();
+    story.recover(BrokerSnapshot { open_orders, ..story.snapshot() });
+    assert!(story.desk.is_ready());
+    assert_eq!(story.desk.book().next_order_id(), 3);
+}
+
+#[test]
+fn an_entry_whose_children_never_arrived_is_cancelled() {
+    let mut story = Story::new(plan(|_| {}));
+    story.bar(50.0, Some(1.0));
+    story.tell(Event::Lost { why: "cut between parent and child".into() });
+    let parent = vec![story.at_broker(1, BrokerStatus::PendingSubmit)];
+    let snapshot = BrokerSnapshot { open_orders: parent, ..story.snapshot() };
+    story.recover(snapshot.clone());
+    assert_eq!(story.recover(snapshot), ["cancel 1"]);
 }

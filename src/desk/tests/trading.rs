@@ -5,6 +5,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 
 use super::*;
+use crate::domain::book::{LockFact, LockScope};
 
 #[test]
 fn a_target_becomes_an_entry_with_its_stop_and_repeating_it_changes_nothing() {
@@ -206,4 +207,62 @@ fn shutting_down_cancels_entries_and_leaves_stops() {
     story.bar(50.0, Some(1.0));
     story.accepted(&[1, 2]);
     assert_eq!(story.tell(Event::ShuttingDown), ["cancel 1"]);
+}
+
+#[test]
+fn a_limit_exit_follows_the_market_and_goes_when_it_is_no_longer_wanted() {
+    let limit = OrderStyle::MarketableLimit(Decimal::new(2, 3));
+    let mut story = Story::new(plan(|plan| plan.symbols.values_mut().for_each(|symbol| symbol.style = limit)));
+    story.bar(50.0, Some(1.0));
+    story.accepted(&[1, 2]);
+    story.fill(1, 100, 50.0);
+    story.bar(50.0, Some(0.0));
+    assert_eq!(story.status(2, BrokerStatus::Cancelled), ["SELL 100 LMT 49.9"]);
+    story.accepted(&[3]);
+    assert_eq!(story.bar(50.0, None), NOTHING);
+    assert_eq!(story.bar(49.0, None), ["amend 3: SELL 100 LMT 48.91"]);
+    assert_eq!(story.bar(49.0, Some(1.0)), ["cancel 3"]);
+    assert_eq!(story.status(3, BrokerStatus::Cancelled), ["SELL 100 STP 47.5"]);
+}
+
+#[test]
+fn what_adds_to_a_position_brings_no_second_family_of_sells() {
+    let mut story = Story::new(plan(|plan| {
+        plan.symbols.values_mut().for_each(|symbol| symbol.sizing = Sizing::FixedNotional(Usd(Decimal::from(5_000))));
+    }));
+    assert_eq!(story.bar(50.0, Some(0.5)), ["BUY 50 MKT", "SELL 50 STP 47.5"]);
+    story.accepted(&[1, 2]);
+    story.fill(1, 50, 50.0);
+    assert_eq!(story.bar(50.0, Some(1.0)), ["BUY 50 MKT"]);
+    story.accepted(&[3]);
+    assert_eq!(story.fill(3, 50, 50.0), ["amend 2: SELL 100 STP 47.5"]);
+}
+
+#[test]
+fn flatten_on_the_days_loss_needs_no_target_of_the_strategy_of_now() {
+    let mut story = Story::long(plan(|plan| plan.limits.on_daily_loss = crate::risk::OnDailyLoss::Flatten));
+    let mut changed = story.desk.plan().clone();
+    changed.symbols.values_mut().for_each(|symbol| symbol.strategy = "rsi-reversion".into());
+    let mut book = Book::default();
+    story.records.iter().for_each(|record| book.apply(record));
+    story.desk = Desk::new(changed, book);
+    story.tell(Event::Listed(contract()));
+    let open_orders = vec![story.at_broker(2, BrokerStatus::PreSubmitted)];
+    story.recover(BrokerSnapshot { open_orders, ..story.snapshot() });
+    assert_eq!(story.bar(48.0, None), NOTHING);
+    assert_eq!(story.bar(20.0, None), ["cancel 2"]);
+    assert_eq!(story.status(2, BrokerStatus::Cancelled), ["SELL 100 MKT"]);
+}
+
+#[test]
+fn the_longer_lock_wins() {
+    let mut story = Story::new(plan(|_| {}));
+    let day = story.desk.book().day().unwrap().date.succ_opt();
+    for (until, left) in [(day, 1), (None, 1), (day, 1)] {
+        let lock = LockFact::Set { scope: LockScope::Account, why: "test".into(), until };
+        story.desk.record(None, Fact::Lock(lock));
+        assert_eq!(story.desk.book().locks().count(), left);
+    }
+    let (_, lock) = story.desk.book().locks().next().unwrap();
+    assert_eq!(lock.until, None);
 }

@@ -143,6 +143,8 @@ pub enum Disarm {
     Stale,
     /// An operator or a limit ordered the position closed.
     Flattened,
+    /// Somebody else traded against the position.
+    Manual,
 }
 
 /// What a strategy wants.
@@ -243,6 +245,8 @@ pub enum LockScope {
     Account,
     /// Entries in one contract.
     Contract(ContractId),
+    /// Everything in one contract: broker and book differ on its position and nobody knows why.
+    Unexplained(ContractId),
 }
 
 /// What stops entries, and until when.

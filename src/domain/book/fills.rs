@@ -45,6 +45,7 @@ impl Book {
         self.positions.entry(execution.contract).or_default().trade(change, execution.price, execution.at);
         self.traded_cash -= execution.price * change;
         self.counts.executions += 1;
+        self.last_execution = self.last_execution.max(Some(execution.at));
         if let Some(order) = self.orders.get_mut(&intent) {
             order.filled += execution.quantity;
         }

@@ -149,6 +149,7 @@ pub struct Book {
     fills: BTreeMap<ContractId, Vec<FillRecord>>,
     /// Execution stem -> (contract, index in `fills`).
     executions: BTreeMap<String, (ContractId, usize)>,
+    last_execution: Option<MarketTime>,
     /// Costs that came before their execution.
     early_costs: BTreeMap<String, super::broker::Commission>,
     foreign_executions: BTreeSet<String>,
@@ -182,8 +183,15 @@ impl Book {
             Fact::Order(fact) => self.apply_order(fact, record),
             Fact::Fill(fact) => self.apply_fill(fact),
             Fact::Lock(LockFact::Set { scope, why, until }) => {
-                let lock = Lock { why: why.clone(), since: record.at, until: *until };
-                self.locks.entry(scope.clone()).or_insert(lock);
+                // The longer lock wins; one without a day is the longest.
+                let longer = |former: &Lock| match (former.until, until) {
+                    (None, _) => false,
+                    (Some(_), None) => true,
+                    (Some(former), Some(until)) => *until > former,
+                };
+                if self.locks.get(scope).is_none_or(longer) {
+                    self.locks.insert(scope.clone(), Lock { why: why.clone(), since: record.at, until: *until });
+                }
             }
             Fact::Lock(LockFact::Cleared { scope, .. }) => {
                 self.locks.remove(scope);
@@ -243,10 +251,17 @@ impl Book {
                 targets.insert(strategy.clone(), state);
             }
             TargetFact::Disarmed { why } => {
-                if let Some(target) = targets.get_mut(strategy) {
-                    target.disarmed = Some(why.clone());
-                    target.deferred = false;
-                }
+                // A position may have to be closed that the strategy of now never asked for.
+                let target = targets.entry(strategy.clone()).or_insert_with(|| TargetState {
+                    value: 0.0,
+                    size: Shares::ZERO,
+                    at: record.at,
+                    stale: false,
+                    disarmed: None,
+                    deferred: false,
+                });
+                target.disarmed = Some(why.clone());
+                target.deferred = false;
             }
             TargetFact::Deferred => {
                 if let Some(target) = targets.get_mut(strategy) {
@@ -346,7 +361,26 @@ impl Book {
 
     /// The lock that stops entries in a contract, the account's before its own.
     pub fn lock_on(&self, contract: ContractId) -> Option<&Lock> {
-        self.locks.get(&LockScope::Account).or_else(|| self.locks.get(&LockScope::Contract(contract)))
+        let own = || self.locks.get(&LockScope::Contract(contract)).or_else(|| self.unexplained(contract));
+        self.locks.get(&LockScope::Account).or_else(own)
+    }
+
+    /// The unexplained difference of a contract's position, if there is one.
+    pub fn unexplained(&self, contract: ContractId) -> Option<&Lock> {
+        self.locks.get(&LockScope::Unexplained(contract))
+    }
+
+    /// When the book's last execution happened.
+    pub fn last_execution(&self) -> Option<MarketTime> {
+        self.last_execution
+    }
+
+    /// What an exit or a stop may count on: the book's shares, less what others have sold (or
+    /// bought back) against them (rule 12).
+    pub fn disposable(&self, contract: ContractId) -> Shares {
+        let held = self.held(contract);
+        let account = held + self.foreign(contract).unwrap_or_default();
+        if held.0 >= 0 { Shares(held.0.min(account.0.max(0))) } else { Shares(held.0.max(account.0.min(0))) }
     }
 
     /// Every lock.
