@@ -7,7 +7,9 @@ use std::path::Path;
 
 use robo_trader::domain::book::{Fact, FillFact, OrderFact};
 use robo_trader::domain::{Shares, Usd};
-use support::{book, journal, replayed, write_waves};
+use robo_trader::exchange::ChildRule;
+use robo_trader::simulator::SimulatorConfig;
+use support::{book, journal, replayed, replayed_by, write_waves};
 
 const MINUTES: [(&str, &str); 3] = [("DATA_BAR_SIZE", "1 min"), ("DATA_DURATION", "1 D"), ("CALENDAR", "XNYS")];
 
@@ -93,6 +95,30 @@ async fn brackets_with_take_profit_and_shorts_keep_the_books_equal() {
     let (summary, account) = replayed(data.path(), dir.path(), true, &pairs).await;
     assert!(summary.fills > 40, "only {} fills", summary.fills);
     agree(dir.path(), &summary, &account);
+}
+
+/// Orders fill a few shares a bar, so that targets change while entries and exits are half done.
+#[tokio::test(flavor = "multi_thread")]
+async fn partial_fills_keep_the_books_equal_whatever_the_broker_does_with_bracket_children() {
+    let data = tempfile::tempdir().unwrap();
+    write_waves(data.path(), "AAA", &[3, 4], 50.0, 5.0);
+    for children in [ChildRule::ProRata, ChildRule::DieWithParent] {
+        let dir = tempfile::tempdir().unwrap();
+        let pairs = with(&[("SYMBOLS", "AAA"), ("RISK_STOP_LOSS_PCT", "0.004"), ("STRATEGY_PARAMS", "fast=2,slow=5")]);
+        let rules = SimulatorConfig { children, slice: Some(Shares(9)), ..SimulatorConfig::default() };
+        let (summary, account) = replayed_by(data.path(), dir.path(), true, &pairs, rules).await;
+        assert!(summary.fills > 2 * 50, "only {} fills", summary.fills);
+        let mut held = 0;
+        for record in journal(dir.path()) {
+            if let Fact::Fill(FillFact::Executed { execution, .. }) = &record.fact {
+                held += execution.side.signed(execution.quantity).0;
+                assert!(held >= 0, "{children:?}: sold {} more than held at {}", -held, execution.at);
+            }
+        }
+        let book = book(dir.path());
+        assert_eq!((book.cash(), book.fees()), (Some(account.cash), account.commissions), "{children:?}");
+        assert!(summary.locks.is_empty(), "{children:?}: {:?}", summary.locks);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

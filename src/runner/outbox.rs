@@ -139,3 +139,27 @@ pub async fn send(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cancel(intent: u64) -> Action {
+        Action::Cancel { intent, order_id: 1 }
+    }
+
+    #[test]
+    fn it_holds_the_largest_burst_of_a_hundred_symbols_and_says_when_it_is_full() {
+        let (outbox, actions) = Outbox::new(100);
+        // Every symbol: entry cancelled, both legs cancelled, an exit, both legs again.
+        for intent in 0..100 * 6 {
+            outbox.release(cancel(intent)).unwrap();
+        }
+        for intent in 600..864 {
+            outbox.release(cancel(intent)).unwrap();
+        }
+        assert!(outbox.release(cancel(864)).is_err());
+        drop(actions);
+        assert!(outbox.release(cancel(865)).is_ok(), "with its session gone it is dropped, not an error");
+    }
+}

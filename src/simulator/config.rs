@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::bar_files::BarFileError;
 use crate::domain::broker::AccountId;
 use crate::domain::progress::Progress;
-use crate::domain::{BarSize, Symbol, Usd};
+use crate::domain::{BarSize, Shares, Symbol, Usd};
 use crate::exchange::ChildRule;
 use crate::simulator::market::MarketError;
 
@@ -97,6 +97,9 @@ pub struct SimulatorConfig {
     pub decision_size: Option<BarSize>,
     /// What happens to bracket children of an entry that fills in part.
     pub children: ChildRule,
+    /// The most that one order fills at a time; unset: all of it. What is left waits for the next
+    /// bar: partial fills.
+    pub slice: Option<Shares>,
     /// Whether stocks can be borrowed to sell short.
     pub allow_short: bool,
 }
@@ -118,6 +121,7 @@ impl Default for SimulatorConfig {
             progress: None,
             decision_size: None,
             children: ChildRule::ProRata,
+            slice: None,
             allow_short: true,
         }
     }

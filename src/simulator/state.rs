@@ -140,7 +140,8 @@ fn read(config: &SimulatorConfig, path: &Path, text: &[u8]) -> Result<Kept, Simu
 }
 
 fn begin(config: &SimulatorConfig) -> Kept {
-    let rules = Config { children: config.children, allow_short: config.allow_short, ..Config::default() };
+    let SimulatorConfig { children, allow_short, slice, .. } = *config;
+    let rules = Config { children, allow_short, slice, ..Config::default() };
     let mut exchange = Exchange::new(rules);
     exchange.open_account(config.account.clone(), config.cash);
     Kept { exchange_id: new_id(config.seed), clock: None, symbols: Vec::new(), next_ids: BTreeMap::new(), exchange }

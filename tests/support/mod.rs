@@ -132,6 +132,17 @@ pub async fn replayed(
     fresh: bool,
     pairs: &[(&str, &str)],
 ) -> (Summary, robo_trader::simulator::Summary) {
+    replayed_by(data, state_dir, fresh, pairs, SimulatorConfig::default()).await
+}
+
+/// The same by other rules of the exchange.
+pub async fn replayed_by(
+    data: &Path,
+    state_dir: &Path,
+    fresh: bool,
+    pairs: &[(&str, &str)],
+    rules: SimulatorConfig,
+) -> (Summary, robo_trader::simulator::Summary) {
     let (progress, followed) = watch::channel(Progress::default());
     let probe = settings(SocketAddr::from(([127, 0, 0, 1], 1)), pairs);
     let running = start(SimulatorConfig {
@@ -146,7 +157,7 @@ pub async fn replayed(
         progress: Some(followed),
         decision_size: Some(probe.bar_size),
         allow_short: probe.limits.allow_short,
-        ..SimulatorConfig::default()
+        ..rules
     })
     .await
     .unwrap();
