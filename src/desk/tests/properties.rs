@@ -141,3 +141,58 @@ proptest! {
         }
     }
 }
+
+/// Rule 4, for every strategy: a restart between two bars, warmed by the history before it, sends
+/// the same orders as no restart.
+#[test]
+fn a_restart_is_invisible_whatever_the_strategy() {
+    let wave = |bar: i64| 50.0 + 3.0 * (bar as f64 / 9.0).sin() + 0.4 * (bar as f64 * 1.7).sin();
+    for row in crate::strategy::REGISTRY {
+        let run = |restart_at: Option<i64>| {
+            let named = |plan: &mut Plan| {
+                for symbol in plan.symbols.values_mut() {
+                    symbol.strategy = row.name.into();
+                    symbol.stop = StopPolicy::Fixed(Decimal::new(3, 1));
+                }
+            };
+            let mut story = Story::new(plan(named));
+            let mut strategy = crate::strategy::build(row.name, &BTreeMap::new()).unwrap();
+            let mut sent = Vec::new();
+            for bar in 0..150 {
+                let close = (wave(bar) * 100.0).round() / 100.0;
+                let mut seen = candle(story.now(), close);
+                if restart_at == Some(bar) {
+                    story = story.restart();
+                    strategy = crate::strategy::build(row.name, &BTreeMap::new()).unwrap();
+                    let mut opinion = None;
+                    for past in 0..bar {
+                        let at = MarketTime::from_secs(NOON + past * 60);
+                        seen = candle(at, (wave(past) * 100.0).round() / 100.0);
+                        opinion = strategy.on_bar(&seen).map(|target| (seen.end, target)).or(opinion);
+                    }
+                    let open = story.desk.book().live_orders().map(|order| order.ticket.order_ref.intent);
+                    let open: Vec<u64> = open.collect();
+                    let open = open.into_iter().map(|i| story.at_broker(i, BrokerStatus::Submitted)).collect();
+                    let snapshot = BrokerSnapshot { open_orders: open, ..story.snapshot() };
+                    sent.extend(story.recover(snapshot));
+                    sent.extend(story.tell(Event::Warmed { contract: AAPL, opinion, bar: seen, atr: Some(1.0) }));
+                    seen = candle(story.now(), close);
+                }
+                let target = strategy.on_bar(&seen).map(|target| target.value());
+                sent.extend(story.bar(close, target));
+                settle(&mut story, close, &mut sent);
+            }
+            sent
+        };
+        let expected = run(None);
+        assert!(expected.len() > 5, "{}: {expected:?}", row.name);
+        for restart_at in [30, 47, 60, 61, 75, 88, 101, 120, 149] {
+            assert_eq!(run(Some(restart_at)), expected, "{} restarted before bar {restart_at}", row.name);
+        }
+    }
+}
+
+fn candle(time: MarketTime, close: f64) -> Bar {
+    let end = time + std::time::Duration::from_secs(60);
+    Bar { time, end, open: close, high: close, low: close, close, volume: None }
+}
