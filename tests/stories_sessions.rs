@@ -261,3 +261,36 @@ async fn an_unknown_symbol_or_another_account_changes_nothing() {
         assert!(!dir.path().join("simulator").exists(), "a ledger was opened");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_cut_off_at_any_record_is_made_whole_from_the_broker() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = synthetic(None, 0).await;
+    let pairs = quick(&[("SYMBOLS", "AAPL,TSLA")]);
+    let mut daemon = Daemon::start(settings(running.address, &pairs), dir.path(), Start::default());
+    daemon.until("eight executions", |p| p.executions >= 8).await;
+    daemon.stop().await.1.unwrap();
+    let whole = book(dir.path());
+    let records = journal(dir.path()).len();
+    let held = |book: &robo_trader::domain::book::Book| -> Vec<(i32, i64)> {
+        book.positions().map(|(id, p)| (id.0, p.quantity().0)).filter(|(_, held)| *held != 0).collect()
+    };
+    // The ledger's own name is its first record: everything after it can be found again.
+    for kept in [1, 2, records / 3, records / 2, records - 3, records - 1] {
+        let path = robo_trader::journal::sqlite::SqliteJournal::path(dir.path(), "simulator", "DU1234567");
+        let cut = rusqlite::Connection::open(&path).unwrap();
+        cut.execute("DELETE FROM facts WHERE seq > ?1", [kept as i64]).unwrap();
+        drop(cut);
+        // It observes, so that nothing but recovery moves the book.
+        let observe = quick(&[("SYMBOLS", "AAPL,TSLA"), ("EXECUTION_MODE", "observe")]);
+        let mut daemon = Daemon::start(settings(running.address, &observe), dir.path(), Start::default());
+        daemon.until("ready", |p| p.ready).await;
+        let (summary, result) = daemon.stop().await;
+        result.unwrap();
+        let found = book(dir.path());
+        assert_eq!(held(&found), held(&whole), "cut after record {kept} of {records}");
+        assert_eq!(found.cash(), whole.cash(), "cut after record {kept} of {records}");
+        assert_eq!(found.counts().executions, whole.counts().executions);
+        assert!(summary.locks.is_empty(), "{:?}", summary.locks);
+    }
+}

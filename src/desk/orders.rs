@@ -142,6 +142,13 @@ impl Desk {
         let ours = Some(execution.client_id) == self.book.client_id();
         let order_id = ours.then_some(execution.order_id);
         let Some(intent) = self.book.find(&execution.order_ref, execution.perm_id, order_id) else {
+            if self.lost_reference(&execution.order_ref).is_some() {
+                // Ours by its name, but the journal has lost its order: the broker's orders are read
+                // again, and recovery adopts it with this execution.
+                self.fence();
+                self.decided.wants_reconcile = true;
+                return;
+            }
             self.record(Some(contract), Fact::Fill(FillFact::Foreign { execution }));
             return;
         };

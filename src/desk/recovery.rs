@@ -79,11 +79,14 @@ impl Desk {
         self.now = self.now.max(snapshot.at);
         self.link_up = true;
         let new_ledger = self.book.started_with().is_none();
-        if let (true, Some(cash)) = (new_ledger, snapshot.account.total_cash) {
-            self.record(None, Fact::Ledger(LedgerFact::Funded { cash }));
-        }
         self.adopt_lost_orders(snapshot);
         self.take_executions(snapshot);
+        if let (true, Some(cash)) = (new_ledger, snapshot.account.total_cash) {
+            // Fills of ours that are known already are in the broker's figure: what the ledger began
+            // with is that figure without them.
+            let cash = cash - self.book.traded_cash() + self.book.fees();
+            self.record(None, Fact::Ledger(LedgerFact::Funded { cash }));
+        }
         let agreed = self.pending_read.as_ref().is_some_and(|former| agree(former, snapshot));
         let orders_clear = self.settle_orders(snapshot, agreed);
         let positions_clear = self.compare_positions(snapshot, new_ledger, agreed);
@@ -156,7 +159,7 @@ impl Desk {
     }
 
     /// The reference, if it is ours and the book has no such order.
-    fn lost_reference(&self, order_ref: &str) -> Option<OrderRef> {
+    pub(super) fn lost_reference(&self, order_ref: &str) -> Option<OrderRef> {
         let reference: OrderRef = order_ref.parse().ok()?;
         let ours = self.book.identity().is_some_and(|me| me.ledger == reference.ledger);
         (ours && self.book.order(reference.intent).is_none()).then_some(reference)

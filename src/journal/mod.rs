@@ -7,6 +7,8 @@
 mod error;
 mod schema;
 pub mod sqlite;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use crate::domain::MarketTime;

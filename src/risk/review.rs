@@ -174,3 +174,137 @@ fn funds(notional: Usd, exposure: &Exposure) -> Result<(), Refusal> {
 fn unknown(what: &str) -> Refusal {
     Refusal::Unknown { what: what.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::broker::AccountId;
+    use crate::domain::{ContractId, OrderKind, OrderRef, Side, TimeInForce};
+
+    fn usd(value: i64) -> Usd {
+        Usd(Decimal::from(value))
+    }
+
+    fn proposal(role: Role, side: Side, quantity: i64, price: Option<i64>) -> Proposal {
+        let ticket = Ticket {
+            order_id: 1,
+            order_ref: OrderRef { ledger: "test".into(), intent: 1 },
+            account: AccountId("DU1".into()),
+            contract: ContractId(1),
+            role,
+            side,
+            quantity: Shares(quantity),
+            kind: OrderKind::Market,
+            tif: TimeInForce::Day,
+            outside_rth: false,
+            oca_group: None,
+            parent_id: None,
+            transmit: true,
+        };
+        Proposal { ticket, reference: Price(Decimal::from(100)), price: price.map(|p| Price(Decimal::from(p))) }
+    }
+
+    fn calm() -> Exposure {
+        Exposure {
+            position: Shares::ZERO,
+            gross: Some(Usd::ZERO),
+            open_elsewhere: 0,
+            equity: Some(usd(100_000)),
+            day_equity: Some(usd(100_000)),
+            day_entered: Usd::ZERO,
+            recent_entries: 0,
+            available_funds: Some(usd(100_000)),
+            day_trades_remaining: None,
+            locked: None,
+        }
+    }
+
+    /// Buys so many shares at 100 after `change` to the calm exposure; the refusal's name, if any.
+    fn buy(quantity: i64, limits: &Limits, change: impl FnOnce(&mut Exposure)) -> Option<Refusal> {
+        let mut exposure = calm();
+        change(&mut exposure);
+        review(proposal(Role::Entry, Side::Buy, quantity, None), limits, &exposure).err()
+    }
+
+    #[test]
+    fn every_limit_lets_its_boundary_pass_and_refuses_one_step_beyond() {
+        let limits = Limits::default();
+        let no = |refusal: Option<Refusal>| refusal.is_none();
+        assert!(no(buy(100, &limits, |_| {})));
+        assert!(matches!(buy(101, &limits, |_| {}), Some(Refusal::OrderNotional { .. })));
+        let entered = |usd_entered| move |e: &mut Exposure| e.day_entered = usd(usd_entered);
+        assert!(no(buy(100, &limits, entered(490_000))));
+        assert!(matches!(buy(100, &limits, entered(490_001)), Some(Refusal::DailyNotional { .. })));
+        let held = |shares| move |e: &mut Exposure| e.position = Shares(shares);
+        assert!(no(buy(100, &limits, held(100))));
+        assert!(matches!(buy(100, &limits, held(101)), Some(Refusal::PositionNotional { .. })));
+        let gross = |worth| move |e: &mut Exposure| e.gross = Some(usd(worth));
+        assert!(no(buy(100, &limits, gross(90_000))));
+        assert!(matches!(buy(100, &limits, gross(90_001)), Some(Refusal::GrossExposure { .. })));
+        let open = |count| move |e: &mut Exposure| e.open_elsewhere = count;
+        assert!(no(buy(1, &limits, open(29))));
+        assert!(matches!(buy(1, &limits, open(30)), Some(Refusal::OpenPositions { .. })));
+        let recent = |count| move |e: &mut Exposure| e.recent_entries = count;
+        assert!(no(buy(1, &limits, recent(59))));
+        assert!(matches!(buy(1, &limits, recent(60)), Some(Refusal::OrderRate { .. })));
+        let funds = |left| move |e: &mut Exposure| e.available_funds = Some(usd(left));
+        assert!(no(buy(100, &limits, funds(5_000))));
+        assert!(matches!(buy(100, &limits, funds(4_999)), Some(Refusal::Funds { .. })));
+        assert!(matches!(buy(1, &limits, |e| e.day_trades_remaining = Some(0)), Some(Refusal::DayTrades)));
+        assert!(no(buy(1, &limits, |e| e.day_trades_remaining = Some(-1))));
+    }
+
+    #[test]
+    fn a_loss_of_one_dollar_passes_and_one_of_the_limit_halts_entries() {
+        let limits = Limits { max_daily_loss: Decimal::new(5, 3), ..Limits::default() };
+        let equity = |usd_equity| move |e: &mut Exposure| e.equity = Some(usd(usd_equity));
+        assert!(buy(1, &limits, equity(99_999)).is_none());
+        assert!(buy(1, &limits, equity(99_501)).is_none());
+        assert!(matches!(buy(1, &limits, equity(99_500)), Some(Refusal::DailyLoss { .. })));
+    }
+
+    #[test]
+    fn what_is_unknown_refuses_an_entry_and_names_itself() {
+        let limits = Limits::default();
+        let cases: [(&str, fn(&mut Exposure)); 4] = [
+            ("equity", |e| e.equity = None),
+            ("worth of the open positions", |e| e.gross = None),
+            ("equity at the day's start", |e| e.day_equity = None),
+            ("available funds", |e| e.available_funds = None),
+        ];
+        for (name, change) in cases {
+            assert_eq!(buy(1, &limits, change), Some(Refusal::Unknown { what: name.to_owned() }));
+        }
+    }
+
+    #[test]
+    fn prices_outside_the_collar_and_shorts_are_refused() {
+        let limits = Limits::default();
+        let entry = |side, price| review(proposal(Role::Entry, side, 1, price), &limits, &calm()).err();
+        assert_eq!(entry(Side::Buy, Some(105)), None);
+        assert!(matches!(entry(Side::Buy, Some(106)), Some(Refusal::Collar { .. })));
+        assert!(matches!(entry(Side::Buy, Some(94)), Some(Refusal::Collar { .. })));
+        assert!(matches!(entry(Side::Sell, None), Some(Refusal::Short { .. })));
+        let shorts = Limits { allow_short: true, ..Limits::default() };
+        assert!(review(proposal(Role::Entry, Side::Sell, 1, None), &shorts, &calm()).is_ok());
+    }
+
+    #[test]
+    fn exits_and_stops_pass_every_limit_and_lock_but_not_nonsense() {
+        let mut exposure = calm();
+        exposure.locked = Some("the day's loss".into());
+        exposure.equity = None;
+        exposure.available_funds = None;
+        for role in [Role::Exit, Role::Stop, Role::Target] {
+            let sell = |quantity, price| {
+                review(proposal(role, Side::Sell, quantity, price), &Limits::default(), &exposure).err()
+            };
+            assert_eq!(sell(1_000_000, Some(1)), None);
+            assert!(matches!(sell(0, None), Some(Refusal::Quantity { .. })));
+            assert!(matches!(sell(-5, None), Some(Refusal::Quantity { .. })));
+            assert!(matches!(sell(1, Some(0)), Some(Refusal::BadPrice { .. })));
+        }
+        let refused = review(proposal(Role::Entry, Side::Buy, 1, None), &Limits::default(), &exposure).err();
+        assert!(matches!(refused, Some(Refusal::Locked { .. })));
+    }
+}

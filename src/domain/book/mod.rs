@@ -272,6 +272,11 @@ impl Book {
         Some(self.started_with? + self.adjustments + self.traded_cash - self.fees())
     }
 
+    /// What the book's own trades brought (negative: cost), USD, fees not deducted.
+    pub fn traded_cash(&self) -> Usd {
+        self.traded_cash
+    }
+
     /// What the account began with.
     pub fn started_with(&self) -> Option<Usd> {
         self.started_with
