@@ -266,7 +266,8 @@ mod tests {
     #[test]
     fn what_is_unknown_refuses_an_entry_and_names_itself() {
         let limits = Limits::default();
-        let cases: [(&str, fn(&mut Exposure)); 4] = [
+        type Change = fn(&mut Exposure);
+        let cases: [(&str, Change); 4] = [
             ("equity", |e| e.equity = None),
             ("worth of the open positions", |e| e.gross = None),
             ("equity at the day's start", |e| e.day_equity = None),
