@@ -45,15 +45,29 @@ fn every_wrong_key_of_the_settings_file_is_told() {
     let place = Place::new();
     place.file(
         "robo-trader.toml",
-        "ibkr_prot = 7497\nsymbols = \"AAPL\"\nrisk_stop = [\"fixed\"]\nstrategy = \"sma-cross\"\n",
+        "ibkr_prot = 7497\nsymbol = \"AAPL\"\nsymbols = [1]\nrisk_stop = [\"fixed\"]\nstrategy = \"sma-cross\"\n",
     );
-    place.tell(&["run"]).ends(2, &["robo-trader.toml", "ibkr_prot is no setting", "symbols must", "risk_stop must"]);
+    let parts = ["robo-trader.toml", "ibkr_prot is no setting", "symbol must", "symbols must", "risk_stop must"];
+    place.tell(&["run"]).ends(2, &parts);
     place.file("robo-trader.toml", "[symbols.NVDA]\nrisk_stop = \"none\"\nibkr_port = 1\n[symbols.\"B@D\"]\n");
     place.tell(&["run"]).ends(2, &["symbols.NVDA.ibkr_port", "B@D"]);
     place.file("robo-trader.toml", "ibkr_port = \n");
     place.tell(&["run"]).ends(2, &["robo-trader.toml is not valid TOML", "line 1"]);
     place.tell(&["run", "--config", "elsewhere.toml"]).ends(2, &["cannot read elsewhere.toml"]);
     assert!(nothing_written(&place));
+}
+
+#[test]
+fn the_settings_file_names_symbols_and_what_is_their_own() {
+    let place = Place::new();
+    for symbols in ["\"AAPL,NVDA\"", "[\"AAPL\", \"NVDA\"]"] {
+        place.file("robo-trader.toml", &format!("symbols = {symbols}\n[symbol.NVDA]\nrisk_stop = \"atr\"\n"));
+        let told = place.tell(&["config"]).ends(0, &[]);
+        for (name, value) in [("SYMBOLS", "AAPL,NVDA"), ("NVDA.RISK_STOP", "atr")] {
+            let row = told.out.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+            assert_eq!(row.split_whitespace().collect::<Vec<_>>(), [name, value, "robo-trader.toml"], "{told:#?}");
+        }
+    }
 }
 
 #[test]

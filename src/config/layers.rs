@@ -80,7 +80,7 @@ fn listed(wrong: &[String]) -> String {
     wrong.iter().map(|wrong| format!("\n  {wrong}")).collect()
 }
 
-/// The settings that may be given for a symbol alone, in `[symbols.NAME]`.
+/// The settings that may be given for a symbol alone, in `[symbol.NAME]` (or `[symbols.NAME]`).
 pub const PER_SYMBOL: &[&str] = &[
     "STRATEGY",
     "STRATEGY_PARAMS",
@@ -142,11 +142,14 @@ impl Layers {
         let source = Source::File(path.to_path_buf());
         let mut wrong = Vec::new();
         for (key, value) in table {
-            if key == "symbols" {
-                self.own_settings(value, &source, &mut wrong);
+            // `symbols` is a setting and was the first name of these tables: TOML allows one of the
+            // two in a file, hence `[symbol.AAPL]` beside `symbols = ...`.
+            if key == "symbol" || (key == "symbols" && value.is_table()) {
+                self.own_settings(&key, value, &source, &mut wrong);
                 continue;
             }
-            match (setting(&key), scalar(&value)) {
+            let text = if key == "symbols" { list(&value).or_else(|| scalar(&value)) } else { scalar(&value) };
+            match (setting(&key), text) {
                 (None, _) => {
                     wrong.push(format!("{key} is no setting; robo-trader config lists them (here in lower case)"));
                 }
@@ -159,16 +162,16 @@ impl Layers {
         if wrong.is_empty() { Ok(()) } else { Err(LoadError::Keys { path: path.to_path_buf(), wrong }) }
     }
 
-    /// Reads the table `symbols` of a settings file.
-    fn own_settings(&mut self, symbols: toml::Value, source: &Source, wrong: &mut Vec<String>) {
+    /// Reads the tables of a settings file that hold symbols' own settings.
+    fn own_settings(&mut self, key: &str, symbols: toml::Value, source: &Source, wrong: &mut Vec<String>) {
         let toml::Value::Table(symbols) = symbols else {
-            wrong.push("symbols must hold a table for each symbol, as [symbols.AAPL]".to_owned());
+            wrong.push(format!("{key} must hold a table for each symbol, as [{key}.AAPL]"));
             return;
         };
         for (symbol, value) in symbols {
-            let place = format!("symbols.{symbol}");
+            let place = format!("{key}.{symbol}");
             let toml::Value::Table(overrides) = value else {
-                wrong.push(format!("{place} must be a table, as [symbols.AAPL]"));
+                wrong.push(format!("{place} must be a table, as [{key}.AAPL]"));
                 continue;
             };
             let symbol: Symbol = match symbol.parse() {
@@ -257,6 +260,12 @@ impl Layers {
 /// The setting that a file's key names (lower case).
 fn setting(key: &str) -> Option<&'static str> {
     TABLE.iter().find(|spec| spec.name.to_ascii_lowercase() == key).map(|spec| spec.name)
+}
+
+/// A list of texts, comma separated.
+fn list(value: &toml::Value) -> Option<String> {
+    let texts: Option<Vec<&str>> = value.as_array()?.iter().map(toml::Value::as_str).collect();
+    texts.map(|texts| texts.join(","))
 }
 
 fn scalar(value: &toml::Value) -> Option<String> {

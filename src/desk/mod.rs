@@ -6,7 +6,7 @@
 //! facts before it releases the actions.
 //!
 //! The desk is level-triggered: after every event it looks at what a symbol should hold, holds, and
-//! has working, and takes the next step towards agreement ([`Desk::drive`]).
+//! has working, and takes the next step towards agreement (`drive`).
 
 mod entries;
 mod exits;
