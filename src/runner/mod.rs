@@ -203,13 +203,15 @@ impl Runner {
             desk.identity.check(session.venue(), session.account())?;
             return Ok(());
         }
-        let opened = ledger::open(&self.config, session, now)?;
+        // Before the ledger: a daemon that may not trade the account must not begin a journal.
         let account_lock = {
             let settings = &self.config.settings.connection;
-            let path = lock::account_lock_path(&settings.host, settings.port, &session.account().0);
+            let host = lock::host_name(&settings.host).await;
+            let path = lock::account_lock_path(&host, settings.port, &session.account().0);
             ProcessLock::take(&path, &format!("account {} at {}:{}", session.account(), settings.host, settings.port))
                 .map_err(RunError::from)?
         };
+        let opened = ledger::open(&self.config, session, now)?;
         self.start_desk(opened, account_lock)?;
         Ok(())
     }
