@@ -190,10 +190,13 @@ impl Scope<'_> {
                         *time = at.max(*time);
                         later
                     });
-                    // A desk that is gone ends the run elsewhere.
-                    match events.send(Event::Time(at)).await {
-                        Ok(()) | Err(_) => Ok::<(), RequestError>(()),
+                    // A probe asks how the gateway is, not how busy the desk is: a full inbox
+                    // learns the time from the next probe. A desk that is gone ends the run
+                    // elsewhere.
+                    if events.try_send(Event::Time(at)).is_err() {
+                        debug!("the desk's inbox takes no time now");
                     }
+                    Ok::<(), RequestError>(())
                 }
             };
             let lost = health::lost(&policy, probe).await;
@@ -285,15 +288,21 @@ impl Scope<'_> {
     }
 
     /// One pass over history for every symbol, then until every order sent is answered or in
-    /// doubt.
+    /// doubt. A symbol that fails keeps no other from its pass, nor an order from its answer; it
+    /// fails the run at the end.
     async fn one_pass(&self, tasks: &mut JoinSet<Report>) -> Ended {
+        let resolved = |symbol: &Symbol| self.contracts.iter().any(|contract| contract.symbol == *symbol);
+        let without = self.settings.symbols.iter().filter(|(symbol, _)| !resolved(symbol));
+        let mut failed: Vec<String> = without.map(|(symbol, _)| format!("{symbol}: no contract")).collect();
         let mut left = self.contracts.len();
         while left > 0 {
             match tasks.join_next().await {
-                Some(Ok(Report::Feed(_, Ok(())))) => left -= 1,
-                Some(Ok(Report::Feed(symbol, Err(error)))) => {
-                    error!(%symbol, "no bars: {error}");
-                    return Ended::Failed(RunError::Once(format!("{symbol}: {error}")));
+                Some(Ok(Report::Feed(symbol, result))) => {
+                    left -= 1;
+                    if let Err(error) = result {
+                        error!(%symbol, left, "no bars: {error}; the other symbols go on");
+                        failed.push(format!("{symbol}: {error}"));
+                    }
                 }
                 Some(Ok(report)) => return finished(report),
                 Some(Err(error)) => return Ended::Failed(RunError::Internal(error.to_string())),
@@ -311,7 +320,7 @@ impl Scope<'_> {
             Ok(false) => return desk_gone(),
             Err(_) => warn!("some orders are unanswered at the deadline: in doubt until the next run"),
         }
-        Ended::Done
+        if failed.is_empty() { Ended::Done } else { Ended::Failed(RunError::Once(failed.join("; "))) }
     }
 
     /// Waits until the desk has decided on every event sent so far, and shows it.
