@@ -359,7 +359,8 @@ fn policy(settings: &Settings) -> Policy {
             timeout: connection.breaker_timeout,
             half_open_successes: connection.breaker_successes,
         },
-        dial_deadline: connection.dial_deadline,
+        // The gateway bounds its own steps; this only catches what none of them bounds.
+        dial_deadline: tws_config(settings).attempt_within(),
         health: HealthPolicy {
             interval: connection.probe_interval,
             deadline: connection.probe_deadline,
