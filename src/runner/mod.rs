@@ -28,7 +28,7 @@ use crate::desk::{Desk, Event};
 use crate::domain::book::Counts;
 use crate::domain::progress::Progress;
 use crate::domain::{Contract, HistoryRequest, Symbol};
-use crate::feed::{FeedConfig, Kind, Track};
+use crate::feed::{FeedConfig, Kind, Pulse, Track};
 use crate::robust_connection::{BackoffPolicy, BreakerPolicy, ConnectionState, HealthPolicy, Policy, RobustConnection};
 use crate::tws::{Gateway, Session, TwsConfig};
 
@@ -386,7 +386,7 @@ fn feed_config(settings: &Settings) -> FeedConfig {
         end: None,
     };
     let else_poll = (settings.feed == FeedKind::Auto).then_some(settings.poll_interval);
-    FeedConfig { kind, request, calendar: settings.calendar, else_poll }
+    FeedConfig { kind, request, calendar: settings.calendar, else_poll, pulse: Pulse::new(settings.symbols.len()) }
 }
 
 /// What the connection is doing, for the log and for status.

@@ -1,6 +1,6 @@
 //! A session's scope: everything that lives and dies with one session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use super::view::DeskView;
 use crate::config::Settings;
 use crate::desk::{Event, Recovered};
 use crate::domain::{Contract, ContractId, MarketTime, Symbol};
-use crate::feed::{Feed, FeedConfig, FeedError, Track};
+use crate::feed::{Feed, FeedConfig, FeedError, Pulse, Track};
 use crate::robust_connection::{HealthPolicy, health};
-use crate::tws::{Link, Notice, Notices, RequestError, SendError, Session};
+use crate::tws::{FarmKind, FarmState, Link, Notice, Notices, RequestError, SendError, Session};
 
 /// First wait before a feed that ended is started again; it doubles up to the second.
 const FEED_WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -203,7 +203,8 @@ impl Scope<'_> {
             Report::Lost(format!("{} probes missed in a row, the last: {}", lost.misses, lost.last))
         });
         let events = self.events.clone();
-        tasks.spawn(async move { listen(notices, events).await });
+        let pulse = Arc::clone(&self.feed.pulse);
+        tasks.spawn(async move { listen(notices, events, &pulse).await });
         let (session, events) = (self.session.clone(), self.events.clone());
         tasks.spawn(async move { read_account(session, events).await });
     }
@@ -399,7 +400,8 @@ fn longer(waits: &mut BTreeMap<Symbol, (Duration, Instant)>, symbol: &Symbol) ->
 }
 
 /// Turns the gateway's notices into events and log lines.
-async fn listen(mut notices: Notices, events: mpsc::Sender<Event>) -> Report {
+async fn listen(mut notices: Notices, events: mpsc::Sender<Event>, pulse: &Pulse) -> Report {
+    let mut broken: BTreeSet<String> = BTreeSet::new();
     while let Some(notice) = notices.next().await {
         let event = match notice {
             Notice::Link(Link::Down) => {
@@ -413,8 +415,17 @@ async fn listen(mut notices: Notices, events: mpsc::Sender<Event>) -> Report {
             }
             Notice::Farm(farm) => {
                 match farm.state {
-                    crate::tws::FarmState::Broken => warn!(kind = ?farm.kind, farm = %farm.name, "data farm is down"),
-                    state => info!(kind = ?farm.kind, farm = %farm.name, ?state, "data farm"),
+                    FarmState::Broken => {
+                        warn!(kind = ?farm.kind, farm = %farm.name, "data farm is down");
+                        broken.insert(farm.name);
+                    }
+                    state => {
+                        info!(kind = ?farm.kind, farm = %farm.name, ?state, "data farm");
+                        let back = state == FarmState::Ok && broken.remove(&farm.name);
+                        if back && farm.kind != FarmKind::Definitions {
+                            pulse.farm_back();
+                        }
+                    }
                 }
                 None
             }
