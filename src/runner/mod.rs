@@ -1,5 +1,6 @@
 //! The runner: gets sessions one after another, keeps the desk across them, shuts down cleanly.
 
+mod contracts;
 pub mod desk_loop;
 pub mod exit;
 mod fact_log;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::clock;
 use crate::config::{Durability, FeedKind, Settings};
@@ -32,6 +33,7 @@ use crate::feed::{FeedConfig, Kind, Pulse, Track};
 use crate::robust_connection::{BackoffPolicy, BreakerPolicy, ConnectionState, HealthPolicy, Policy, RobustConnection};
 use crate::tws::{Gateway, Session, TwsConfig};
 
+use contracts::{Contracts, Unresolved};
 use desk_loop::{Command, DeskError, DeskLoop, Inputs};
 pub use exit::RunError;
 use lock::ProcessLock;
@@ -101,6 +103,7 @@ struct Runner {
     desk: Option<DeskTask>,
     connection: RobustConnection<Gateway>,
     watchers: JoinSet<()>,
+    known: Contracts,
     contracts: Vec<Contract>,
     shown: watch::Sender<Option<watch::Receiver<Arc<DeskView>>>>,
     _state_lock: ProcessLock,
@@ -129,6 +132,7 @@ impl Runner {
             desk: None,
             connection,
             watchers,
+            known: Contracts::default(),
             contracts: Vec::new(),
             shown,
             _state_lock: state_lock,
@@ -198,7 +202,9 @@ impl Runner {
         let settings = &self.config.settings;
         safety::of_session(settings.mode, session.venue(), session.account())?;
         let now = session.server_time().await.map_err(|error| Opening::Lost(error.to_string()))?;
-        self.contracts = self.resolve(session).await?;
+        let symbols = settings.symbols.iter().map(|(symbol, _)| symbol);
+        let (calendar, first) = (settings.calendar, self.desk.is_none());
+        self.contracts = self.known.resolve(session, symbols, calendar, now, settings.max_concurrent, first).await?;
         if let Some(desk) = &self.desk {
             desk.identity.check(session.venue(), session.account())?;
             return Ok(());
@@ -252,24 +258,6 @@ impl Runner {
             _account_lock: account_lock,
         });
         Ok(())
-    }
-
-    /// Resolves every symbol. On a first session an unknown symbol stops the start; later it is
-    /// left out of the session, loudly.
-    async fn resolve(&self, session: &Session) -> Result<Vec<Contract>, Opening> {
-        let mut contracts = Vec::new();
-        for (symbol, _) in &self.config.settings.symbols {
-            match session.contract(symbol).await {
-                Ok(contract) => contracts.push(contract),
-                Err(crate::tws::ContractError::Request { source, .. }) => {
-                    return Err(Opening::Lost(format!("contract of {symbol}: {source}")));
-                }
-                Err(error) if self.desk.is_none() => return Err(RunError::Contract(error).into()),
-                Err(error) => error!(%symbol, "not traded in this session: {error}"),
-            }
-        }
-        info!(symbols = contracts.len(), "contracts resolved");
-        Ok(contracts)
     }
 
     async fn detach(&self, ended: &Ended) {
@@ -327,6 +315,15 @@ enum Opening {
 impl From<RunError> for Opening {
     fn from(error: RunError) -> Self {
         Self::Failed(error)
+    }
+}
+
+impl From<Unresolved> for Opening {
+    fn from(unresolved: Unresolved) -> Self {
+        match unresolved {
+            Unresolved::Lost(why) => Self::Lost(why),
+            Unresolved::Wrong(error) => Self::Failed(RunError::Contract(error)),
+        }
     }
 }
 
