@@ -65,7 +65,7 @@ pub struct ConnectionSettings {
     pub message_rate: u32,
     /// Whether IBKR's historical pacing is obeyed.
     pub historical_pacing: bool,
-    /// Bound of an attempt.
+    /// Bound of connecting, the handshake included.
     pub dial_deadline: Duration,
     /// First wait.
     pub backoff_base: Duration,

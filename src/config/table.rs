@@ -29,7 +29,11 @@ pub const TABLE: &[Spec] = &[
     spec("MESSAGE_RATE", "45", "messages to the gateway in any sliding second (IBKR allows 50)"),
     spec("HISTORICAL_PACING", "yes", "obey IBKR's pacing of historical requests; off is for simulators only"),
     // The connection.
-    spec("DIAL_DEADLINE", "15", "seconds for one attempt to connect and become usable"),
+    spec(
+        "DIAL_DEADLINE",
+        "15",
+        "seconds for connecting, the handshake included; the checks behind it have IBKR_TIMEOUT each",
+    ),
     spec("BACKOFF_BASE", "1", "seconds before the second attempt"),
     spec("BACKOFF_MULTIPLIER", "2", "growth of the wait from attempt to attempt"),
     spec("BACKOFF_CAP", "60", "seconds that a wait never exceeds, jitter included"),

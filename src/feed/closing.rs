@@ -14,6 +14,7 @@ const PAST_END: Duration = Duration::from_secs(2);
 pub struct Closing {
     last: Option<MarketTime>,
     forming: Option<Bar>,
+    end: Option<MarketTime>,
     refused: u64,
 }
 
@@ -32,6 +33,7 @@ impl Closing {
             self.refused += 1;
             return Err(fault);
         }
+        self.end = self.end.max(Some(bar.end));
         let closed = self.forming.replace(bar).filter(|forming| forming.time < bar.time);
         if let Some(closed) = closed {
             self.last = Some(closed.time);
@@ -50,6 +52,11 @@ impl Closing {
     /// Open instant of the last closed bar.
     pub fn last(&self) -> Option<MarketTime> {
         self.last
+    }
+
+    /// End of the newest bar seen, closed or forming.
+    pub fn end(&self) -> Option<MarketTime> {
+        self.end
     }
 
     /// The bar being formed.
@@ -128,6 +135,7 @@ mod tests {
             closed.extend(closing.offer(bar(minute, 10.0)).unwrap());
         }
         closing.interrupted();
+        assert_eq!(closing.end(), Some(MarketTime::from_secs(180)), "what was seen stays known");
         for minute in [0, 1, 2, 3, 4] {
             closed.extend(closing.offer(bar(minute, 10.0)).unwrap());
         }

@@ -5,12 +5,14 @@
 //! session; the [`Track`] lives on.
 
 pub mod closing;
+pub mod pulse;
 mod track;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, Semaphore, mpsc, watch};
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::calendar::Calendar;
@@ -18,6 +20,8 @@ use crate::desk::Event;
 use crate::domain::{Bar, BarSize, Contract, HistoryDuration, HistoryRequest, MarketTime};
 use crate::tws::{BarItem, BarStream, RequestError, Session, StreamEnd};
 use closing::Aggregating;
+pub use pulse::Pulse;
+use pulse::Silence;
 pub use track::Track;
 
 /// How live bars come, decided.
@@ -42,6 +46,8 @@ pub struct FeedConfig {
     pub calendar: Calendar,
     /// Whether to poll, and how often, where live bars are not permitted; `None`: that is an error.
     pub else_poll: Option<Duration>,
+    /// What the feeds of the session tell each other.
+    pub pulse: Arc<Pulse>,
 }
 
 /// Why a feed ended.
@@ -53,6 +59,12 @@ pub enum FeedError {
     /// The live bars ended.
     #[error("live bars: {0}")]
     Live(#[from] StreamEnd),
+    /// The stream is open and silent, though the market trades.
+    #[error("no bars for {} s of an open market while others have them: subscribing anew", .age.as_secs())]
+    Stalled {
+        /// Time since the newest bar's end, or since the open.
+        age: Duration,
+    },
     /// The desk listens no more: the daemon is stopping.
     #[error("the desk listens no more")]
     Stopped,
@@ -83,16 +95,39 @@ pub struct Feed {
     pub config: FeedConfig,
 }
 
+/// A subscription as it is followed.
+struct Line {
+    stream: BarStream,
+    farms: watch::Receiver<u64>,
+    /// When it last said anything.
+    heard: Instant,
+}
+
+/// What a subscription brings next.
+enum Next {
+    Item(BarItem),
+    /// Broker time passed.
+    Time,
+    /// It is to be subscribed anew.
+    Anew,
+}
+
 impl Feed {
     /// Runs until its session or the desk is gone.
     ///
     /// # Errors
     /// Why it ended.
     pub async fn run(mut self) -> Result<(), FeedError> {
-        let live = match self.config.kind {
-            Kind::Stream => self.stream().await,
-            Kind::Realtime => self.realtime().await,
-            Kind::Poll(interval) => return self.poll(interval).await,
+        let live = loop {
+            let live = match self.config.kind {
+                Kind::Stream => self.stream().await,
+                Kind::Realtime => self.realtime().await,
+                Kind::Poll(interval) => return self.poll(interval).await,
+            };
+            match live {
+                Ok(()) => info!(symbol = %self.contract.symbol, "a data farm is back: subscribing anew"),
+                Err(error) => break Err(error),
+            }
         };
         match (live, self.config.else_poll) {
             (Err(FeedError::Live(StreamEnd::NotPermitted { code, text })), Some(interval)) => {
@@ -115,35 +150,45 @@ impl Feed {
         self.time_passed(now).await
     }
 
+    /// Ends without an error where it is to be subscribed anew.
     async fn stream(&mut self) -> Result<(), FeedError> {
-        let mut stream = {
+        let farms = self.config.pulse.farms();
+        let stream = {
             // A closed semaphore cannot be: nobody closes it.
             let _admitted = self.histories.acquire().await.map_err(|_| FeedError::Stopped)?;
             let request = self.request().await;
             self.session.stream_bars(&self.contract, &request).await?
         };
+        let mut line = Line { stream, farms, heard: Instant::now() };
         loop {
-            match self.next(&mut stream).await? {
-                None => {}
-                Some(BarItem::History(bars)) => self.catch_up(bars).await?,
-                Some(BarItem::Update(bar)) => self.update(bar).await?,
+            match self.next(&mut line).await? {
+                Next::Time => {}
+                Next::Anew => return Ok(()),
+                Next::Item(BarItem::History(bars)) => self.catch_up(bars).await?,
+                Next::Item(BarItem::Update(bar)) => self.update(bar).await?,
             }
         }
     }
 
     /// Real-time bars carry no history and begin in the middle of one: subscribed first, with the
     /// history fetched after it, and the bar in which they began read from history once it ended.
+    /// Ends without an error where it is to be subscribed anew.
     async fn realtime(&mut self) -> Result<(), FeedError> {
         let (show, regular) = (self.config.request.show, self.config.request.regular_only);
-        let mut stream = self.session.realtime_bars(&self.contract, show, regular).await?;
+        let farms = self.config.pulse.farms();
+        let stream = self.session.realtime_bars(&self.contract, show, regular).await?;
         let bars = self.history().await?;
         let mut aggregating = Aggregating::new(self.config.calendar, self.config.request.size);
         let mut joined: Option<MarketTime> = None;
         let mut whole = self.config.request.size <= BarSize::Secs5;
         self.catch_up(bars).await?;
+        let mut line = Line { stream, farms, heard: Instant::now() };
         loop {
-            let Some(item) = self.next(&mut stream).await? else { continue };
-            let BarItem::Update(small) = item else { continue };
+            let small = match self.next(&mut line).await? {
+                Next::Item(BarItem::Update(small)) => small,
+                Next::Item(BarItem::History(_)) | Next::Time => continue,
+                Next::Anew => return Ok(()),
+            };
             let big = aggregating.push(&small);
             let first = *joined.get_or_insert(big.time);
             if !whole && big.time > first {
@@ -178,17 +223,41 @@ impl Feed {
         }
     }
 
-    /// The next live item, or `None` where time passed instead.
-    async fn next(&mut self, stream: &mut BarStream) -> Result<Option<BarItem>, FeedError> {
+    /// What happens next. What the gateway sent before it told the time comes before that time.
+    async fn next(&mut self, line: &mut Line) -> Result<Next, FeedError> {
         tokio::select! {
             biased;
-            item = stream.next() => Ok(Some(item?)),
+            item = line.stream.next() => {
+                line.heard = Instant::now();
+                Ok(Next::Item(item?))
+            }
+            changed = line.farms.changed() => {
+                changed.map_err(|_| FeedError::Stopped)?;
+                Ok(Next::Anew)
+            }
             changed = self.broker_time.changed() => {
                 changed.map_err(|_| FeedError::Stopped)?;
                 let now = *self.broker_time.borrow_and_update();
                 self.time_passed(now).await?;
-                Ok(None)
+                self.still_alive(now, line.heard).await?;
+                Ok(Next::Time)
             }
+        }
+    }
+
+    /// A stream that is silent in a market that trades has ended without saying so.
+    async fn still_alive(&self, now: MarketTime, heard: Instant) -> Result<(), FeedError> {
+        let mut track = self.track.lock().await;
+        let silence = Silence {
+            session: pulse::session(&self.contract, self.config.calendar, now),
+            last_end: track.closing.end(),
+            now,
+            quiet: heard.elapsed(),
+            bar: self.config.request.size.duration(),
+        };
+        match silence.stalled(&self.config.pulse) {
+            Some(age) if track.again.may(Instant::now()) => Err(FeedError::Stalled { age }),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -228,6 +297,7 @@ impl Feed {
                 }
             }
             closed.extend(track.closing.elapse(now));
+            self.hear(&track);
             let events = track.history(self.contract.id, &closed);
             self.tell_warmth(&track, before, closed.len());
             events
@@ -249,6 +319,13 @@ impl Feed {
         }
     }
 
+    /// Tells the other feeds how far this symbol's bars reach.
+    fn hear(&self, track: &Track) {
+        if let Some(end) = track.closing.end() {
+            self.config.pulse.heard(end);
+        }
+    }
+
     fn refuse(&self, track: &Track, bar: &Bar, fault: &crate::domain::BarFault) {
         warn!(symbol = %track.symbol, time = %bar.time, refused = track.closing.refused(), "bar refused: {fault}");
     }
@@ -256,7 +333,9 @@ impl Feed {
     async fn update(&mut self, bar: Bar) -> Result<(), FeedError> {
         let event = {
             let mut track = self.track.lock().await;
-            match track.closing.offer(bar) {
+            let offered = track.closing.offer(bar);
+            self.hear(&track);
+            match offered {
                 Ok(closed) => closed.map(|closed| track.live(self.contract.id, closed, true)),
                 Err(fault) => {
                     self.refuse(&track, &bar, &fault);

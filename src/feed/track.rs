@@ -7,6 +7,7 @@ use crate::strategy::indicators::Atr;
 use crate::strategy::{Strategy, Target};
 
 use super::closing::Closing;
+use super::pulse::Again;
 
 /// Bars of the average true range that stops and sizing use.
 const ATR_BARS: usize = 14;
@@ -19,6 +20,8 @@ pub struct Track {
     atr: Atr,
     /// Which bars are closed.
     pub closing: Closing,
+    /// When it was last subscribed anew for being silent.
+    pub again: Again,
     seen: usize,
     /// Whether the book held a target of this symbol before this process saw its first bar: then
     /// the newest bar of the first history counts as one that was missed, not as warm-up.
@@ -28,7 +31,15 @@ pub struct Track {
 impl Track {
     /// A strategy that has seen nothing.
     pub fn new(symbol: Symbol, strategy: Box<dyn Strategy>, resumes: bool) -> Self {
-        Self { symbol, strategy, atr: Atr::new(ATR_BARS), closing: Closing::default(), seen: 0, resumes }
+        Self {
+            symbol,
+            strategy,
+            atr: Atr::new(ATR_BARS),
+            closing: Closing::default(),
+            again: Again::default(),
+            seen: 0,
+            resumes,
+        }
     }
 
     /// Bars that the strategy needs before it can have an opinion.

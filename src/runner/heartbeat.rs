@@ -7,8 +7,14 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{info, warn};
 
-use super::view::DeskView;
+use super::view::{DeskView, SymbolView};
 use crate::robust_connection::{ConnectionState, Phase};
+
+/// Symbols named as stale in a line.
+const STALE_AT_MOST: usize = 5;
+
+/// Symbols told one by one in a line.
+const SYMBOLS_AT_MOST: usize = 30;
 
 /// Writes a line every `interval`, for ever.
 pub(super) async fn beat(
@@ -40,13 +46,7 @@ fn line(state: &ConnectionState, view: Option<&DeskView>, symbols: usize) {
     let without_bars =
         symbols - view.symbols.iter().filter(|symbol| symbol.last_bar_end.is_some()).count().min(symbols);
     let held = view.symbols.iter().filter(|symbol| !symbol.held.is_zero()).count();
-    let trading = if !view.ready {
-        "no: not ready"
-    } else if view.locks.is_empty() {
-        "yes"
-    } else {
-        "exits only: locked"
-    };
+    let (trading, stale, each) = (trading(view), stale(view), each(view));
     info!(
         trading,
         connection,
@@ -58,8 +58,68 @@ fn line(state: &ConnectionState, view: Option<&DeskView>, symbols: usize) {
         unknown_orders = view.unknown_orders,
         oldest_bar_s,
         symbols_without_bars = without_bars,
+        stale,
+        symbols = each,
         "heartbeat"
     );
+}
+
+/// Whether it trades; where not, the first reason that is true.
+fn trading(view: &DeskView) -> &'static str {
+    if !view.ready {
+        "no: not ready"
+    } else if view.observes {
+        "no: it observes"
+    } else if view.symbols.is_empty() {
+        "no: no contracts"
+    } else if view.symbols.iter().all(|symbol| symbol.open_since.is_none()) {
+        "no: market closed"
+    } else if view
+        .symbols
+        .iter()
+        .all(|symbol| symbol.open_since.is_none() || age(view, symbol).is_none_or(|s| s > 3 * view.bar_s))
+    {
+        "no: no bars of late"
+    } else if view.equity_usd.is_none() {
+        "exits only: equity unknown"
+    } else if !view.locks.is_empty() {
+        "exits only: locked"
+    } else {
+        "yes"
+    }
+}
+
+/// Seconds since a symbol's newest closed bar ended; the time before today's open counts for
+/// nothing while the market is open. `None` without a bar.
+fn age(view: &DeskView, symbol: &SymbolView) -> Option<u64> {
+    let end = symbol.last_bar_end?;
+    Some(view.market_time.since(end.max(symbol.open_since.unwrap_or(end))).as_secs())
+}
+
+/// The symbols whose market is open and whose newest bar is older than three bars, with its age.
+fn stale(view: &DeskView) -> String {
+    let open = view.symbols.iter().filter(|symbol| symbol.open_since.is_some());
+    let old = open.filter_map(|symbol| Some((&symbol.symbol, age(view, symbol).filter(|age| *age > 3 * view.bar_s)?)));
+    listed(old.map(|(symbol, age)| format!("{symbol}={age}s")).collect(), STALE_AT_MOST)
+}
+
+/// Every symbol as name=age of its newest bar/target/shares held.
+fn each(view: &DeskView) -> String {
+    let one = |symbol: &SymbolView| {
+        let age = age(view, symbol).map_or_else(|| "none".to_owned(), |age| format!("{age}s"));
+        let target = symbol.target.map_or_else(|| "none".to_owned(), |target| format!("{target:+}"));
+        format!("{}={age}/{target}/{}", symbol.symbol, symbol.held)
+    };
+    listed(view.symbols.iter().map(one).collect(), SYMBOLS_AT_MOST)
+}
+
+fn listed(mut words: Vec<String>, at_most: usize) -> String {
+    let more = words.len().saturating_sub(at_most);
+    words.truncate(at_most);
+    if more > 0 {
+        words.push(format!("and {more} more"));
+    }
+    words.join(" ")
 }
 
 fn describe(state: &ConnectionState) -> String {
@@ -76,5 +136,74 @@ fn describe(state: &ConnectionState) -> String {
         Phase::Held => format!("connected for {} s", now.saturating_duration_since(state.since).as_secs()),
         Phase::Lost { why, .. } => format!("lost: {why}"),
         Phase::Failed { error } => format!("failed: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{MarketTime, Shares, Usd};
+
+    fn symbol(name: &str, last_bar_end: Option<i64>) -> SymbolView {
+        SymbolView {
+            symbol: name.parse().unwrap(),
+            last_bar_end: last_bar_end.map(MarketTime::from_secs),
+            last_close: None,
+            target: Some(1.0),
+            disarmed: None,
+            held: Shares(10),
+            average_price: None,
+            working: 0,
+            open_since: Some(MarketTime::from_secs(600)),
+        }
+    }
+
+    fn view() -> DeskView {
+        DeskView {
+            link_up: true,
+            days_back: 0,
+            market_time: MarketTime::from_secs(1_000),
+            ready: true,
+            observes: false,
+            bar_s: 60,
+            equity_usd: Some(Usd(1.into())),
+            cash_usd: None,
+            realized_usd: Usd(0.into()),
+            unrealized_usd: None,
+            fees_usd: Usd(0.into()),
+            day_pnl_usd: None,
+            counts: Default::default(),
+            working_orders: 0,
+            working_trades: 0,
+            unanswered_orders: 0,
+            unknown_orders: 0,
+            locks: Vec::new(),
+            symbols: vec![symbol("AAPL", Some(990)), symbol("MSFT", Some(0)), symbol("SPY", None)],
+        }
+    }
+
+    #[test]
+    fn the_first_true_reason_is_told() {
+        assert_eq!(trading(&view()), "yes");
+        let mut view = view();
+        view.locks.push("account: loss".to_owned());
+        assert_eq!(trading(&view), "exits only: locked");
+        view.equity_usd = None;
+        assert_eq!(trading(&view), "exits only: equity unknown");
+        view.symbols[0].last_bar_end = None;
+        assert_eq!(trading(&view), "no: no bars of late");
+        view.symbols.iter_mut().for_each(|symbol| symbol.open_since = None);
+        assert_eq!(trading(&view), "no: market closed");
+        view.observes = true;
+        assert_eq!(trading(&view), "no: it observes");
+        view.ready = false;
+        assert_eq!(trading(&view), "no: not ready");
+    }
+
+    #[test]
+    fn symbols_are_told_with_the_age_of_their_bars_and_the_night_counts_for_nothing() {
+        assert_eq!(stale(&view()), "MSFT=400s");
+        assert_eq!(each(&view()), "AAPL=10s/+1/10 MSFT=400s/+1/10 SPY=none/+1/10");
+        assert_eq!(listed(vec!["a".into(), "b".into(), "c".into()], 2), "a b and 1 more");
     }
 }

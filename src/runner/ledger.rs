@@ -2,15 +2,15 @@
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::RunConfig;
 use super::exit::RunError;
 use crate::clock;
 use crate::desk::{Desk, Plan};
-use crate::domain::MarketTime;
 use crate::domain::book::{Book, Counts, LedgerFact};
 use crate::domain::broker::{AccountId, Venue};
+use crate::domain::{ContractId, MarketTime, Shares, Symbol};
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Durability, Journal, Writer};
 use crate::tws::Session;
@@ -84,6 +84,13 @@ pub(super) fn open(config: &RunConfig, session: &Session, now: MarketTime) -> Re
         }
         info!(records, path = %path.display(), "journal replayed");
     }
+    let planned = |symbol: &Symbol| config.settings.symbols.iter().any(|(name, _)| name == symbol);
+    for (name, shares) in unmanaged(&book, planned) {
+        warn!(
+            symbol = %name, %shares,
+            "held but not in SYMBOLS: nobody manages it, and equity stays unknown; add it to SYMBOLS, or close it by hand"
+        );
+    }
     let before = book.counts();
     let mut desk = Desk::new(plan(config, &account), book);
     let ledger = ledger_id(config.seed.unwrap_or_else(|| clock::wall_now().millis().unsigned_abs()));
@@ -97,6 +104,14 @@ pub(super) fn open(config: &RunConfig, session: &Session, now: MarketTime) -> Re
     journal.append(&facts, Durability::PowerCut, clock::wall_now())?;
     let writer = Writer::start(Box::new(journal))?;
     Ok(Opened { desk, writer, before, identity: Identity { venue, account } })
+}
+
+/// What the book holds of contracts that are not `planned`, by name.
+fn unmanaged(book: &Book, planned: impl Fn(&Symbol) -> bool) -> Vec<(String, Shares)> {
+    let held = book.positions().filter(|(_, position)| !position.quantity().is_zero());
+    let unmanaged = held.filter(|(id, _)| !book.symbol(*id).is_some_and(&planned));
+    let named = |id: ContractId| book.symbol(id).map_or_else(|| format!("contract {id}"), ToString::to_string);
+    unmanaged.map(|(id, position)| (named(id), position.quantity())).collect()
 }
 
 /// Moves a former journal away (it is never deleted).

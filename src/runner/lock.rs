@@ -5,7 +5,9 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Why a lock is not had.
 #[derive(Debug, thiserror::Error)]
@@ -66,12 +68,66 @@ impl ProcessLock {
     }
 }
 
+/// How long a host's address may be looked for.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(2);
+
+/// The one name of a host, however it is spelled: every address of this machine is `loopback`,
+/// another host is its address, and one that has none now its own text in lower case.
+pub async fn host_name(host: &str) -> String {
+    let plain = host.trim().trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
+    if plain == "localhost" || plain.ends_with(".localhost") {
+        return LOOPBACK.to_owned();
+    }
+    let found = match plain.parse::<IpAddr>() {
+        Ok(address) => Some(address),
+        Err(_) => {
+            let looked_up = tokio::time::timeout(LOOK_UP_WITHIN, tokio::net::lookup_host((plain.as_str(), 0))).await;
+            // The order of the answers changes from one look-up to the next.
+            looked_up.ok().and_then(Result::ok).and_then(|found| found.map(|address| address.ip()).min())
+        }
+    };
+    match found.map(|address| address.to_canonical()) {
+        Some(address) if address.is_loopback() || address.is_unspecified() || is_own(address) => LOOPBACK.to_owned(),
+        Some(address) => address.to_string(),
+        None => plain,
+    }
+}
+
+const LOOPBACK: &str = "loopback";
+
+/// Whether an address is one of this machine: only on those can a socket be bound.
+fn is_own(address: IpAddr) -> bool {
+    std::net::UdpSocket::bind((address, 0)).is_ok()
+}
+
 /// The lock file of a gateway account: in the user's runtime directory, so that daemons with
-/// different state directories meet there.
+/// different state directories meet there. `host` as [`host_name`] gives it.
 pub fn account_lock_path(host: &str, port: u16, account: &str) -> PathBuf {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
     let safe: String = host.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    runtime.join("robo-trader").join(format!("{safe}-{port}-{account}.lock"))
+    runtime_directory().join(format!("{safe}-{port}-{account}.lock"))
+}
+
+/// The user's runtime directory, or a directory of the user's own among the temporary ones: a
+/// second user could not write into the first one's.
+fn runtime_directory() -> PathBuf {
+    match std::env::var_os("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty()) {
+        Some(directory) => PathBuf::from(directory).join("robo-trader"),
+        None => std::env::temp_dir().join(format!("robo-trader-{}", user())),
+    }
+}
+
+/// The user's number where the system tells it, else the user's name.
+fn user() -> String {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if let Ok(process) = std::fs::metadata("/proc/self") {
+            return process.uid().to_string();
+        }
+    }
+    let name = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let name = name.unwrap_or_else(|| "user".to_owned());
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
 #[cfg(test)]
@@ -87,5 +143,21 @@ mod tests {
         assert!(refused.contains(&std::process::id().to_string()) && refused.contains("state directory"), "{refused}");
         drop(first);
         ProcessLock::take(&path, "the state directory").unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_host_has_one_name_however_it_is_spelled() {
+        for host in ["localhost", "LocalHost", "localhost.", "127.0.0.1", "127.0.1.1", "::1", "[::1]", "0.0.0.0"] {
+            assert_eq!(host_name(host).await, "loopback", "{host}");
+        }
+        assert_eq!(host_name("192.0.2.7").await, "192.0.2.7");
+        assert_eq!(host_name("::ffff:192.0.2.7").await, "192.0.2.7");
+        assert_eq!(host_name("No-Such-Host.invalid").await, "no-such-host.invalid");
+    }
+
+    #[test]
+    fn a_directory_among_the_temporary_ones_is_the_users_own() {
+        let user = user();
+        assert!(!user.is_empty() && user.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{user}");
     }
 }

@@ -1,5 +1,6 @@
 //! The runner: gets sessions one after another, keeps the desk across them, shuts down cleanly.
 
+mod contracts;
 pub mod desk_loop;
 pub mod exit;
 mod fact_log;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::clock;
 use crate::config::{Durability, FeedKind, Settings};
@@ -28,10 +29,11 @@ use crate::desk::{Desk, Event};
 use crate::domain::book::Counts;
 use crate::domain::progress::Progress;
 use crate::domain::{Contract, HistoryRequest, Symbol};
-use crate::feed::{FeedConfig, Kind, Track};
+use crate::feed::{FeedConfig, Kind, Pulse, Track};
 use crate::robust_connection::{BackoffPolicy, BreakerPolicy, ConnectionState, HealthPolicy, Policy, RobustConnection};
 use crate::tws::{Gateway, Session, TwsConfig};
 
+use contracts::{Contracts, Unresolved};
 use desk_loop::{Command, DeskError, DeskLoop, Inputs};
 pub use exit::RunError;
 use lock::ProcessLock;
@@ -100,6 +102,7 @@ struct Runner {
     desk: Option<DeskTask>,
     connection: RobustConnection<Gateway>,
     watchers: JoinSet<()>,
+    known: Contracts,
     contracts: Vec<Contract>,
     shown: watch::Sender<Option<watch::Receiver<Arc<DeskView>>>>,
     _state_lock: ProcessLock,
@@ -128,6 +131,7 @@ impl Runner {
             desk: None,
             connection,
             watchers,
+            known: Contracts::default(),
             contracts: Vec::new(),
             shown,
             _state_lock: state_lock,
@@ -196,18 +200,22 @@ impl Runner {
         let settings = &self.config.settings;
         safety::of_session(settings.mode, session.venue(), session.account())?;
         let now = session.server_time().await.map_err(|error| Opening::Lost(error.to_string()))?;
-        self.contracts = self.resolve(session).await?;
+        let symbols = settings.symbols.iter().map(|(symbol, _)| symbol);
+        let (calendar, first) = (settings.calendar, self.desk.is_none());
+        self.contracts = self.known.resolve(session, symbols, calendar, now, settings.max_concurrent, first).await?;
         if let Some(desk) = &self.desk {
             desk.identity.check(session.venue(), session.account())?;
             return Ok(());
         }
-        let opened = ledger::open(&self.config, session, now)?;
+        // Before the ledger: a daemon that may not trade the account must not begin a journal.
         let account_lock = {
             let settings = &self.config.settings.connection;
-            let path = lock::account_lock_path(&settings.host, settings.port, &session.account().0);
+            let host = lock::host_name(&settings.host).await;
+            let path = lock::account_lock_path(&host, settings.port, &session.account().0);
             ProcessLock::take(&path, &format!("account {} at {}:{}", session.account(), settings.host, settings.port))
                 .map_err(RunError::from)?
         };
+        let opened = ledger::open(&self.config, session, now)?;
         self.start_desk(opened, account_lock)?;
         Ok(())
     }
@@ -246,24 +254,6 @@ impl Runner {
             _account_lock: account_lock,
         });
         Ok(())
-    }
-
-    /// Resolves every symbol. On a first session an unknown symbol stops the start; later it is
-    /// left out of the session, loudly.
-    async fn resolve(&self, session: &Session) -> Result<Vec<Contract>, Opening> {
-        let mut contracts = Vec::new();
-        for (symbol, _) in &self.config.settings.symbols {
-            match session.contract(symbol).await {
-                Ok(contract) => contracts.push(contract),
-                Err(crate::tws::ContractError::Request { source, .. }) => {
-                    return Err(Opening::Lost(format!("contract of {symbol}: {source}")));
-                }
-                Err(error) if self.desk.is_none() => return Err(RunError::Contract(error).into()),
-                Err(error) => error!(%symbol, "not traded in this session: {error}"),
-            }
-        }
-        info!(symbols = contracts.len(), "contracts resolved");
-        Ok(contracts)
     }
 
     async fn detach(&self, ended: &Ended) {
@@ -324,6 +314,15 @@ impl From<RunError> for Opening {
     }
 }
 
+impl From<Unresolved> for Opening {
+    fn from(unresolved: Unresolved) -> Self {
+        match unresolved {
+            Unresolved::Lost(why) => Self::Lost(why),
+            Unresolved::Wrong(error) => Self::Failed(RunError::Contract(error)),
+        }
+    }
+}
+
 fn tws_config(settings: &Settings) -> TwsConfig {
     let connection = &settings.connection;
     TwsConfig {
@@ -353,7 +352,8 @@ fn policy(settings: &Settings) -> Policy {
             timeout: connection.breaker_timeout,
             half_open_successes: connection.breaker_successes,
         },
-        dial_deadline: connection.dial_deadline,
+        // The gateway bounds its own steps; this only catches what none of them bounds.
+        dial_deadline: tws_config(settings).attempt_within(),
         health: HealthPolicy {
             interval: connection.probe_interval,
             deadline: connection.probe_deadline,
@@ -379,7 +379,7 @@ fn feed_config(settings: &Settings) -> FeedConfig {
         end: None,
     };
     let else_poll = (settings.feed == FeedKind::Auto).then_some(settings.poll_interval);
-    FeedConfig { kind, request, calendar: settings.calendar, else_poll }
+    FeedConfig { kind, request, calendar: settings.calendar, else_poll, pulse: Pulse::new(settings.symbols.len()) }
 }
 
 /// What the connection is doing, for the log and for status.

@@ -1,6 +1,6 @@
 //! A session's scope: everything that lives and dies with one session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use super::view::DeskView;
 use crate::config::Settings;
 use crate::desk::{Event, Recovered};
 use crate::domain::{Contract, ContractId, MarketTime, Symbol};
-use crate::feed::{Feed, FeedConfig, FeedError, Track};
+use crate::feed::{Feed, FeedConfig, FeedError, Pulse, Track};
 use crate::robust_connection::{HealthPolicy, health};
-use crate::tws::{Link, Notice, Notices, RequestError, SendError, Session};
+use crate::tws::{FarmKind, FarmState, Link, Notice, Notices, RequestError, SendError, Session};
 
 /// First wait before a feed that ended is started again; it doubles up to the second.
 const FEED_WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -201,17 +201,21 @@ impl Scope<'_> {
                         *time = at.max(*time);
                         later
                     });
-                    // A desk that is gone ends the run elsewhere.
-                    match events.send(Event::Time(at)).await {
-                        Ok(()) | Err(_) => Ok::<(), RequestError>(()),
+                    // A probe asks how the gateway is, not how busy the desk is: a full inbox
+                    // learns the time from the next probe. A desk that is gone ends the run
+                    // elsewhere.
+                    if events.try_send(Event::Time(at)).is_err() {
+                        debug!("the desk's inbox takes no time now");
                     }
+                    Ok::<(), RequestError>(())
                 }
             };
             let lost = health::lost(&policy, probe).await;
             Report::Lost(format!("{} probes missed in a row, the last: {}", lost.misses, lost.last))
         });
         let events = self.events.clone();
-        tasks.spawn(async move { listen(notices, events).await });
+        let pulse = Arc::clone(&self.feed.pulse);
+        tasks.spawn(async move { listen(notices, events, &pulse).await });
         let (session, events) = (self.session.clone(), self.events.clone());
         tasks.spawn(async move { read_account(session, events).await });
     }
@@ -295,15 +299,21 @@ impl Scope<'_> {
     }
 
     /// One pass over history for every symbol, then until every order sent is answered or in
-    /// doubt.
+    /// doubt. A symbol that fails keeps no other from its pass, nor an order from its answer; it
+    /// fails the run at the end.
     async fn one_pass(&self, tasks: &mut JoinSet<Report>) -> Ended {
+        let resolved = |symbol: &Symbol| self.contracts.iter().any(|contract| contract.symbol == *symbol);
+        let without = self.settings.symbols.iter().filter(|(symbol, _)| !resolved(symbol));
+        let mut failed: Vec<String> = without.map(|(symbol, _)| format!("{symbol}: no contract")).collect();
         let mut left = self.contracts.len();
         while left > 0 {
             match tasks.join_next().await {
-                Some(Ok(Report::Feed(_, Ok(())))) => left -= 1,
-                Some(Ok(Report::Feed(symbol, Err(error)))) => {
-                    error!(%symbol, "no bars: {error}");
-                    return Ended::Failed(RunError::Once(format!("{symbol}: {error}")));
+                Some(Ok(Report::Feed(symbol, result))) => {
+                    left -= 1;
+                    if let Err(error) = result {
+                        error!(%symbol, left, "no bars: {error}; the other symbols go on");
+                        failed.push(format!("{symbol}: {error}"));
+                    }
                 }
                 Some(Ok(report)) => return finished(report),
                 Some(Err(error)) => return Ended::Failed(RunError::Internal(error.to_string())),
@@ -321,7 +331,7 @@ impl Scope<'_> {
             Ok(false) => return desk_gone(),
             Err(_) => warn!("some orders are unanswered at the deadline: in doubt until the next run"),
         }
-        Ended::Done
+        if failed.is_empty() { Ended::Done } else { Ended::Failed(RunError::Once(failed.join("; "))) }
     }
 
     /// Waits until the desk has decided on every event sent so far, and shows it.
@@ -405,7 +415,8 @@ fn longer(waits: &mut BTreeMap<Symbol, (Duration, Instant)>, symbol: &Symbol) ->
 }
 
 /// Turns the gateway's notices into events and log lines.
-async fn listen(mut notices: Notices, events: mpsc::Sender<Event>) -> Report {
+async fn listen(mut notices: Notices, events: mpsc::Sender<Event>, pulse: &Pulse) -> Report {
+    let mut broken: BTreeSet<String> = BTreeSet::new();
     while let Some(notice) = notices.next().await {
         let event = match notice {
             Notice::Link(Link::Down) => {
@@ -419,8 +430,17 @@ async fn listen(mut notices: Notices, events: mpsc::Sender<Event>) -> Report {
             }
             Notice::Farm(farm) => {
                 match farm.state {
-                    crate::tws::FarmState::Broken => warn!(kind = ?farm.kind, farm = %farm.name, "data farm is down"),
-                    state => info!(kind = ?farm.kind, farm = %farm.name, ?state, "data farm"),
+                    FarmState::Broken => {
+                        warn!(kind = ?farm.kind, farm = %farm.name, "data farm is down");
+                        broken.insert(farm.name);
+                    }
+                    state => {
+                        info!(kind = ?farm.kind, farm = %farm.name, ?state, "data farm");
+                        let back = state == FarmState::Ok && broken.remove(&farm.name);
+                        if back && farm.kind != FarmKind::Definitions {
+                            pulse.farm_back();
+                        }
+                    }
                 }
                 None
             }

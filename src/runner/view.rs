@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Mode};
 use crate::domain::book::{Counts, Disarm, LockScope};
 use crate::domain::order::{OrderState, Role};
 use crate::domain::{MarketTime, Price, Shares, Symbol, Usd};
+use crate::feed::pulse::session;
 
 /// One symbol.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,6 +27,8 @@ pub struct SymbolView {
     pub average_price: Option<Price>,
     /// Orders working.
     pub working: u64,
+    /// When the regular session that is open now began; `None` while it is closed.
+    pub open_since: Option<MarketTime>,
 }
 
 /// The desk at a moment. `None` means unknown, never zero.
@@ -35,6 +38,10 @@ pub struct DeskView {
     pub market_time: MarketTime,
     /// Whether orders may be sent.
     pub ready: bool,
+    /// Whether orders are never sent (mode observe).
+    pub observes: bool,
+    /// Size of the bars, seconds.
+    pub bar_s: u64,
     /// USD.
     pub equity_usd: Option<Usd>,
     /// USD.
@@ -85,6 +92,8 @@ impl DeskView {
             ready: desk.is_ready(),
             link_up: desk.link_is_up(),
             days_back: days_back(desk),
+            observes: desk.plan().mode == Mode::Observe,
+            bar_s: desk.plan().bar_size.duration().as_secs(),
             equity_usd: equity,
             cash_usd: book.cash(),
             realized_usd: book.realized(),
@@ -140,6 +149,11 @@ fn symbols(desk: &Desk) -> Vec<SymbolView> {
             held: book.held(id),
             average_price: book.position(id).and_then(|position| position.average_price()),
             working: u64::try_from(book.live_in(id).count()).unwrap_or(u64::MAX),
+            open_since: desk
+                .marks()
+                .contract(id)
+                .and_then(|contract| session(contract, desk.plan().calendar, desk.now()))
+                .map(|session| session.open),
         })
     };
     desk.marks().listed().filter_map(view).collect()

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ibapi::subscriptions::NoticeStream;
 use ibapi::{Client, Error};
 use tokio::time::timeout;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::codes;
 use super::error::{DialError, RequestError};
@@ -26,6 +26,9 @@ use crate::robust_connection::{Dial, Fault};
 
 /// Broker and machine may differ by this much (design, section 6).
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
+
+/// How long a gateway may take to say who it is.
+const USER_INFO_WITHIN: Duration = Duration::from_secs(2);
 
 /// Where the gateway is and how long it may take.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +70,15 @@ impl Default for TwsConfig {
 }
 
 impl TwsConfig {
+    /// How long a whole attempt may take: connecting, then everything that makes a session usable,
+    /// or closing what is not. A wait for the message limit counts like the answer behind it.
+    pub fn attempt_within(&self) -> Duration {
+        let user_info = self.reply_within.min(USER_INFO_WITHIN);
+        let ready = (self.reply_within + user_info).saturating_mul(2);
+        // The order stream's message and the closing of a session that was rejected.
+        self.connect_within + ready + self.send_within + self.reply_within
+    }
+
     fn address(&self) -> String {
         if self.host.contains(':') {
             // An IPv6 address stands in brackets before its port.
@@ -188,26 +200,27 @@ impl Gateway {
         let time = desk.ask("time", Priority::Heartbeat, client.server_time_millis()).await.map_err(time_error)?;
         let at = market_time(time);
         latest.saw(at);
-        let venue = self.venue(client, &desk).await?;
+        let venue = self.venue(client).await?;
         self.check_clock(at, &venue)?;
         info!(%account, next_order_id, venue = venue.as_str(), server_version = client.server_version(), broker_time = %at, "session ready to reconcile");
         Ok(Checked { account, next_order_id, venue, orders: OrderStream::new(updates, latest.clone()), latest })
     }
 
-    /// Who answers. A simulator that is merely slow must not be taken for IBKR, so that silence
-    /// is asked a second time; a gateway that refuses the question is no simulator of ours.
-    async fn venue(&self, client: &Client, desk: &Desk<'_>) -> Result<Venue, DialError> {
-        for again in [true, false] {
-            match desk.ask("user info", Priority::Heartbeat, client.user_info()).await {
-                Ok(info) => return Ok(venue(&info.white_branding_id)),
-                Err(error @ RequestError::SessionLost { .. }) => {
-                    return Err(DialError::NotReady { step: "user info", reason: error.to_string() });
-                }
-                Err(error) if again => debug!(%error, "user info not answered; asking again"),
-                Err(error) => debug!(%error, "no user info: no simulator"),
+    /// Who answers: asked once and briefly. The simulator answers at once, behind the time that it
+    /// has just told; a gateway that is silent on the question, or refuses it, is IBKR's and is
+    /// usable as such.
+    async fn venue(&self, client: &Client) -> Result<Venue, DialError> {
+        let desk = Desk { limiter: &self.limiter, within: self.config.reply_within.min(USER_INFO_WITHIN) };
+        match desk.ask("user info", Priority::Heartbeat, client.user_info()).await {
+            Ok(info) => Ok(venue(&info.white_branding_id)),
+            Err(error @ RequestError::SessionLost { .. }) => {
+                Err(DialError::NotReady { step: "user info", reason: error.to_string() })
+            }
+            Err(error) => {
+                warn!(%error, "no user info: taken for IBKR");
+                Ok(Venue::Ibkr)
             }
         }
-        Ok(Venue::Ibkr)
     }
 
     fn check_clock(&self, broker: MarketTime, venue: &Venue) -> Result<(), DialError> {
@@ -326,6 +339,15 @@ mod tests {
         let other = gateway(Some("U9")).account(&served(&["DU1"])).unwrap_err();
         assert!(matches!(other, DialError::AccountMismatch { .. }));
         assert_eq!(other.fault(), Fault::Fatal);
+    }
+
+    #[test]
+    fn an_attempt_has_time_for_everything_within_it() {
+        let within = |reply| TwsConfig { reply_within: Duration::from_secs(reply), ..TwsConfig::default() };
+        let config = within(10);
+        assert!(config.attempt_within() >= config.connect_within + 2 * config.reply_within + USER_INFO_WITHIN);
+        // Where replies must be quick, so must this one.
+        assert_eq!(within(1).attempt_within(), within(1).connect_within + Duration::from_secs(4 + 5 + 1));
     }
 
     #[test]
