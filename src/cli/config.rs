@@ -16,6 +16,9 @@ pub(super) fn main(args: &SettingsArgs) -> ExitCode {
         }
     };
     let shown = super::say(&listing(&layers).trim_end());
+    for warning in layers.warnings() {
+        super::complain(warning);
+    }
     match Settings::resolve(&layers) {
         Ok(_) => shown,
         Err(error) => {

@@ -58,10 +58,11 @@ pub(super) fn main(args: RunArgs) -> ExitCode {
         if args.simulator {
             simulator_settings(&mut layers, args.data.is_some());
         }
-        Settings::resolve(&layers).map_err(|error| error.to_string())
+        let settings = Settings::resolve(&layers).map_err(|error| error.to_string())?;
+        Ok((settings, layers.warnings().to_vec()))
     });
-    let settings = match prepared {
-        Ok(settings) => settings,
+    let (settings, warnings) = match prepared {
+        Ok(prepared) => prepared,
         Err(error) => {
             super::complain(&error);
             return ExitCode::from(exit::USAGE);
@@ -81,6 +82,9 @@ pub(super) fn main(args: RunArgs) -> ExitCode {
     if let Err(error) = super::logging::init(&settings, args.simulator) {
         super::complain(&error);
         return ExitCode::from(exit::USAGE);
+    }
+    for warning in warnings {
+        warn!("{warning}");
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

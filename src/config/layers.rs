@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::table::{TABLE, find};
+use super::unknown;
 use crate::domain::Symbol;
 
 /// Where a value came from.
@@ -105,6 +106,7 @@ pub const PER_SYMBOL: &[&str] = &[
 pub struct Layers {
     values: BTreeMap<&'static str, (String, Source)>,
     symbols: BTreeMap<Symbol, BTreeMap<&'static str, (String, Source)>>,
+    warnings: Vec<String>,
 }
 
 impl Layers {
@@ -114,11 +116,19 @@ impl Layers {
     }
 
     /// Sets a value by name; names that are no settings are ignored (an environment is full of
-    /// them).
+    /// them), with a warning where they look like ours.
     pub fn set(&mut self, name: &str, value: impl Into<String>, source: Source) {
-        if let Some(spec) = find(name) {
-            self.values.insert(spec.name, (value.into(), source));
+        match find(name) {
+            Some(spec) => {
+                self.values.insert(spec.name, (value.into(), source));
+            }
+            None => self.warnings.extend(unknown::complaint(name, &source)),
         }
+    }
+
+    /// What an operator should know about names that were ignored, a line each.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Sets a value only where no layer gave one.

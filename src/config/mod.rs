@@ -9,6 +9,8 @@ mod settings;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod unknown;
+mod warm_up;
 
 pub use layers::{Layers, LoadError, Source};
 pub use reader::{BadSetting, BadSettings};

@@ -9,6 +9,7 @@ use rust_decimal::prelude::ToPrimitive;
 
 use super::Layers;
 use super::reader::{BadSettings, Reader};
+use super::warm_up::bars_at_most;
 use crate::calendar::Calendar;
 use crate::desk::{AfterClose, Mode, OrderStyle, StopBreached, StopPolicy, SymbolPlan};
 use crate::domain::broker::AccountId;
@@ -365,14 +366,31 @@ fn symbol_plan(read: &mut Reader<'_>, settings: &Settings) -> SymbolPlan {
     let take_profit = read.optional_decimal("RISK_TAKE_PROFIT_PCT", "0.0001", "10");
     let params = params(read);
     let name = read.text("STRATEGY");
-    if let Err(error) = strategy::build(&name, &params) {
-        let setting = match error {
-            strategy::BuildError::UnknownStrategy { .. } => "STRATEGY",
-            strategy::BuildError::Param { .. } => "STRATEGY_PARAMS",
-        };
-        read.reject(setting, error.to_string());
+    match strategy::build(&name, &params) {
+        Ok(strategy) => warm_up(read, settings, &name, strategy.warm_up()),
+        Err(error) => {
+            let setting = match error {
+                strategy::BuildError::UnknownStrategy { .. } => "STRATEGY",
+                strategy::BuildError::Param { .. } => "STRATEGY_PARAMS",
+            };
+            read.reject(setting, error.to_string());
+        }
     }
     SymbolPlan { strategy: name, params, sizing, stop, take_profit, style, after_close }
+}
+
+/// Refuses a history that could never give the strategy its warm-up.
+fn warm_up(read: &mut Reader<'_>, settings: &Settings, strategy: &str, needed: usize) {
+    let available = bars_at_most(settings.duration, settings.bar_size, settings.calendar, settings.regular_only);
+    if u64::try_from(needed).unwrap_or(u64::MAX) > available {
+        let size = settings.bar_size;
+        read.reject(
+            "DATA_DURATION",
+            format!(
+                "it holds at most {available} bars of {size}, and {strategy} with these STRATEGY_PARAMS needs {needed}: use a longer one"
+            ),
+        );
+    }
 }
 
 fn params(read: &mut Reader<'_>) -> BTreeMap<String, String> {

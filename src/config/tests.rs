@@ -83,3 +83,29 @@ fn a_bad_common_setting_is_told_once_not_for_every_symbol() {
     assert_eq!(error.0.len(), 1, "{error}");
     assert!(error.0[0].why.contains("fast"), "{error}");
 }
+
+#[test]
+fn a_history_too_short_for_its_strategy_is_refused_with_both_numbers() {
+    let error = resolve(&[("DATA_BAR_SIZE", "1 day"), ("STRATEGY_PARAMS", "fast=10,slow=50")]).unwrap_err();
+    assert_eq!(error.0.len(), 1, "{error}");
+    for part in ["DATA_DURATION", "2 D", "at most 2 bars", "needs 5"] {
+        assert!(error.to_string().contains(part), "{part} in {error}");
+    }
+    resolve(&[("DATA_BAR_SIZE", "1 day"), ("DATA_DURATION", "1 Y")]).unwrap();
+}
+
+#[test]
+fn misspelt_names_are_warned_of_and_stop_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let env = dir.path().join(".env");
+    std::fs::write(&env, "RISK_STOP_LOSS=0.1\nSOMETHING_ELSE=1\nIBKR_PORT=4002\n").unwrap();
+    let mut layers = Layers::new();
+    layers.dot_env(&env).unwrap();
+    layers.environment([("IBKR_PROT".to_owned(), "1".to_owned()), ("LOG_DIR".to_owned(), "x".to_owned())]);
+    Settings::resolve(&layers).unwrap();
+    let warnings = layers.warnings().join("\n");
+    assert_eq!(layers.warnings().len(), 2, "{warnings}");
+    for part in [".env: RISK_STOP_LOSS ", "RISK_STOP_LOSS_PCT", "environment: IBKR_PROT ", "IBKR_PORT"] {
+        assert!(warnings.contains(part), "{part} in {warnings}");
+    }
+}
