@@ -148,7 +148,6 @@ async fn daemon(args: RunArgs, mut settings: Settings, state_dir: PathBuf) -> u8
         confirmed_live: args.confirm_live,
         once: args.once,
         seed: args.seed.or(args.simulator.then_some(SEED)),
-        fresh: args.fresh,
         progress,
         stop: stop.clone(),
     };
@@ -209,12 +208,15 @@ enum EmbedError {
     Lock(#[from] LockError),
     #[error(transparent)]
     Simulator(#[from] simulator::SimulatorError),
+    #[error(transparent)]
+    Ledger(#[from] runner::RunError),
 }
 
 impl EmbedError {
     fn code(&self) -> u8 {
         match self {
             Self::Lock(_) => exit::HUMAN,
+            Self::Ledger(error) => error.code(),
             Self::Simulator(error) => super::simulator::exit_code(error),
         }
     }
@@ -252,7 +254,13 @@ async fn embed(
         allow_short: settings.limits.allow_short,
         ..defaults
     };
-    Ok(Embedded { running: simulator::start(config).await?, _lock: lock })
+    let account = config.account.clone();
+    let running = simulator::start(config).await?;
+    if args.fresh {
+        // A new exchange knows nothing of the former ledger's orders: both begin anew, or neither.
+        runner::put_ledger_aside(state_dir, "simulator", &account)?;
+    }
+    Ok(Embedded { running, _lock: lock })
 }
 
 /// At the tape's end the daemon shuts down as on SIGTERM.

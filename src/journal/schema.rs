@@ -86,5 +86,6 @@ CREATE VIEW incidents AS
 SELECT seq, at, recorded_at, symbol, kind,
        CASE kind WHEN 'incident' THEN json_extract(body, '$.name') ELSE kind END AS name,
        CASE kind WHEN 'incident' THEN json_extract(body, '$.text') ELSE json_extract(body, '$.why') END AS text
-FROM facts WHERE kind IN ('incident', 'session.lost', 'lock.set', 'lock.cleared');
+FROM facts WHERE kind IN ('incident', 'session.lost', 'lock.set', 'lock.cleared')
+  AND coalesce(json_extract(body, '$.why'), '') <> 'shut down';
 ";

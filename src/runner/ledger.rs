@@ -1,5 +1,7 @@
 //! Opens the ledger that belongs to a session: its place, its journal, its book.
 
+use std::path::Path;
+
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use tracing::{info, warn};
@@ -61,9 +63,6 @@ pub(super) struct Opened {
 pub(super) fn open(config: &RunConfig, session: &Session, now: MarketTime) -> Result<Opened, RunError> {
     let (venue, account) = (session.venue().clone(), session.account().clone());
     let path = SqliteJournal::path(&config.state_dir, venue.as_str(), &account.0);
-    if config.fresh {
-        put_aside(&path)?;
-    }
     let mut journal = SqliteJournal::open(&path, &account.0)?;
     let mut book = Book::default();
     let mut records = 0_u64;
@@ -75,7 +74,7 @@ pub(super) fn open(config: &RunConfig, session: &Session, now: MarketTime) -> Re
         if mine.venue != venue || mine.account != account {
             return Err(RunError::Ledger(format!(
                 "the ledger {} is for {} and account {}, the session is with {} and account {account}: \
-                 choose another --state-dir, or begin anew with --fresh",
+                 choose another --state-dir, or move the ledger away",
                 path.display(),
                 named(&mine.venue),
                 mine.account,
@@ -114,8 +113,12 @@ fn unmanaged(book: &Book, planned: impl Fn(&Symbol) -> bool) -> Vec<(String, Sha
     unmanaged.map(|(id, position)| (named(id), position.quantity())).collect()
 }
 
-/// Moves a former journal away (it is never deleted).
-fn put_aside(path: &std::path::Path) -> Result<(), RunError> {
+/// Moves the journal of a ledger away, so that the next run begins a new one. It is never deleted.
+///
+/// # Errors
+/// A file that cannot be moved.
+pub fn put_aside(state_dir: &Path, venue: &str, account: &AccountId) -> Result<(), RunError> {
+    let path = SqliteJournal::path(state_dir, venue, &account.0);
     let stamp = clock::wall_now().utc().format("%Y%m%dT%H%M%S%3f").to_string();
     for suffix in ["", "-wal", "-shm"] {
         let mut from = path.as_os_str().to_owned();
@@ -126,10 +129,7 @@ fn put_aside(path: &std::path::Path) -> Result<(), RunError> {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => {
-                return Err(RunError::Ledger(format!(
-                    "cannot move {} aside: {error}",
-                    std::path::Path::new(&from).display()
-                )));
+                return Err(RunError::Ledger(format!("cannot move {} aside: {error}", Path::new(&from).display())));
             }
         }
     }

@@ -36,6 +36,7 @@ use crate::tws::{Gateway, Session, TwsConfig};
 use contracts::{Contracts, Unresolved};
 use desk_loop::{Command, DeskError, DeskLoop, Inputs};
 pub use exit::RunError;
+pub use ledger::put_aside as put_ledger_aside;
 use lock::ProcessLock;
 use scope::{Ended, Scope};
 pub use summary::Summary;
@@ -63,8 +64,6 @@ pub struct RunConfig {
     pub once: bool,
     /// Seed of the backoff's jitter and of the ledger's id; `None`: drawn.
     pub seed: Option<u64>,
-    /// Put an existing ledger of this venue and account aside and begin a new one.
-    pub fresh: bool,
     /// Where progress is published (for a simulator in lock-step).
     pub progress: watch::Sender<Progress>,
     /// Told to stop.

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use robo_trader::config::{Layers, Settings, Source as From};
 use robo_trader::domain::book::{Book, Record};
+use robo_trader::domain::broker::AccountId;
 use robo_trader::domain::progress::Progress;
 use robo_trader::journal::Journal;
 use robo_trader::journal::sqlite::SqliteJournal;
-use robo_trader::runner::{RunConfig, RunError, Summary, run};
+use robo_trader::runner::{RunConfig, RunError, Summary, put_ledger_aside, run};
 use robo_trader::simulator::{Running, SimulatorConfig, Source, Speed, start};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -68,13 +69,15 @@ impl Daemon {
         let progress = how.progress.unwrap_or_else(|| watch::channel(Progress::default()).0);
         let followed = progress.subscribe();
         let stop = CancellationToken::new();
+        if how.fresh {
+            put_ledger_aside(state_dir, "simulator", &AccountId("DU1234567".into())).unwrap();
+        }
         let config = RunConfig {
             settings,
             state_dir: state_dir.to_path_buf(),
             confirmed_live: false,
             once: how.once,
             seed: Some(7),
-            fresh: how.fresh,
             progress,
             stop: stop.clone(),
         };
