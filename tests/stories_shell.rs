@@ -3,7 +3,10 @@
 
 mod support;
 
-use support::{Daemon, Start, settings, synthetic};
+use std::net::SocketAddr;
+
+use robo_trader::simulator::{SimulatorConfig, Source, Speed, start};
+use support::{Daemon, Start, settings, synthetic, write_waves};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_is_one_however_the_host_is_spelled_and_the_second_daemon_writes_nothing() {
@@ -19,4 +22,30 @@ async fn an_account_is_one_however_the_host_is_spelled_and_the_second_daemon_wri
     assert!(error.to_string().contains("DU1234567"), "{error}");
     assert!(!other.path().join("simulator").exists(), "a journal was begun");
     daemon.stop().await.1.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_pass_names_every_symbol_without_bars_at_its_end() {
+    let (dir, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write_waves(data.path(), "AAPL", &[3], 100.0, 20.0);
+    write_waves(data.path(), "MSFT", &[4], 200.0, 20.0);
+    // The tape stands before its first bar: nobody has a history.
+    let running = start(SimulatorConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        source: Source::Replay { dir: data.path().to_path_buf() },
+        speed: Speed::Times(0.001),
+        symbols: vec!["AAPL".parse().unwrap(), "MSFT".parse().unwrap()],
+        message_rate: 0,
+        ..SimulatorConfig::default()
+    })
+    .await
+    .unwrap();
+    let pairs = [("SYMBOLS", "AAPL,MSFT"), ("CALENDAR", "XNYS"), ("DATA_BAR_SIZE", "1 min"), ("DATA_DURATION", "2 D")];
+    let once = Start { once: true, ..Start::default() };
+    let (_, result) = Daemon::start(settings(running.address, &pairs), dir.path(), once).ended().await;
+    let error = result.unwrap_err();
+    assert_eq!(error.code(), 1, "{error}");
+    for symbol in ["AAPL: ", "MSFT: "] {
+        assert!(error.to_string().contains(symbol), "{error}");
+    }
 }

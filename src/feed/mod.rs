@@ -59,6 +59,9 @@ pub enum FeedError {
     /// The live bars ended.
     #[error("live bars: {0}")]
     Live(#[from] StreamEnd),
+    /// History is empty, in a pass over nothing but history.
+    #[error("history is empty")]
+    NoBars,
     /// The stream is open and silent, though the market trades.
     #[error("no bars for {} s of an open market while others have them: subscribing anew", .age.as_secs())]
     Stalled {
@@ -145,6 +148,9 @@ impl Feed {
     /// No history, or the desk is gone.
     pub async fn once(mut self) -> Result<(), FeedError> {
         let bars = self.history().await?;
+        if bars.is_empty() {
+            return Err(FeedError::NoBars);
+        }
         self.catch_up(bars).await?;
         let now = *self.broker_time.borrow();
         self.time_passed(now).await
