@@ -1,5 +1,7 @@
 //! Exits: orders that reduce, one at a time, never beyond the position (rules 12 and 13).
 
+use rust_decimal::prelude::ToPrimitive;
+
 use super::plan::Mode;
 use super::{Desk, Trigger};
 use crate::domain::book::{Fact, OrderFact};
@@ -57,6 +59,10 @@ impl Desk {
             self.incident(Some(contract), "exit_without_price", "an exit waits: no price is known yet".to_owned());
             return;
         };
+        // An oversized exit goes in slices, one after the other (rule 13): never refused for its worth.
+        let worth = self.plan.limits.max_order_notional.0.checked_div(reference.0);
+        let most = worth.and_then(|shares| shares.trunc().to_i64()).unwrap_or(i64::MAX);
+        let reduce = Shares(reduce.0.min(most.max(1)));
         let kind = self.trading_kind(contract, side, reference);
         let ticket = kind.and_then(|kind| self.ticket(contract, Role::Exit, side, reduce, kind, 0));
         let Some(ticket) = ticket else { return };

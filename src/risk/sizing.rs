@@ -48,18 +48,19 @@ pub fn size(sizing: Sizing, value: Decimal, input: SizingInput) -> Result<Shares
     if input.price.0 <= Decimal::ZERO {
         return Err(Refusal::BadPrice { price: input.price });
     }
+    let per = |worth: Decimal, price: Decimal| worth.checked_div(price).unwrap_or(Decimal::ZERO);
     let unknown = |what: &str| Refusal::Unknown { what: what.to_owned() };
     let full = match sizing {
         Sizing::FixedShares(shares) => Decimal::from(shares.0),
-        Sizing::FixedNotional(notional) => notional.0 / input.price.0,
+        Sizing::FixedNotional(notional) => per(notional.0, input.price.0),
         Sizing::PercentOfEquity(fraction) => {
             let equity = input.equity.ok_or_else(|| unknown("equity"))?;
-            equity.0.max(Decimal::ZERO) * fraction / input.price.0
+            per(equity.0.max(Decimal::ZERO) * fraction, input.price.0)
         }
         Sizing::AtrRisk { risk, atrs } => {
             let equity = input.equity.ok_or_else(|| unknown("equity"))?;
             let atr = input.atr.filter(|atr| atr.0 > Decimal::ZERO).ok_or_else(|| unknown("average true range"))?;
-            equity.0.max(Decimal::ZERO) * risk / (atr.0 * atrs)
+            per(equity.0.max(Decimal::ZERO) * risk, atr.0 * atrs)
         }
     };
     Ok(Shares((full * value).trunc().to_i64().unwrap_or(0)))
@@ -96,5 +97,7 @@ mod tests {
         let risk = Sizing::AtrRisk { risk: Decimal::new(1, 2), atrs: Decimal::TWO };
         assert!(matches!(shares(risk, "1", Some(1), None), Err(Refusal::Unknown { .. })));
         assert!(matches!(shares(risk, "1", Some(1), Some("0")), Err(Refusal::Unknown { .. })));
+        // A quotient beyond all decimals is no size at all.
+        assert_eq!(shares(risk, "1", Some(100_000), Some("0.0000000000000000000000000001")), Ok(0));
     }
 }

@@ -266,3 +266,18 @@ fn the_longer_lock_wins() {
     let (_, lock) = story.desk.book().locks().next().unwrap();
     assert_eq!(lock.until, None);
 }
+
+#[test]
+fn an_oversized_exit_goes_in_slices_one_after_the_other() {
+    let mut story = Story::long(plan(|_| {}));
+    // The price has risen: what was worth 5,000 is worth 25,000 now, and one order may be 10,000.
+    assert_eq!(story.bar(250.0, Some(0.0)), ["cancel 2"]);
+    assert_eq!(story.status(2, BrokerStatus::Cancelled), ["SELL 40 MKT"]);
+    story.accepted(&[3]);
+    assert_eq!(story.fill(3, 40, 250.0), ["SELL 40 MKT"]);
+    story.accepted(&[4]);
+    assert_eq!(story.fill(4, 40, 250.0), ["SELL 20 MKT"]);
+    story.accepted(&[5]);
+    assert_eq!(story.fill(5, 20, 250.0), NOTHING);
+    assert_eq!(story.desk.book().held(AAPL), Shares::ZERO);
+}
