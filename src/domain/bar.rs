@@ -134,6 +134,9 @@ impl From<BarSize> for String {
     }
 }
 
+/// No share costs this much, USD: beyond it, money's arithmetic could overflow.
+const TOO_MUCH: f64 = 1e12;
+
 /// What a market did from `time` up to, not including, `end`.
 ///
 /// Prices are `f64` in USD as the API and files give them (strategies compute on them); whatever
@@ -160,8 +163,8 @@ pub struct Bar {
 /// Why a bar is refused.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum BarFault {
-    /// A price is not a finite positive number.
-    #[error("{field} is {value}, not a finite positive price")]
+    /// A price is not a positive number of a believable size.
+    #[error("{field} is {value}, not a price between 0 and 1e12 USD")]
     BadPrice {
         /// Which of open, high, low, close.
         field: &'static str,
@@ -206,7 +209,7 @@ impl Bar {
     /// The first fault found.
     pub fn check(&self, previous: Option<MarketTime>) -> Result<(), BarFault> {
         for (field, value) in [("open", self.open), ("high", self.high), ("low", self.low), ("close", self.close)] {
-            if !(value.is_finite() && value > 0.0) {
+            if !(value > 0.0 && value < TOO_MUCH) {
                 return Err(BarFault::BadPrice { field, value });
             }
         }
@@ -255,6 +258,8 @@ mod tests {
         assert!(matches!(Bar { low: 10.2, ..good }.check(None), Err(BarFault::Inconsistent { .. })));
         assert!(matches!(Bar { high: 10.2, ..good }.check(None), Err(BarFault::Inconsistent { .. })));
         assert!(matches!(Bar { close: f64::NAN, ..good }.check(None), Err(BarFault::BadPrice { field: "close", .. })));
+        let absurd = Bar { high: 1e25, ..good };
+        assert!(matches!(absurd.check(None), Err(BarFault::BadPrice { field: "high", .. })));
         assert!(matches!(Bar { open: 0.0, ..good }.check(None), Err(BarFault::BadPrice { field: "open", .. })));
         assert!(matches!(good.check(Some(good.time)), Err(BarFault::OutOfOrder { .. })));
         assert!(matches!(Bar { end: good.time, ..good }.check(None), Err(BarFault::Empty { .. })));
