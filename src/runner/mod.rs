@@ -7,6 +7,7 @@ mod fact_log;
 mod heartbeat;
 mod ledger;
 pub mod lock;
+mod notices;
 pub mod outbox;
 mod safety;
 mod scope;

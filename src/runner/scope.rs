@@ -1,6 +1,6 @@
 //! A session's scope: everything that lives and dies with one session.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +12,15 @@ use tracing::{debug, error, info, warn};
 
 use super::desk_loop::{Command, Trouble};
 use super::exit::RunError;
+use super::notices;
 use super::outbox::{self, Outbox};
 use super::view::DeskView;
 use crate::config::Settings;
 use crate::desk::{Event, Recovered};
 use crate::domain::{Contract, ContractId, MarketTime, Symbol};
-use crate::feed::{Feed, FeedConfig, FeedError, Pulse, Track};
+use crate::feed::{Feed, FeedConfig, FeedError, Track};
 use crate::robust_connection::{HealthPolicy, health};
-use crate::tws::{FarmKind, FarmState, Link, Notice, Notices, RequestError, SendError, Session};
+use crate::tws::{Notices, RequestError, SendError, Session};
 
 /// First wait before a feed that ended is started again; it doubles up to the second.
 const FEED_WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -76,7 +77,7 @@ pub enum Ended {
 }
 
 /// What the parts of a scope report.
-enum Report {
+pub(super) enum Report {
     Lost(String),
     Failed(RunError),
     Feed(Symbol, Result<(), FeedError>),
@@ -215,7 +216,7 @@ impl Scope<'_> {
         });
         let events = self.events.clone();
         let pulse = Arc::clone(&self.feed.pulse);
-        tasks.spawn(async move { listen(notices, events, &pulse).await });
+        tasks.spawn(async move { notices::listen(notices, events, &pulse).await });
         let (session, events) = (self.session.clone(), self.events.clone());
         tasks.spawn(async move { read_account(session, events).await });
     }
@@ -412,74 +413,6 @@ fn longer(waits: &mut BTreeMap<Symbol, (Duration, Instant)>, symbol: &Symbol) ->
     };
     waits.insert(symbol.clone(), (wait, now));
     wait
-}
-
-/// Turns the gateway's notices into events and log lines.
-async fn listen(mut notices: Notices, events: mpsc::Sender<Event>, pulse: &Pulse) -> Report {
-    let mut broken: BTreeSet<String> = BTreeSet::new();
-    while let Some(notice) = notices.next().await {
-        let event = match notice {
-            Notice::Link(Link::Down) => {
-                error!("TWS has lost its link to IBKR: no orders until it is back");
-                Some(Event::Link { up: false })
-            }
-            Notice::Link(Link::RestoredDataKept) => Some(Event::Link { up: true }),
-            Notice::Link(Link::RestoredDataLost) => {
-                // Subscriptions are gone: a new session subscribes and reconciles everything.
-                return Report::Lost("TWS's link is back, but its subscriptions were lost".into());
-            }
-            Notice::Farm(farm) => {
-                match farm.state {
-                    FarmState::Broken => {
-                        warn!(kind = ?farm.kind, farm = %farm.name, "data farm is down");
-                        broken.insert(farm.name);
-                    }
-                    state => {
-                        info!(kind = ?farm.kind, farm = %farm.name, ?state, "data farm");
-                        let back = state == FarmState::Ok && broken.remove(&farm.name);
-                        if back && farm.kind != FarmKind::Definitions {
-                            pulse.farm_back();
-                        }
-                    }
-                }
-                None
-            }
-            Notice::PortReset { text } => {
-                error!("the gateway's port was reset: {text}");
-                None
-            }
-            Notice::TooFast { text } => {
-                warn!("the gateway says that we send too fast: {text}");
-                None
-            }
-            Notice::ReadOnly { text } => {
-                let why = format!("the gateway's API is read-only ({text}): clear \"Read-Only API\" in its settings");
-                return Report::Failed(RunError::Mode(why));
-            }
-            Notice::Unreadable { text } => {
-                warn!("a message of the gateway cannot be read: {text}");
-                None
-            }
-            Notice::Other { code, text, informational } => {
-                if informational {
-                    info!(code, "gateway: {text}")
-                } else {
-                    warn!(code, "gateway: {text}")
-                }
-                None
-            }
-            Notice::Lagged => {
-                warn!("notices were lost on the way: reconciling");
-                Some(Event::Fenced)
-            }
-        };
-        if let Some(event) = event
-            && events.send(event).await.is_err()
-        {
-            break;
-        }
-    }
-    Report::Lost("the gateway closed the connection".into())
 }
 
 /// Reads the account's money now and then.
