@@ -31,7 +31,7 @@ use crate::domain::book::Counts;
 use crate::domain::progress::Progress;
 use crate::domain::{Contract, HistoryRequest, Symbol};
 use crate::feed::{FeedConfig, Kind, Pulse, Track};
-use crate::robust_connection::{BackoffPolicy, BreakerPolicy, ConnectionState, HealthPolicy, Policy, RobustConnection};
+use crate::robust_connection::{BackoffPolicy, BreakerPolicy, HealthPolicy, Policy, RobustConnection};
 use crate::tws::{Gateway, Session, TwsConfig};
 
 use contracts::{Contracts, Unresolved};
@@ -381,6 +381,3 @@ fn feed_config(settings: &Settings) -> FeedConfig {
     let else_poll = (settings.feed == FeedKind::Auto).then_some(settings.poll_interval);
     FeedConfig { kind, request, calendar: settings.calendar, else_poll, pulse: Pulse::new(settings.symbols.len()) }
 }
-
-/// What the connection is doing, for the log and for status.
-pub type Connection = watch::Receiver<ConnectionState>;
