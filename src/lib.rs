@@ -15,6 +15,7 @@ pub mod bar_files;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod feed;
 pub mod journal;
 pub mod robust_connection;

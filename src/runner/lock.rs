@@ -104,30 +104,7 @@ fn is_own(address: IpAddr) -> bool {
 /// different state directories meet there. `host` as [`host_name`] gives it.
 pub fn account_lock_path(host: &str, port: u16, account: &str) -> PathBuf {
     let safe: String = host.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    runtime_directory().join(format!("{safe}-{port}-{account}.lock"))
-}
-
-/// The user's runtime directory, or a directory of the user's own among the temporary ones: a
-/// second user could not write into the first one's.
-fn runtime_directory() -> PathBuf {
-    match std::env::var_os("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty()) {
-        Some(directory) => PathBuf::from(directory).join("robo-trader"),
-        None => std::env::temp_dir().join(format!("robo-trader-{}", user())),
-    }
-}
-
-/// The user's number where the system tells it, else the user's name.
-fn user() -> String {
-    #[cfg(target_os = "linux")]
-    {
-        use std::os::unix::fs::MetadataExt;
-        if let Ok(process) = std::fs::metadata("/proc/self") {
-            return process.uid().to_string();
-        }
-    }
-    let name = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    let name = name.unwrap_or_else(|| "user".to_owned());
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+    crate::control::runtime_directory().join(format!("{safe}-{port}-{account}.lock"))
 }
 
 #[cfg(test)]
@@ -153,11 +130,5 @@ mod tests {
         assert_eq!(host_name("192.0.2.7").await, "192.0.2.7");
         assert_eq!(host_name("::ffff:192.0.2.7").await, "192.0.2.7");
         assert_eq!(host_name("No-Such-Host.invalid").await, "no-such-host.invalid");
-    }
-
-    #[test]
-    fn a_directory_among_the_temporary_ones_is_the_users_own() {
-        let user = user();
-        assert!(!user.is_empty() && user.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{user}");
     }
 }

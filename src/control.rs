@@ -1,0 +1,239 @@
+//! The control socket: an operator's line in, one line back. A Unix socket that only its user can
+//! open, so that no port listens and no token is needed.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+/// The longest line either side accepts, bytes.
+const LONGEST_LINE: u64 = 4 << 20;
+/// How long a caller may take to say its line.
+const SPEAK_WITHIN: Duration = Duration::from_secs(10);
+/// Callers served at once; the next one waits.
+const CALLERS: usize = 16;
+/// The longest path that a socket can be bound to (`sun_path` less its final NUL, on Linux; macOS
+/// has four bytes less and says so itself).
+const LONGEST_PATH: usize = 107;
+
+/// What keeps a control socket from being used.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The path is too long for a socket.
+    #[error("{path} is too long for a socket ({length} bytes, at most {LONGEST_PATH}): choose a shorter directory")]
+    TooLong {
+        /// Which path.
+        path: PathBuf,
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// It cannot be bound.
+    #[error("cannot listen on {path}: {source}; check the directory's permissions")]
+    Listen {
+        /// Which path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Nobody listens.
+    #[error("nothing answers at {path} ({source}): is it running, with this directory or port?")]
+    Nobody {
+        /// Which path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The connection failed before an answer came.
+    #[error("no answer from {path}: {source}; look into its log")]
+    Lost {
+        /// Which path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The answer did not come in time.
+    #[error("no answer from {path} within {} s; it may still act: look into its log before asking again", .within.as_secs())]
+    Late {
+        /// Which path.
+        path: PathBuf,
+        /// The bound.
+        within: Duration,
+    },
+}
+
+/// A line that somebody said, and the way back to them.
+#[derive(Debug)]
+pub struct Asked {
+    /// The line, without its end.
+    pub line: String,
+    /// Takes the one line of the answer.
+    pub answer: oneshot::Sender<String>,
+}
+
+/// Binds the socket, for its user alone. A file left behind by a process that ended is replaced;
+/// the caller holds a lock by which it knows that no other process serves it.
+///
+/// # Errors
+/// The path is too long or cannot be used.
+pub fn bind(path: &Path) -> Result<UnixListener, ControlError> {
+    let length = path.as_os_str().len();
+    if length > LONGEST_PATH {
+        return Err(ControlError::TooLong { path: path.to_path_buf(), length });
+    }
+    let listen = |source| ControlError::Listen { path: path.to_path_buf(), source };
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).map_err(listen)?;
+    }
+    match std::fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(listen(error)),
+    }
+    let listener = UnixListener::bind(path).map_err(listen)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(listen)?;
+    Ok(listener)
+}
+
+/// Passes lines on to `asked` and answers back, until told to stop.
+pub async fn serve(listener: UnixListener, asked: mpsc::Sender<Asked>, stop: CancellationToken) {
+    let mut callers = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some(ended) = callers.join_next() => {
+                if let Err(error) = ended {
+                    error!(%error, "a control caller's task failed");
+                }
+            }
+            accepted = listener.accept(), if callers.len() < CALLERS => match accepted {
+                Ok((stream, _)) => {
+                    let asked = asked.clone();
+                    callers.spawn(async move {
+                        if let Err(error) = answer(stream, asked).await {
+                            debug!(%error, "a control caller left early");
+                        }
+                    });
+                }
+                Err(error) => {
+                    warn!(%error, "could not accept a control caller");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+        }
+    }
+    callers.shutdown().await;
+}
+
+async fn answer(mut stream: UnixStream, asked: mpsc::Sender<Asked>) -> io::Result<()> {
+    let (reader, mut writer) = stream.split();
+    let mut line = String::new();
+    let mut reader = BufReader::new(reader.take(LONGEST_LINE));
+    timeout(SPEAK_WITHIN, reader.read_line(&mut line)).await??;
+    let (answer, answered) = oneshot::channel();
+    if asked.send(Asked { line: line.trim_end().to_owned(), answer }).await.is_err() {
+        return Err(io::ErrorKind::BrokenPipe.into());
+    }
+    let text = answered.await.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+    writer.write_all(text.replace('\n', " ").as_bytes()).await?;
+    writer.write_all(b"\n").await?;
+    writer.shutdown().await
+}
+
+/// Says one line and waits for the answer.
+///
+/// # Errors
+/// Nobody listens, or no answer came.
+pub async fn ask(path: &Path, line: &str, within: Duration) -> Result<String, ControlError> {
+    let lost = |source| ControlError::Lost { path: path.to_path_buf(), source };
+    let talk = async {
+        let nobody = |source| ControlError::Nobody { path: path.to_path_buf(), source };
+        let mut stream = UnixStream::connect(path).await.map_err(nobody)?;
+        stream.write_all(format!("{}\n", line.replace('\n', " ")).as_bytes()).await.map_err(lost)?;
+        let mut text = String::new();
+        let mut reader = BufReader::new(stream.take(LONGEST_LINE));
+        if reader.read_line(&mut text).await.map_err(lost)? == 0 {
+            return Err(lost(io::ErrorKind::UnexpectedEof.into()));
+        }
+        Ok(text.trim_end().to_owned())
+    };
+    let late = || ControlError::Late { path: path.to_path_buf(), within };
+    timeout(within, talk).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// The user's runtime directory, or a directory of the user's own among the temporary ones: a
+/// second user could not write into the first one's.
+pub fn runtime_directory() -> PathBuf {
+    match std::env::var_os("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty()) {
+        Some(directory) => PathBuf::from(directory).join("robo-trader"),
+        None => std::env::temp_dir().join(format!("robo-trader-{}", user())),
+    }
+}
+
+/// The user's number where the system tells it, else the user's name.
+fn user() -> String {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if let Ok(process) = std::fs::metadata("/proc/self") {
+            return process.uid().to_string();
+        }
+    }
+    let name = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let name = name.unwrap_or_else(|| "user".to_owned());
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_among_the_temporary_ones_is_the_users_own() {
+        let user = user();
+        assert!(!user.is_empty() && user.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{user}");
+    }
+
+    #[tokio::test]
+    async fn a_line_is_answered_with_a_line_and_a_stale_file_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.sock");
+        let nobody = ask(&path, "status", Duration::from_secs(5)).await.unwrap_err();
+        assert!(matches!(nobody, ControlError::Nobody { .. }), "{nobody}");
+        std::fs::write(&path, "left behind").unwrap();
+        let listener = bind(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let (asked, mut lines) = mpsc::channel(1);
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(serve(listener, asked, stop.clone()));
+        tasks.spawn(async move {
+            while let Some(Asked { line, answer }) = lines.recv().await {
+                answer.send(format!("heard\n{line}")).unwrap();
+            }
+        });
+        for word in ["halt", "resume \"now\""] {
+            assert_eq!(ask(&path, word, Duration::from_secs(5)).await.unwrap(), format!("heard {word}"));
+        }
+        stop.cancel();
+        tasks.join_all().await;
+    }
+
+    #[test]
+    fn a_path_that_no_socket_can_have_is_named() {
+        let path = PathBuf::from("/").join("x".repeat(200));
+        let error = bind(&path).unwrap_err().to_string();
+        assert!(error.contains("201 bytes"), "{error}");
+    }
+}
