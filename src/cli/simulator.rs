@@ -10,6 +10,7 @@ use tracing::info;
 use crate::domain::broker::AccountId;
 use crate::domain::{Symbol, Usd};
 use crate::runner::exit;
+use crate::simulator::faults::Scenario;
 use crate::simulator::{SimulatorConfig, SimulatorError, Source, Speed, Summary, start};
 
 /// Serves the TWS API over TCP, with a market and an exchange behind it, until Ctrl-C.
@@ -68,6 +69,10 @@ pub struct SimulatorArgs {
     #[arg(long, value_name = "FILE")]
     pub summary_json: Option<PathBuf>,
 
+    /// Play the faults of this file: what goes wrong, and when (docs/faults.md).
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+
     /// Messages a second that one client may send (TWS: 50; 0: any number).
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub message_rate: u32,
@@ -88,12 +93,14 @@ fn parse_cash(text: &str) -> Result<Usd, String> {
 }
 
 impl SimulatorArgs {
-    fn config(&self) -> SimulatorConfig {
+    fn config(&self) -> Result<SimulatorConfig, SimulatorError> {
         let source = match &self.data {
             Some(dir) => Source::Replay { dir: dir.clone() },
             None => Source::Synthetic { always_open: !self.exchange_hours },
         };
-        SimulatorConfig {
+        let scenario = self.scenario.as_deref().map(Scenario::read).transpose()?.unwrap_or_default();
+        Ok(SimulatorConfig {
+            scenario,
             listen: SocketAddr::new(self.host, self.port),
             account: self.account.clone(),
             cash: self.cash,
@@ -106,7 +113,7 @@ impl SimulatorArgs {
             message_rate: self.message_rate,
             exit_at_end: self.exit_at_end,
             ..SimulatorConfig::default()
-        }
+        })
     }
 }
 
@@ -148,13 +155,17 @@ impl Problem {
 pub(super) fn exit_code(error: &SimulatorError) -> u8 {
     match error {
         SimulatorError::MaxSpeedAlone
+        | SimulatorError::Scenario(_)
         | SimulatorError::BarFiles(_)
         | SimulatorError::NoBars { .. }
         | SimulatorError::Market(_)
         | SimulatorError::OtherAccount { .. }
         | SimulatorError::OtherMarket { .. } => exit::USAGE,
         SimulatorError::State { .. } => exit::JOURNAL,
-        SimulatorError::Listen { .. } | SimulatorError::Save { .. } | SimulatorError::Task(_) => exit::RESTART,
+        SimulatorError::Listen { .. }
+        | SimulatorError::Save { .. }
+        | SimulatorError::Ended
+        | SimulatorError::Task(_) => exit::RESTART,
     }
 }
 
@@ -162,7 +173,7 @@ async fn serve(args: &SimulatorArgs) -> Result<Summary, Problem> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Problem::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Problem::Signals)?;
-    let running = start(args.config()).await?;
+    let running = start(args.config()?).await?;
     println!("simulator listening on {}", running.address);
     tokio::select! {
         _ = interrupt.recv() => info!("interrupted"),
@@ -201,7 +212,7 @@ mod tests {
             "--host 127.0.0.1 --port 7497 --seed 7 --account DU1234567 --cash 50000 --data d --speed 60 --symbols aapl,NVDA \
              --state-dir s --fresh --exit-at-end --summary-json f --message-rate 0",
         );
-        let config = args.unwrap().config();
+        let config = args.unwrap().config().unwrap();
         assert_eq!(config.source, Source::Replay { dir: "d".into() });
         assert_eq!(config.speed, Speed::Times(60.0));
         assert_eq!(config.symbols.iter().map(Symbol::as_str).collect::<Vec<_>>(), ["AAPL", "NVDA"]);

@@ -1,7 +1,7 @@
 //! An account's money and holdings, by average cost.
 //!
-//! Ledger invariant: cash + market value = starting cash + realized + unrealized - commissions, to
-//! the last digit.
+//! Ledger invariant: cash + market value = starting cash + adjustments + realized + unrealized -
+//! commissions, to the last digit.
 
 #![deny(clippy::float_arithmetic)]
 
@@ -35,6 +35,9 @@ pub(super) struct Account {
     cash: Usd,
     realized: Usd,
     commissions: Usd,
+    /// Cash that came or went beside trades.
+    #[serde(default)]
+    adjusted: Usd,
     positions: BTreeMap<ContractId, Position>,
 }
 
@@ -60,6 +63,8 @@ pub struct Holding {
 pub struct AccountView {
     /// What it was opened with.
     pub starting_cash: Usd,
+    /// Cash that came or went beside trades: dividends, interest, fees.
+    pub adjusted: Usd,
     /// Cash; below zero on credit.
     pub cash: Usd,
     /// What it holds; flat contracts are not listed.
@@ -93,6 +98,29 @@ impl Account {
 
     pub(super) fn position(&self, contract: ContractId) -> Shares {
         self.positions.get(&contract).map_or(Shares::ZERO, |held| held.quantity)
+    }
+
+    pub(super) fn start(&self) -> Usd {
+        self.start
+    }
+
+    /// Cash comes or goes beside trades.
+    pub(super) fn adjust(&mut self, amount: Usd) {
+        self.cash += amount;
+        self.adjusted += amount;
+    }
+
+    /// A position becomes `new` shares for each `old`, for the same cost; what is left of a share
+    /// is dropped.
+    pub(super) fn split(&mut self, contract: ContractId, new: u32, old: u32) {
+        let Some(held) = self.positions.get_mut(&contract) else { return };
+        let scaled = i128::from(held.quantity.0) * i128::from(new) / i128::from(old.max(1));
+        held.quantity = Shares(i64::try_from(scaled).unwrap_or(held.quantity.0));
+        if held.quantity.is_zero() {
+            // Nothing is left of it: what it cost is lost.
+            self.realized -= held.cost;
+            self.positions.remove(&contract);
+        }
     }
 
     /// Books a trade of `quantity` (positive) shares. Returns the profit it realized, fees
@@ -146,6 +174,7 @@ impl Account {
         let available_funds = equity - initial_margin;
         AccountView {
             starting_cash: self.start,
+            adjusted: self.adjusted,
             cash: self.cash,
             realized: self.realized,
             unrealized: positions.values().map(|holding| holding.unrealized).sum(),

@@ -62,6 +62,7 @@ use crate::domain::broker::AccountId;
 use crate::domain::{ContractId, MarketTime, Price, PriceRule, Usd};
 
 mod account;
+mod amending;
 mod commission;
 mod config;
 mod placing;
@@ -75,6 +76,7 @@ mod trading;
 pub mod types;
 
 pub use account::{AccountView, Holding};
+pub use amending::closing_side;
 pub use commission::{CommissionPlan, UnknownPlan};
 pub use config::{ChildRule, Config, MarginPlan};
 pub use types::{CancelRefusal, Event, Fill, NewOrder, Order, OrderKey, Refusal, Status};
@@ -92,6 +94,12 @@ pub struct Exchange {
     fills: Vec<Fill>,
     last_perm_id: i64,
     ambiguous: u64,
+    /// What moved accounts beside their fills.
+    #[serde(default)]
+    amendments: Vec<amending::Amendment>,
+    /// Whether new sell orders are held back.
+    #[serde(default)]
+    holds_sells: bool,
 }
 
 /// Permanent ids begin above this, so that they cannot be taken for order ids.
@@ -108,6 +116,8 @@ impl Exchange {
             fills: Vec::new(),
             last_perm_id: FIRST_PERM_ID,
             ambiguous: 0,
+            amendments: Vec::new(),
+            holds_sells: false,
         }
     }
 

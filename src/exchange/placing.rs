@@ -60,6 +60,7 @@ impl Exchange {
             value: Usd::ZERO,
             placed: quantity,
             tied: order.parent_id.is_some(),
+            held: self.holds_sells && order.side == crate::domain::Side::Sell,
             order: Order {
                 order,
                 perm_id: self.last_perm_id,

@@ -61,6 +61,9 @@ pub(super) struct Slot {
     pub(super) placed: Shares,
     /// Whether it works for its parent's fills only.
     pub(super) tied: bool,
+    /// Whether it is held back, and so does not trade.
+    #[serde(default)]
+    pub(super) held: bool,
 }
 
 impl Slot {

@@ -13,6 +13,7 @@ use crate::domain::broker::AccountId;
 use crate::domain::progress::Progress;
 use crate::domain::{BarSize, Shares, Symbol, Usd};
 use crate::exchange::ChildRule;
+use crate::simulator::faults::{Scenario, ScenarioError};
 use crate::simulator::market::MarketError;
 
 /// Where prices come from.
@@ -102,6 +103,8 @@ pub struct SimulatorConfig {
     pub slice: Option<Shares>,
     /// Whether stocks can be borrowed to sell short.
     pub allow_short: bool,
+    /// What goes wrong, and when.
+    pub scenario: Scenario,
 }
 
 impl Default for SimulatorConfig {
@@ -123,6 +126,7 @@ impl Default for SimulatorConfig {
             children: ChildRule::ProRata,
             slice: None,
             allow_short: true,
+            scenario: Scenario::default(),
         }
     }
 }
@@ -193,6 +197,12 @@ pub enum SimulatorError {
         /// Why.
         source: std::io::Error,
     },
+    /// The scenario will not do.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// Nobody is there to be told anything.
+    #[error("the simulator has ended: it cannot be told anything")]
+    Ended,
     /// A task ended by a panic.
     #[error("a task of the simulator failed: {0}")]
     Task(String),

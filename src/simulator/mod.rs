@@ -12,8 +12,11 @@
 
 mod bar_words;
 mod config;
+mod door;
 mod engine;
+pub mod faults;
 pub mod market;
+mod outbox;
 mod prices;
 mod rate;
 mod requests;

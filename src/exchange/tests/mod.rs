@@ -151,7 +151,8 @@ fn tell(events: &[Event]) -> String {
 fn check_ledger(exchange: &Exchange) {
     let view = exchange.account(&account_id()).unwrap();
     let value: Usd = view.positions.values().map(|held| held.market_value).sum();
-    let (left, right) = (view.cash + value, view.starting_cash + view.realized + view.unrealized - view.commissions);
+    let (left, right) =
+        (view.cash + value, view.starting_cash + view.adjusted + view.realized + view.unrealized - view.commissions);
     assert_eq!(left.0.normalize(), right.0.normalize());
     assert_eq!(view.equity, left);
 }

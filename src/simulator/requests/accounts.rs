@@ -325,7 +325,7 @@ fn account_profit(req_id: i32, view: &AccountView) -> PnL {
     let amount = |amount: Usd| Some(amount.to_f64());
     PnL {
         req_id: Some(req_id),
-        daily_pn_l: amount(view.equity - view.starting_cash),
+        daily_pn_l: amount(view.equity - view.starting_cash - view.adjusted),
         unrealized_pn_l: amount(view.unrealized),
         realized_pn_l: amount(view.realized),
     }
