@@ -1,10 +1,12 @@
 //! `robo-trader simulator`: a TWS server without TWS.
 
+pub mod tell;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use tracing::info;
 
 use crate::domain::broker::AccountId;
@@ -15,7 +17,12 @@ use crate::simulator::{SimulatorConfig, SimulatorError, Source, Speed, Summary, 
 
 /// Serves the TWS API over TCP, with a market and an exchange behind it, until Ctrl-C.
 #[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct SimulatorArgs {
+    /// To a simulator that runs already, instead of serving.
+    #[command(subcommand)]
+    pub command: Option<SimulatorCommand>,
+
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1")]
     pub host: IpAddr,
@@ -76,6 +83,13 @@ pub struct SimulatorArgs {
     /// Messages a second that one client may send (TWS: 50; 0: any number).
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub message_rate: u32,
+}
+
+/// What is said to a simulator that runs.
+#[derive(Debug, Clone, Subcommand)]
+pub enum SimulatorCommand {
+    /// Tell a running simulator a fault, or ask it: help lists what can be said.
+    Tell(tell::TellArgs),
 }
 
 fn parse_account(text: &str) -> Result<AccountId, String> {
@@ -174,12 +188,14 @@ async fn serve(args: &SimulatorArgs) -> Result<Summary, Problem> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Problem::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Problem::Signals)?;
     let running = start(args.config()?).await?;
+    let ear = tell::Ear::listen(&running).await;
     println!("simulator listening on {}", running.address);
     tokio::select! {
         _ = interrupt.recv() => info!("interrupted"),
         _ = terminate.recv() => info!("asked to terminate"),
         () = running.ended() => {}
     }
+    ear.close().await;
     let summary = running.stop().await?;
     if let Some(path) = &args.summary_json {
         let failed = |source| Problem::Summary { path: path.clone(), source };

@@ -1,34 +1,17 @@
 //! What happens to an account from outside the market: fills by force, corrections, cash, splits.
 //!
-//! The account's ledger invariant holds through all of it; corrections replay the account's whole
-//! history, so that every later trade is booked as if the right figures had been there at once.
+//! The account's ledger invariant holds through all of it.
 
 #![deny(clippy::float_arithmetic)]
 
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
 
-use super::account::Account;
 use super::{Event, Exchange, Fill, OrderKey, Scene, Status};
 use crate::domain::broker::{AccountId, ExecutionId};
 use crate::domain::{ContractId, MarketTime, Price, Shares, Side, Usd};
 
 /// Digits after the point of an average fill price.
 const AVERAGE_DIGITS: u32 = 8;
-
-/// What moved an account beside its fills, and after how many of them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Amendment {
-    account: AccountId,
-    after_fills: usize,
-    what: Change,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-enum Change {
-    Cash(Usd),
-    Split { contract: ContractId, new: u32, old: u32 },
-}
 
 impl Exchange {
     /// A live order fills now: at `price`, or the latest one; at most `most` shares of it. Nothing
@@ -90,19 +73,16 @@ impl Exchange {
 
     /// Cash comes into an account, or leaves it.
     pub fn move_cash(&mut self, account: &AccountId, amount: Usd) {
-        self.amend(account, Change::Cash(amount));
+        if let Some(owner) = self.accounts.get_mut(account) {
+            owner.adjust(amount);
+        }
     }
 
     /// Positions become `new` shares for each `old`; what they cost stays.
     pub fn split(&mut self, account: &AccountId, contract: ContractId, new: u32, old: u32) {
-        self.amend(account, Change::Split { contract, new, old });
-    }
-
-    fn amend(&mut self, account: &AccountId, what: Change) {
-        let Some(owner) = self.accounts.get_mut(account) else { return };
-        what.apply(owner);
-        let after_fills = self.fills.len();
-        self.amendments.push(Amendment { account: account.clone(), after_fills, what });
+        if let Some(owner) = self.accounts.get_mut(account) {
+            owner.split(contract, new, old);
+        }
     }
 
     /// The latest fill (of a contract) was really of another price or quantity. Returns the
@@ -120,12 +100,15 @@ impl Exchange {
             return None;
         }
         let fill = &mut self.fills[index];
+        let was = (fill.price, fill.quantity);
         fill.id = next_suffix(&fill.id);
         fill.price = price.unwrap_or(fill.price);
         fill.quantity = quantity;
-        let (key, account) = (fill.key, fill.account.clone());
+        if let Some(owner) = self.accounts.get_mut(&fill.account) {
+            owner.correct((fill.contract, fill.side), was, (fill.price, fill.quantity));
+        }
+        let key = fill.key;
         self.retell(key);
-        self.rebuild(&account);
         self.fills.get(index).cloned()
     }
 
@@ -153,38 +136,9 @@ impl Exchange {
         slot.placed = slot.placed.max(filled);
     }
 
-    /// Books an account's whole history anew.
-    fn rebuild(&mut self, account: &AccountId) {
-        let Some(known) = self.accounts.get(account) else { return };
-        let mut fresh = Account::new(known.start());
-        let amendments: Vec<Amendment> = self.amendments.iter().filter(|a| a.account == *account).cloned().collect();
-        let mut due = amendments.into_iter().peekable();
-        for (index, fill) in self.fills.iter_mut().enumerate() {
-            while let Some(amendment) = due.next_if(|amendment| amendment.after_fills <= index) {
-                amendment.what.apply(&mut fresh);
-            }
-            if fill.account == *account {
-                fill.realized = fresh.trade(fill.contract, fill.side, fill.quantity, fill.price, fill.commission);
-            }
-        }
-        for amendment in due {
-            amendment.what.apply(&mut fresh);
-        }
-        self.accounts.insert(account.clone(), fresh);
-    }
-
     /// The position of an account in a contract.
     pub fn position(&self, account: &AccountId, contract: ContractId) -> Shares {
         self.accounts.get(account).map_or(Shares::ZERO, |owner| owner.position(contract))
-    }
-}
-
-impl Change {
-    fn apply(&self, account: &mut Account) {
-        match *self {
-            Self::Cash(amount) => account.adjust(amount),
-            Self::Split { contract, new, old } => account.split(contract, new, old),
-        }
     }
 }
 

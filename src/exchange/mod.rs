@@ -94,9 +94,6 @@ pub struct Exchange {
     fills: Vec<Fill>,
     last_perm_id: i64,
     ambiguous: u64,
-    /// What moved accounts beside their fills.
-    #[serde(default)]
-    amendments: Vec<amending::Amendment>,
     /// Whether new sell orders are held back.
     #[serde(default)]
     holds_sells: bool,
@@ -116,7 +113,6 @@ impl Exchange {
             fills: Vec::new(),
             last_perm_id: FIRST_PERM_ID,
             ambiguous: 0,
-            amendments: Vec::new(),
             holds_sells: false,
         }
     }
