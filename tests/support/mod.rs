@@ -1,6 +1,7 @@
 //! What whole-daemon stories are made of: a daemon, a simulator, data, and a proxy that cuts.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "shared by several test binaries")]
 
+pub mod faults;
 pub mod proxy;
 
 use std::net::SocketAddr;
