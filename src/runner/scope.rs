@@ -134,6 +134,9 @@ impl Scope<'_> {
             }
             Err(error) => return lost(error.to_string()),
         }
+        // From the first read on: what TWS says while its link to IBKR is down proves nothing.
+        let (events, pulse) = (self.events.clone(), Arc::clone(&self.feed.pulse));
+        tasks.spawn(async move { notices::listen(notices, events, &pulse).await });
         if let Err(ended) = self.reconcile("a new session").await {
             return ended;
         }
@@ -142,7 +145,7 @@ impl Scope<'_> {
             return lost(error.to_string());
         }
         held();
-        self.spawn_watchers(notices, broker_time, tasks);
+        self.spawn_watchers(broker_time, tasks);
         let histories = Arc::new(Semaphore::new(self.settings.max_concurrent));
         for contract in &self.contracts {
             self.spawn_feed(contract, Duration::ZERO, &time, &histories, tasks);
@@ -170,6 +173,10 @@ impl Scope<'_> {
                 why: format!("reading the broker's state: {error}"),
                 was_ready: false,
             })?;
+            // A notice that came before the answers is decided before them: commands overtake events.
+            if self.barrier().await.is_err() {
+                return Err(desk_gone());
+            }
             let recovered = Box::new(Recovered { client_id: self.session.client_id(), snapshot, disturbed: false });
             let (done, answer) = oneshot::channel();
             let asked = self.commands.send(Command::Recover { recovered, done }).await;
@@ -184,7 +191,7 @@ impl Scope<'_> {
         Err(Ended::Lost { why: format!("{READS} reads of the broker's state do not agree"), was_ready: false })
     }
 
-    fn spawn_watchers(&self, notices: Notices, broker_time: watch::Sender<MarketTime>, tasks: &mut JoinSet<Report>) {
+    fn spawn_watchers(&self, broker_time: watch::Sender<MarketTime>, tasks: &mut JoinSet<Report>) {
         let policy = HealthPolicy {
             interval: self.settings.connection.probe_interval,
             deadline: self.settings.connection.probe_deadline,
@@ -214,9 +221,6 @@ impl Scope<'_> {
             let lost = health::lost(&policy, probe).await;
             Report::Lost(format!("{} probes missed in a row, the last: {}", lost.misses, lost.last))
         });
-        let events = self.events.clone();
-        let pulse = Arc::clone(&self.feed.pulse);
-        tasks.spawn(async move { notices::listen(notices, events, &pulse).await });
         let (session, events) = (self.session.clone(), self.events.clone());
         tasks.spawn(async move { read_account(session, events).await });
     }
