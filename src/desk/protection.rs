@@ -30,7 +30,11 @@ impl Desk {
         if self.failed_stops.contains(&contract) {
             return;
         }
-        self.resize_legs(contract, held);
+        // Where a leg has filled in part, the broker shrinks its sibling by itself: our own number
+        // could arrive after the next such fill, and be too large.
+        if trigger != Trigger::LegFill {
+            self.resize_legs(contract, held);
+        }
         let unprotected = !self.book.live_in(contract).any(|order| order.ticket.role == Role::Stop);
         let wants_stop = self.plan_of(contract).is_some_and(|plan| plan.stop != StopPolicy::None);
         if unprotected && wants_stop && !self.place_stop(contract, held) && trigger == Trigger::FreshBar {
@@ -88,7 +92,9 @@ impl Desk {
             return false;
         };
         let mut ticket = ticket;
-        ticket.oca_group = Some(ticket.order_ref.to_string());
+        // Beside a leg that rests, only within its group: two of which one can trade.
+        let resting = self.book.live_in(contract).find_map(|order| order.ticket.oca_group.clone());
+        ticket.oca_group = Some(resting.unwrap_or_else(|| ticket.order_ref.to_string()));
         let exposure = self.exposure(contract);
         if let Ok(order) = review(Proposal { ticket, reference: last, price: None }, &self.plan.limits, &exposure) {
             self.send(order, last);

@@ -2,6 +2,7 @@
 
 mod properties;
 mod recovering;
+mod storms;
 mod trading;
 
 use std::collections::BTreeMap;
