@@ -129,8 +129,6 @@ enum Trigger {
     Time,
     /// An order or fill of the symbol moved.
     Order,
-    /// A protective order filled in part.
-    LegFill,
     /// A session became Ready.
     Ready,
 }

@@ -196,11 +196,10 @@ impl Desk {
             let done = OrderFact::Changed { intent, event, perm_id: None, note: String::new() };
             self.record(Some(contract), Fact::Order(done));
         }
-        let protective = role.is_some_and(Role::is_protective);
-        if protective {
+        if role.is_some_and(Role::is_protective) {
             self.disarm(contract, Disarm::Protected);
         }
-        self.drive(contract, if protective && !filled { Trigger::LegFill } else { Trigger::Order });
+        self.drive(contract, Trigger::Order);
     }
 
     pub(super) fn commission(&mut self, commission: Commission) {

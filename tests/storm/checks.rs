@@ -41,7 +41,6 @@ pub fn after_event(world: &mut World, decided: &Decided) -> Held {
             Action::Amend(_) | Action::Cancel { .. } => {}
         }
     }
-    note_legs(world, decided);
     entries(world, decided)
 }
 
@@ -157,17 +156,17 @@ fn within_limits(world: &World, ticket: &Ticket, reference: Price) -> Held {
 
 /// After every step: what the broker saw was lawful, and nothing that works or is on its way could
 /// take a position beyond zero.
-pub fn after_step(world: &mut World) -> Held {
+pub fn after_step(world: &World) -> Held {
     if let Some(wrong) = world.broker.wrong.first() {
         return Err(wrong.clone());
     }
-    for contract in world.contracts.clone() {
+    for contract in &world.contracts {
         reducing(world, contract.id).map_err(|why| format!("{}: {why}", contract.symbol))?;
     }
     Ok(())
 }
 
-fn reducing(world: &mut World, contract: ContractId) -> Held {
+fn reducing(world: &World, contract: ContractId) -> Held {
     let broker = &world.broker;
     let held = broker.held(contract);
     // By OCA group, of which only one can trade: the largest that could.
@@ -211,47 +210,13 @@ fn reducing(world: &mut World, contract: ContractId) -> Held {
     let against = if held >= 0 { Side::Sell } else { Side::Buy };
     let total: i64 = groups.iter().filter(|((side, _), _)| *side == against).map(|(_, most)| most).sum();
     let wrong: i64 = groups.iter().filter(|((side, _), _)| *side != against).map(|(_, most)| most).sum();
-    // IBKR changes an order's size by an absolute number: one that is on its way while the other leg
-    // of its OCA group fills in part is too large by as much, until the fill is heard and answered.
-    let (excess, closed) = ((total - held.abs()).max(wrong), closed_by_legs(world, contract));
-    let moving = on_its_way.iter().any(|action| leg_of(action) == Some(contract));
-    if excess <= 0 && !moving {
-        world.closed.insert(contract, closed);
-    } else if excess > 0 && excess > closed - world.closed.get(&contract).copied().unwrap_or(0) {
+    if total > held.abs() || wrong > 0 {
         return Err(format!(
             "orders that could reduce {} (and {wrong} the other way) on {held} shares: {groups:?}",
             total
         ));
     }
     Ok(())
-}
-
-/// The contract whose protective leg an action places or changes.
-fn leg_of(action: &Action) -> Option<ContractId> {
-    match action {
-        Action::Submit(order) | Action::Amend(order) => {
-            order.ticket().role.is_protective().then(|| order.ticket().contract)
-        }
-        Action::Cancel { .. } => None,
-    }
-}
-
-/// Legs that are placed or changed now are so by what the desk knows of their fills.
-fn note_legs(world: &mut World, decided: &Decided) {
-    for contract in decided.actions.iter().filter_map(leg_of) {
-        let known = world.book().map_or(0, |book| {
-            let legs = book.orders().filter(|o| o.ticket.contract == contract && o.ticket.role.is_protective());
-            legs.map(|order| order.filled.0).sum()
-        });
-        let closed = world.closed.entry(contract).or_insert(known);
-        *closed = known.min(*closed);
-    }
-}
-
-/// Shares that the legs of a contract have closed so far.
-fn closed_by_legs(world: &World, contract: ContractId) -> i64 {
-    let legs = world.broker.orders.iter().filter(|order| order.ticket.contract == contract);
-    legs.filter(|order| order.ticket.role.is_protective()).map(|order| order.filled).sum()
 }
 
 pub fn describe(action: &Action) -> String {

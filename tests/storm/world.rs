@@ -144,8 +144,6 @@ pub struct World {
     pub old_positions: Option<(u8, BTreeMap<ContractId, BrokerPosition>)>,
     pub incomplete: bool,
     pub entered: Vec<Entered>,
-    /// Shares closed by protective legs when nothing on its way was too large.
-    pub closed: BTreeMap<ContractId, i64>,
     pub said: Option<Vec<String>>,
     pub stats: Stats,
 }
@@ -169,7 +167,6 @@ impl World {
             old_positions: None,
             incomplete: false,
             entered: Vec::new(),
-            closed: BTreeMap::new(),
             said: tells.then(Vec::new),
             stats: Stats::default(),
         };

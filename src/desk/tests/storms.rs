@@ -57,34 +57,38 @@ fn an_entry_is_cancelled_when_the_leg_that_would_transmit_it_never_left() {
 }
 
 #[test]
-fn a_stop_that_is_put_back_beside_a_resting_leg_joins_its_group() {
+fn a_stop_is_put_back_only_when_the_leg_that_rests_is_gone() {
     let mut story = Story::new(two_legs());
     story.bar(50.0, Some(1.0));
     story.accepted(&[1]);
     refused(&mut story, 2);
     story.accepted(&[3]);
     story.fill(1, 100, 50.0);
-    assert_eq!(story.bar(50.0, None), ["SELL 100 STP 47.5"]);
-    assert_eq!(story.order(4).ticket.oca_group, story.order(3).ticket.oca_group);
+    assert_eq!(story.bar(50.0, None), ["cancel 3"]);
+    // It fills in part before the cancel reaches it: the stop is for what is left.
+    assert_eq!(story.fill(3, 30, 52.0), NOTHING);
+    assert_eq!(story.status(3, BrokerStatus::Cancelled), ["SELL 70 STP 47.5"]);
 }
 
 #[test]
-fn a_leg_that_filled_in_part_leaves_its_sibling_to_the_broker() {
-    let mut story = Story::new(two_legs());
-    story.bar(50.0, Some(1.0));
-    story.accepted(&[1, 2, 3]);
-    story.fill(1, 100, 50.0);
-    assert_eq!(story.fill(3, 40, 52.0), NOTHING, "the broker shrinks the stop by itself");
+fn a_pair_is_the_brokers_to_size_and_one_that_stays_wrong_is_broken_for_the_stop_alone() {
+    let long = || {
+        let mut story = Story::new(two_legs());
+        story.bar(50.0, Some(1.0));
+        story.accepted(&[1, 2, 3]);
+        story.fill(1, 100, 50.0);
+        assert_eq!(story.fill(3, 40, 52.0), NOTHING, "the broker shrinks the stop by itself");
+        story
+    };
+    let mut story = long();
     let mut shrunk = story.at_broker(2, BrokerStatus::PreSubmitted);
     shrunk.quantity = Shares(60);
     assert_eq!(story.tell(Event::Order(OrderUpdate::Open(shrunk))), NOTHING);
-    // Where it does not, its stop is put right with the next look.
-    let mut story = Story::new(two_legs());
-    story.bar(50.0, Some(1.0));
-    story.accepted(&[1, 2, 3]);
-    story.fill(1, 100, 50.0);
-    story.fill(3, 40, 52.0);
-    assert_eq!(story.tell(Event::Time(story.now())), ["amend 2: SELL 60 STP 47.5"]);
+    assert_eq!(story.tell(Event::Time(story.now())), NOTHING);
+    // Another broker does not.
+    let mut story = long();
+    assert_eq!(story.tell(Event::Time(story.now())), ["cancel 3"]);
+    assert_eq!(story.status(3, BrokerStatus::Cancelled), ["amend 2: SELL 60 STP 47.5"]);
 }
 
 #[test]
