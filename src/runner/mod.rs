@@ -302,8 +302,13 @@ impl Runner {
             Ended::Done => "shut down".to_owned(),
             Ended::Failed(error) => error.to_string(),
         };
+        // What the session's parts have said is decided before its end is: a notice that the link is
+        // down, taken after it, would hold back the next session for ever.
+        let (done, decided) = oneshot::channel();
+        let drained = desk.barriers.send(done).await.is_ok() && decided.await.is_ok();
         let (done, answer) = oneshot::channel();
-        if desk.commands.send(Command::Detach { why, done }).await.is_err() || answer.await.is_err() {
+        let told = drained && desk.commands.send(Command::Detach { why, done }).await.is_ok();
+        if !told || answer.await.is_err() {
             warn!("the desk loop has ended before its session");
         }
     }

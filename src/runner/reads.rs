@@ -23,6 +23,8 @@ pub(super) struct Reads {
     pub(super) session: Session,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) events: mpsc::Sender<Event>,
+    /// Asks the desk to answer once it has decided on everything sent to it before.
+    pub(super) barriers: mpsc::Sender<oneshot::Sender<()>>,
     pub(super) view: watch::Receiver<Arc<DeskView>>,
     /// Time between two reads that have to agree.
     pub(super) settle: Duration,
@@ -49,6 +51,11 @@ impl Reads {
                 why: format!("reading the broker's state: {error}"),
                 was_ready: false,
             })?;
+            // A notice that came before the answers is decided before them: commands overtake events.
+            let (done, passed) = oneshot::channel();
+            if self.barriers.send(done).await.is_err() || passed.await.is_err() {
+                return Err(desk_gone());
+            }
             let (done, answer) = oneshot::channel();
             let asked = self.commands.send(Command::Recover { recovered: self.read(snapshot, since), done }).await;
             match (asked, answer.await) {

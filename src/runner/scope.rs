@@ -139,6 +139,9 @@ impl Scope<'_> {
             }
             Err(error) => return lost(error.to_string()),
         }
+        // From the first read on: what TWS says while its link to IBKR is down proves nothing.
+        let (events, pulse, layers) = (self.events.clone(), Arc::clone(&self.feed.pulse), self.layers.clone());
+        tasks.spawn(async move { notices::listen(notices, events, &pulse, &layers).await });
         if let Err(ended) = self.reads().reconcile("a new session").await {
             return ended;
         }
@@ -150,7 +153,7 @@ impl Scope<'_> {
         for layer in [Layer::Socket, Layer::Api, Layer::Link] {
             self.layers.up(layer);
         }
-        self.spawn_watchers(notices, broker_time, tasks);
+        self.spawn_watchers(broker_time, tasks);
         let histories = Arc::new(Semaphore::new(self.settings.max_concurrent));
         for contract in &self.contracts {
             self.spawn_feed(contract, Duration::ZERO, &time, &histories, tasks);
@@ -163,6 +166,7 @@ impl Scope<'_> {
             session: self.session.clone(),
             commands: self.commands.clone(),
             events: self.events.clone(),
+            barriers: self.barriers.clone(),
             view: self.view.clone(),
             settle: self.settings.settle_time,
             interval: self.settings.reconcile_interval,
@@ -170,17 +174,13 @@ impl Scope<'_> {
         }
     }
 
-    fn spawn_watchers(&self, notices: Notices, broker_time: watch::Sender<MarketTime>, tasks: &mut JoinSet<Report>) {
+    fn spawn_watchers(&self, broker_time: watch::Sender<MarketTime>, tasks: &mut JoinSet<Report>) {
         let policy = HealthPolicy {
             interval: self.settings.connection.probe_interval,
             deadline: self.settings.connection.probe_deadline,
             misses: self.settings.connection.probe_misses,
         };
         tasks.spawn(probe(policy, self.session.clone(), self.events.clone(), broker_time, self.layers.clone()));
-        let events = self.events.clone();
-        let pulse = Arc::clone(&self.feed.pulse);
-        let layers = self.layers.clone();
-        tasks.spawn(async move { notices::listen(notices, events, &pulse, &layers).await });
         if !self.once {
             tasks.spawn(self.reads().compare());
             tasks.spawn(self.reads().follow_holdings());

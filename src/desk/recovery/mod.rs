@@ -115,6 +115,11 @@ impl Desk {
             let seen = snapshot.open_orders.iter().map(|order| order.order_id).filter(|id| *id < ORDER_IDS_BELOW);
             let highest = seen.map(|id| id + 1).max().unwrap_or(0);
             self.become_ready(recovered.client_id, snapshot.next_order_id.max(highest));
+            for order in &snapshot.open_orders {
+                if let Some(intent) = self.intent_of(order) {
+                    self.repair_terms(intent, order);
+                }
+            }
         } else {
             self.pending_read = (!recovered.disturbed).then(|| snapshot.clone());
         }

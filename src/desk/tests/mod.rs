@@ -5,6 +5,7 @@ mod guarding;
 mod operating;
 mod properties;
 mod recovering;
+mod storms;
 mod trading;
 
 use std::collections::BTreeMap;

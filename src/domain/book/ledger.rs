@@ -177,16 +177,16 @@ impl Book {
     }
 
     /// Somebody else's order traded: their shares, their cash. What a stated baseline already
-    /// contains is only remembered.
+    /// contains (it is older, or was told before it) is only remembered.
     pub(super) fn foreign_execution(&mut self, execution: &Execution) {
         if !self.foreign_executions.insert(execution.id.0.clone()) {
             return;
         }
         let change = execution.side.signed(execution.quantity);
-        if self.foreign_since.get(&execution.contract).is_none_or(|since| execution.at > *since) {
+        if self.foreign_since.get(&execution.contract).is_none_or(|since| execution.at >= *since) {
             *self.foreign.entry(execution.contract).or_default() += change;
         }
-        if self.started_with.is_some() && execution.at > self.funded_at {
+        if self.started_with.is_some() && execution.at >= self.funded_at {
             self.foreign_cash -= execution.price * change;
         }
     }
