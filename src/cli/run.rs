@@ -241,6 +241,7 @@ async fn embed(
         state_dir: Some(kept),
         fresh: args.fresh,
         message_rate: 0,
+        pacing: false,
         progress: Some(progress),
         decision_size: Some(settings.bar_size),
         allow_short: settings.limits.allow_short,

@@ -154,7 +154,10 @@ pub(super) fn exit_code(error: &SimulatorError) -> u8 {
         | SimulatorError::OtherAccount { .. }
         | SimulatorError::OtherMarket { .. } => exit::USAGE,
         SimulatorError::State { .. } => exit::JOURNAL,
-        SimulatorError::Listen { .. } | SimulatorError::Save { .. } | SimulatorError::Task(_) => exit::RESTART,
+        SimulatorError::Listen { .. }
+        | SimulatorError::Save { .. }
+        | SimulatorError::Act(_)
+        | SimulatorError::Task(_) => exit::RESTART,
     }
 }
 

@@ -10,10 +10,12 @@
 //!
 //! State outlives connections: orders fill and executions accumulate while no client is there.
 
+mod archive;
 mod bar_words;
 mod config;
 mod engine;
 pub mod market;
+mod pacing;
 mod prices;
 mod rate;
 mod requests;
@@ -25,5 +27,6 @@ mod wire;
 mod words;
 
 pub use config::{BadSpeed, SimulatorConfig, SimulatorError, Source, Speed};
+pub use engine::acts::Act;
 pub use running::{Running, start};
 pub use summary::{HoldingSummary, Summary};

@@ -4,14 +4,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::config::{SimulatorConfig, SimulatorError, Source, Speed};
+use super::engine::acts::{Act, Asked};
 use super::engine::{Engine, Parts};
 use super::market::{Market, Series, SyntheticConfig};
+use super::sessions::Input;
 use super::state::{self, Keeper, Kept};
 use super::summary::Summary;
 use super::{sessions, words};
@@ -65,6 +67,7 @@ pub async fn start(config: SimulatorConfig) -> Result<Running, SimulatorError> {
     let engine = Engine::new(Parts { config, market, calendar, start, kept, keeper, finished });
     let mut tasks = JoinSet::new();
     let (serve, run) = (stop.clone(), stop.clone());
+    let acts = inbox.clone();
     tasks.spawn(async move {
         sessions::serve(listener, inbox, message_rate, serve).await;
         Ok(None)
@@ -76,7 +79,7 @@ pub async fn start(config: SimulatorConfig) -> Result<Running, SimulatorError> {
         drop(guard);
         summary.map(Some)
     });
-    Ok(Running { address, exchange_id, tape_finished, stop, tasks })
+    Ok(Running { address, exchange_id, tape_finished, acts, stop, tasks })
 }
 
 /// The market, its clock moved to where it was when the state was kept.
@@ -115,6 +118,7 @@ pub struct Running {
     /// The exchange's own id, kept across restarts.
     pub exchange_id: String,
     tape_finished: watch::Receiver<bool>,
+    acts: mpsc::Sender<Input>,
     stop: CancellationToken,
     tasks: JoinSet<Result<Option<Summary>, SimulatorError>>,
 }
@@ -130,6 +134,17 @@ impl Running {
     pub fn ended(&self) -> impl Future<Output = ()> + use<> {
         let stop = self.stop.clone();
         async move { stop.cancelled().await }
+    }
+
+    /// Makes something happen that no client asks for; it has happened when this returns.
+    ///
+    /// # Errors
+    /// What kept it from happening.
+    pub async fn act(&self, act: Act) -> Result<(), SimulatorError> {
+        let (answer, answered) = oneshot::channel();
+        let ended = || SimulatorError::Task("the engine has ended".to_owned());
+        self.acts.send(Input::Act(Asked { act, answer })).await.map_err(|_| ended())?;
+        answered.await.map_err(|_| ended())?.map_err(SimulatorError::Act)
     }
 
     /// Closes all connections, keeps the state, and says how the account stands.

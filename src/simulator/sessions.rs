@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::engine::acts::Asked;
 use super::rate::{Breach, Rate};
 use super::wire::frame::{Deframer, Frame, FrameError};
 use super::wire::hello::{self, Hello, HelloError};
@@ -65,6 +66,8 @@ pub enum Input {
         /// Who.
         connection: ConnectionId,
     },
+    /// Something is to happen that no connection asks for.
+    Act(Asked),
 }
 
 /// The sending end of a connection.

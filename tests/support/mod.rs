@@ -127,6 +127,7 @@ pub async fn synthetic(state_dir: Option<&Path>, port: u16) -> Running {
         state_dir: state_dir.map(Path::to_path_buf),
         speed: Speed::Times(100.0),
         message_rate: 0,
+        pacing: false,
         ..SimulatorConfig::default()
     })
     .await
@@ -162,6 +163,7 @@ pub async fn replayed_by(
         state_dir: Some(state_dir.join("exchange")),
         fresh,
         message_rate: 0,
+        pacing: false,
         progress: Some(followed),
         decision_size: Some(probe.bar_size),
         allow_short: probe.limits.allow_short,
