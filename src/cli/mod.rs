@@ -62,8 +62,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The separate simulator, with the console's log.
+/// The separate simulator, with the console's log; or a word to one that runs.
 fn serve(args: simulator::SimulatorArgs) -> ExitCode {
+    if let Some(simulator::SimulatorCommand::Tell(args)) = &args.command {
+        return simulator::tell::main(args);
+    }
     if let Err(error) = logging::console("info") {
         complain(&error);
         return ExitCode::from(crate::runner::exit::USAGE);
