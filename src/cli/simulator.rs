@@ -178,6 +178,7 @@ pub(super) fn exit_code(error: &SimulatorError) -> u8 {
         SimulatorError::State { .. } => exit::JOURNAL,
         SimulatorError::Listen { .. }
         | SimulatorError::Save { .. }
+        | SimulatorError::Act(_)
         | SimulatorError::Ended
         | SimulatorError::Task(_) => exit::RESTART,
     }

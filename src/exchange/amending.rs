@@ -71,20 +71,6 @@ impl Exchange {
         scene.events
     }
 
-    /// Cash comes into an account, or leaves it.
-    pub fn move_cash(&mut self, account: &AccountId, amount: Usd) {
-        if let Some(owner) = self.accounts.get_mut(account) {
-            owner.adjust(amount);
-        }
-    }
-
-    /// Positions become `new` shares for each `old`; what they cost stays.
-    pub fn split(&mut self, account: &AccountId, contract: ContractId, new: u32, old: u32) {
-        if let Some(owner) = self.accounts.get_mut(account) {
-            owner.split(contract, new, old);
-        }
-    }
-
     /// The latest fill (of a contract) was really of another price or quantity. Returns the
     /// corrected fill, with the next suffix of its id; `None` where there is none, or the quantity
     /// is not above zero.

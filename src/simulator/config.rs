@@ -103,6 +103,15 @@ pub struct SimulatorConfig {
     pub slice: Option<Shares>,
     /// Whether stocks can be borrowed to sell short.
     pub allow_short: bool,
+    /// Symbols whose shares must be located before they are sold short (404).
+    pub hard_to_borrow: Vec<Symbol>,
+    /// The client that hears of every client's orders and fills; unset: none.
+    pub master_client: Option<i32>,
+    /// Whether IBKR's limits on requests are enforced: market data lines (101), historical pacing
+    /// (162) and real-time bars (420). The limit on messages is `message_rate`.
+    pub pacing: bool,
+    /// Whether new clients are entitled to live market data; otherwise it is delayed.
+    pub live_data: bool,
     /// What goes wrong, and when.
     pub scenario: Scenario,
 }
@@ -126,6 +135,10 @@ impl Default for SimulatorConfig {
             children: ChildRule::ProRata,
             slice: None,
             allow_short: true,
+            hard_to_borrow: Vec::new(),
+            master_client: None,
+            pacing: true,
+            live_data: true,
             scenario: Scenario::default(),
         }
     }
@@ -197,6 +210,9 @@ pub enum SimulatorError {
         /// Why.
         source: std::io::Error,
     },
+    /// What was to happen cannot.
+    #[error("it cannot happen: {0}")]
+    Act(String),
     /// The scenario will not do.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),

@@ -11,10 +11,12 @@ use tracing::{info, warn};
 
 use super::config::{SimulatorConfig, SimulatorError, Source, Speed};
 use super::door::{Door, Gate};
+use super::engine::acts::{Act, Asked};
 use super::engine::{Engine, Parts};
 use super::faults::control::Told;
 use super::faults::{Faults, Rule, RuleStatus, Scenario};
 use super::market::{Market, Series, SyntheticConfig};
+use super::sessions::Input;
 use super::state::{self, Keeper, Kept};
 use super::summary::Summary;
 use super::{sessions, words};
@@ -76,6 +78,7 @@ pub async fn start(config: SimulatorConfig) -> Result<Running, SimulatorError> {
     let engine = Engine::new(Parts { config, market, calendar, start, kept, keeper, finished, faults });
     let mut tasks = JoinSet::new();
     let (serve, run) = (stop.clone(), stop.clone());
+    let acts = inbox.clone();
     tasks.spawn(async move {
         sessions::serve(Door::new(listener, address), inbox, message_rate, at_door, serve).await;
         Ok(None)
@@ -87,7 +90,7 @@ pub async fn start(config: SimulatorConfig) -> Result<Running, SimulatorError> {
         drop(guard);
         summary.map(Some)
     });
-    Ok(Running { address, exchange_id, tape_finished, tell, gate, door, stop, tasks })
+    Ok(Running { address, exchange_id, tape_finished, acts, tell, gate, door, stop, tasks })
 }
 
 /// The market, its clock moved to where it was when the state was kept.
@@ -126,6 +129,7 @@ pub struct Running {
     /// The exchange's own id, kept across restarts.
     pub exchange_id: String,
     tape_finished: watch::Receiver<bool>,
+    acts: mpsc::Sender<Input>,
     tell: mpsc::Sender<Told>,
     /// What is to stand at the port, and what does.
     gate: watch::Receiver<Gate>,
@@ -145,6 +149,17 @@ impl Running {
     pub fn ended(&self) -> impl Future<Output = ()> + use<> {
         let stop = self.stop.clone();
         async move { stop.cancelled().await }
+    }
+
+    /// Makes something happen that no client asks for; it has happened when this returns.
+    ///
+    /// # Errors
+    /// What kept it from happening.
+    pub async fn act(&self, act: Act) -> Result<(), SimulatorError> {
+        let (answer, answered) = oneshot::channel();
+        let ended = || SimulatorError::Task("the engine has ended".to_owned());
+        self.acts.send(Input::Act(Asked { act, answer })).await.map_err(|_| ended())?;
+        answered.await.map_err(|_| ended())?.map_err(SimulatorError::Act)
     }
 
     /// Puts a rule into force (a fault alone: at once); what is due at once has happened when this

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::door::{Door, Gate};
+use super::engine::acts::Asked;
 pub use super::outbox::{Outbox, Undelivered};
 use super::rate::{Breach, Rate};
 use super::wire::frame::{Deframer, Frame, FrameError};
@@ -60,6 +61,8 @@ pub enum Input {
         /// Who.
         connection: ConnectionId,
     },
+    /// Something is to happen that no connection asks for.
+    Act(Asked),
 }
 
 /// Accepts connections until told to stop; returns when the last one has ended.

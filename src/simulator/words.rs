@@ -24,6 +24,16 @@ pub fn date_time_zone(at: MarketTime) -> String {
     format!("{} {ZONE_NAME}", local(at).format("%Y%m%d %H:%M:%S"))
 }
 
+/// `2026-11-23 10:00:00 US/Eastern`, as messages for people write it.
+pub fn dashed_date_time(at: MarketTime) -> String {
+    format!("{} {ZONE_NAME}", local(at).format("%Y-%m-%d %H:%M:%S"))
+}
+
+/// `20261123-10:00:00`, wall clock of [`ZONE`].
+pub fn joined_date_time(at: MarketTime) -> String {
+    local(at).format("%Y%m%d-%H:%M:%S").to_string()
+}
+
 /// `20261123`.
 pub fn date(date: NaiveDate) -> String {
     date.format("%Y%m%d").to_string()
@@ -61,6 +71,15 @@ fn zone(name: &str) -> Option<Tz> {
         "PST" | "PDT" => Some(chrono_tz::US::Pacific),
         "Z" | "GMT" => Some(Tz::UTC),
         other => other.parse().ok(),
+    }
+}
+
+/// Reads a time as filters write it: a bare date is its first second, everything else as
+/// [`parse_date_time`] says.
+pub fn parse_since(text: &str) -> Option<MarketTime> {
+    match NaiveDate::parse_from_str(text.trim(), "%Y%m%d") {
+        Ok(day) => Some(midnight(day)),
+        Err(_) => parse_date_time(text),
     }
 }
 
@@ -108,6 +127,8 @@ mod tests {
             assert_eq!(parse_date_time(bad), None, "{bad}");
         }
         assert_eq!(parse_date_time("2026112é 10:00"), None);
+        assert_eq!(parse_since("20261123").map(date_time_zone).as_deref(), Some("20261123 00:00:00 US/Eastern"));
+        assert_eq!(parse_since("20261123 10:00:00"), Some(ten));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use prost::Message;
 use tracing::{info, warn};
 
+use super::recent::Wishes;
 use super::streams::{BarStream, RealTimeBars, TickStream};
 use crate::domain::ContractId;
 use crate::simulator::faults::fault::Overflow;
@@ -79,6 +80,8 @@ pub struct Client {
     pub real_time: BTreeMap<i32, RealTimeBars>,
     /// Ticks, by request id.
     pub ticks: BTreeMap<i32, TickStream>,
+    /// What else it asked for.
+    pub wishes: Wishes,
 }
 
 /// All connections, and the frames that wait for the end of the engine's turn.
@@ -111,6 +114,7 @@ impl Clients {
             bars: BTreeMap::new(),
             real_time: BTreeMap::new(),
             ticks: BTreeMap::new(),
+            wishes: Wishes::default(),
         };
         self.table.insert(connection, client);
         self.queue(connection, None, reply);

@@ -348,10 +348,13 @@ impl Engine {
                     let events = self.exchange.end_of_session(contract, at);
                     self.deliver(events);
                 }
+                self.exchange.end_of_day();
+                self.forget_old_orders(at);
                 self.driver.hold(Vec::new());
             }
             Action::Open { contract, at, price } => {
                 self.driver.in_bar.insert(contract);
+                self.wake_sleeping(contract);
                 if !self.is_halted(contract) {
                     let events = self.exchange.open(contract, at, price, self.is_regular(at));
                     self.deliver(events);

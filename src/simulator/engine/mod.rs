@@ -3,11 +3,14 @@
 //! It takes turns: one input of a connection, or one piece of the tape; then it keeps what has
 //! changed and lets the frames of the turn go. Nothing else touches its state, so nothing locks.
 
+pub mod acts;
 pub mod clients;
 mod driver;
+mod hours;
 mod lockstep;
 mod orders;
 mod publish;
+mod recent;
 mod rules;
 pub mod streams;
 
@@ -34,7 +37,7 @@ use super::wire::ids::answer;
 use super::wire::{hello, session};
 use crate::calendar::Calendar;
 use crate::domain::{ContractId, MarketTime, Symbol};
-use crate::exchange::Exchange;
+use crate::exchange::{Borrow, Exchange};
 use crate::simulator::market::{Listing, Market};
 
 /// Inputs taken in one turn at most, so that a busy client cannot stop the market.
@@ -63,6 +66,7 @@ pub struct Engine {
     pub(super) dirty: bool,
     /// Whether fills have moved balances since they were last published.
     pub(super) balances_moved: bool,
+    pub(super) recent: recent::Recent,
     /// What goes wrong on demand.
     pub(super) faults: Faults,
     /// Messages of clients served so far.
@@ -97,7 +101,7 @@ impl Engine {
     pub fn new(parts: Parts) -> Self {
         let Parts { config, market, calendar, start, kept, keeper, finished, faults } = parts;
         let mut driver = Driver::new(config.speed, config.progress.clone(), start);
-        driver.counts = Counts::of(&kept.exchange);
+        driver.counts = Counts::of(&kept.exchange, kept.executions);
         let mut engine = Self {
             began: market.clock(),
             now: start,
@@ -110,6 +114,7 @@ impl Engine {
             polled: BTreeMap::new(),
             dirty: true,
             balances_moved: false,
+            recent: recent::Recent::default(),
             faults,
             served: 0,
             config,
@@ -211,6 +216,7 @@ impl Engine {
                 self.clients.leave(connection);
                 self.fault_left(connection);
             }
+            Input::Act(asked) => self.act(asked),
         }
     }
 
@@ -237,6 +243,7 @@ impl Engine {
             symbols: self.listed.values().collect(),
             next_ids: &self.next_ids,
             exchange: &self.exchange,
+            executions: self.driver.counts.executions(),
         };
         self.keeper.keep(&kept, Instant::now()).await
     }
@@ -264,6 +271,8 @@ impl Engine {
         let contract = listing.contract.id;
         if self.listed.insert(contract, symbol.clone()).is_none() {
             self.exchange.list(contract, listing.contract.price_rule.clone());
+            let hard = self.config.hard_to_borrow.contains(symbol);
+            self.exchange.set_borrow(contract, if hard { Borrow::Locate } else { Borrow::Easy });
         }
         Some(listing)
     }
@@ -275,8 +284,7 @@ impl Engine {
 
     /// Held contracts and those of working orders need a tape, whoever is connected.
     fn activate_what_is_held(&mut self) {
-        let mut contracts: Vec<ContractId> =
-            self.exchange.orders().filter(|order| order.status.is_live()).map(|order| order.order.contract).collect();
+        let mut contracts: Vec<ContractId> = self.exchange.live_orders().map(|order| order.order.contract).collect();
         if let Some(view) = self.exchange.account(&self.config.account) {
             contracts.extend(view.positions.keys().copied());
         }

@@ -5,8 +5,8 @@ use tracing::{info, warn};
 use super::book::Fired;
 use super::fault::Fault;
 use super::rule::Rule;
-use crate::domain::{ContractId, OrderKind, Price, Shares, Side, TimeInForce};
-use crate::exchange::{Fill, NewOrder, OrderKey, closing_side};
+use crate::domain::{ContractId, OrderKind, Price, Shares, Side};
+use crate::exchange::{Fill, NewOrder, OrderKey, Tif, closing_side};
 use crate::simulator::engine::Engine;
 
 impl Engine {
@@ -33,16 +33,17 @@ impl Engine {
             Fault::Liquidate { quantity } => self.liquidate(rule, *quantity),
             Fault::Cash { amount } => {
                 let account = self.own_account();
-                self.exchange.move_cash(&account, *amount);
+                match self.exchange.adjust_cash(&account, *amount, "a fault") {
+                    Ok(events) => self.deliver(events),
+                    Err(refusal) => warn!(%refusal, "fault: the cash could not move"),
+                }
                 self.balances_moved = true;
-                self.dirty = true;
             }
             Fault::StockSplit { new, old } => {
                 let Some(contract) = self.contract_meant(rule) else { return };
-                let account = self.own_account();
-                self.exchange.split(&account, contract, *new, *old);
+                let events = self.exchange.split(contract, self.now, *new, *old);
+                self.deliver(events);
                 self.balances_moved = true;
-                self.dirty = true;
                 self.publish_positions(&[contract]);
             }
             Fault::RepeatExecutions {} => self.repeat_executions(fired),
@@ -136,8 +137,10 @@ impl Engine {
             contract,
             side,
             quantity,
-            kind,
-            tif: TimeInForce::Gtc,
+            kind: kind.into(),
+            tif: Tif::Gtc,
+            good_after: None,
+            algo: None,
             outside_rth: true,
             oca_group: String::new(),
             parent_id: None,

@@ -9,9 +9,9 @@ use super::book::Faults;
 use super::fault::{Damage, Fault, SkewOf};
 use crate::domain::{MarketTime, Symbol};
 use crate::simulator::wire::accounts::{PortfolioValue, Position};
+use crate::simulator::wire::executions::{CommissionAndFeesReport, ExecutionDetails};
 use crate::simulator::wire::frame::PROTOBUF_OFFSET;
 use crate::simulator::wire::ids::answer;
-use crate::simulator::wire::orders::{CommissionAndFeesReport, ExecutionDetails};
 use crate::simulator::wire::session::{CurrentTime, CurrentTimeInMillis};
 use crate::simulator::words;
 
