@@ -2,7 +2,7 @@
 
 use super::plan::Mode;
 use super::{AfterClose, Desk, StopPolicy, Trigger};
-use crate::domain::book::{Disarm, Fact, OrderFact, RefusedFact, TargetFact};
+use crate::domain::book::{Disarm, Fact, OrderFact, OrderRecord, RefusedFact, TargetFact};
 use crate::domain::order::{OrderEvent, OrderState, Role};
 use crate::domain::ticket::Ticket;
 use crate::domain::{ContractId, OrderKind, Price, Shares, Side};
@@ -12,15 +12,35 @@ impl Desk {
     /// Cancels an entry that is no longer wanted. Whether the symbol has to wait for an entry's
     /// end before anything else.
     pub(super) fn cancel_unwanted_entry(&mut self, contract: ContractId, desired: Shares) -> bool {
-        let entry = self.book.live_in(contract).find(|order| order.ticket.role == Role::Entry);
-        let Some((intent, side, state)) = entry.map(|o| (o.ticket.order_ref.intent, o.ticket.side, o.state)) else {
+        let Some(entry) = self.book.live_in(contract).find(|order| order.ticket.role == Role::Entry) else {
             return false;
         };
+        let (intent, side, state) = (entry.ticket.order_ref.intent, entry.ticket.side, entry.state);
         let wanted = Side::of_change(desired - self.book.held(contract)) == Some(side);
-        if (!wanted || self.stopping) && state != OrderState::Cancelling {
-            self.cancel(intent, if self.stopping { "the daemon is stopping" } else { "its target has changed" });
+        let why = if self.stopping {
+            Some("the daemon is stopping")
+        } else if !wanted {
+            Some("its target has changed")
+        } else if self.is_headless(entry) {
+            Some("the protective order that would transmit it does not work")
+        } else {
+            None
+        };
+        if let Some(why) = why.filter(|_| state != OrderState::Cancelling) {
+            self.cancel(intent, why);
         }
         true
+    }
+
+    /// Whether an entry waits for a child to transmit it, and no such child is there (any more):
+    /// it would wait for ever.
+    fn is_headless(&self, entry: &OrderRecord) -> bool {
+        let transmits =
+            |order: &OrderRecord| order.ticket.parent_id == Some(entry.ticket.order_id) && order.ticket.transmit;
+        !entry.ticket.transmit
+            && entry.state == OrderState::Working
+            && entry.filled.is_zero()
+            && !self.book.live_in(entry.ticket.contract).any(transmits)
     }
 
     /// Cancels every entry that still works: needs no Ready session, only one that takes cancels.
@@ -54,6 +74,11 @@ impl Desk {
         if !grows || self.stopping || self.book.live_in(contract).any(|order| !order.ticket.role.is_protective()) {
             return;
         }
+        // Legs of a former family may still work where nothing is held: they end first, so that they
+        // never stand beside the legs of the new one.
+        if held.is_zero() && self.book.live_in(contract).next().is_some() {
+            return;
+        }
         let Some(plan) = self.plan_of(contract) else { return };
         let (strategy, after_close) = (plan.strategy.clone(), plan.after_close);
         let Some(target) = self.book.target(contract, &strategy) else { return };
@@ -78,6 +103,13 @@ impl Desk {
             }
         }
         if self.outside_entry_window(contract) {
+            return;
+        }
+        let guards = &self.plan.guards;
+        if let Some((window, outage)) = guards.expected.near(self.now, guards.hold_before) {
+            // An order on its way when the gateway goes is an order in doubt.
+            let refusal = Refusal::Outage { window: window.to_owned(), until: outage.close };
+            self.refuse(contract, change, refusal);
             return;
         }
         if self.plan.mode == Mode::Observe && self.observed.insert(contract, decided_at) == Some(decided_at) {

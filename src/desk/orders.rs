@@ -1,9 +1,11 @@
 //! What the broker says about our orders.
 
+use super::locks::Until;
 use super::{Desk, Trigger};
-use crate::domain::book::{Disarm, Fact, FillFact, LockFact, LockScope, OrderFact};
+use crate::domain::book::{Disarm, Fact, FillFact, LockCause, LockScope, OrderFact};
 use crate::domain::broker::{BrokerOrder, BrokerStatus, Commission, Execution, OrderNews, OrderUpdate, StatusReport};
 use crate::domain::order::{OrderEvent, OrderState, Role};
+use crate::domain::ticket::Ticket;
 use crate::domain::{ContractId, OrderKind};
 
 /// How often an order's terms are put right before that is left to a human.
@@ -60,6 +62,12 @@ impl Desk {
                 self.failed_stops.insert(contract);
                 self.incident(Some(contract), "stop_rejected", format!("stop {intent} was rejected: {note}"));
             }
+            (Role::Stop, _) if !ours_to_cancel && !self.book.disposable(contract).is_zero() => {
+                // A symbol that must have a stop and has none is an alarm; `protect` repairs it (rule 10).
+                let held = self.book.held(contract);
+                let text = format!("stop {intent} is gone ({note}) while {held} shares are held");
+                self.incident(Some(contract), "stop_missing", text);
+            }
             (Role::Entry | Role::Exit | Role::Stop | Role::Target, _) => {}
         }
     }
@@ -82,39 +90,55 @@ impl Desk {
     /// The open order read back must be what was sent (rule 8). A protective quantity that the
     /// broker changed is taken as it is and put right by `protect`; other terms are sent again once.
     pub(super) fn compare_terms(&mut self, intent: u64, order: &BrokerOrder) {
-        let Some(mine) = self.book.order(intent).filter(|mine| mine.state == OrderState::Working) else { return };
-        let mut ticket = mine.ticket.clone();
+        if !self.take_quantity(intent, order) {
+            self.repair_terms(intent, order);
+        }
+    }
+
+    /// Takes a quantity that the broker changed as it is. Whether it did.
+    fn take_quantity(&mut self, intent: u64, order: &BrokerOrder) -> bool {
+        let Some(mut ticket) = self.comparable(intent).filter(|_| order.quantity.0 > 0) else { return false };
+        if order.quantity == ticket.quantity {
+            return false;
+        }
         let contract = ticket.contract;
+        let text = format!("order {intent} was sent for {} shares, the broker has {}", ticket.quantity, order.quantity);
         let times = self.repaired.entry(intent).or_default();
-        if *times >= REPAIRS {
+        *times += 1;
+        let alarming = !ticket.role.is_protective() || *times == REPAIRS;
+        ticket.quantity = order.quantity;
+        self.record(Some(contract), Fact::Order(OrderFact::Amended { intent, ticket }));
+        if alarming {
+            self.incident(Some(contract), "terms_differ", text);
+        }
+        self.drive(contract, Trigger::Order);
+        true
+    }
+
+    /// Sends other terms again that the broker changed; not behind the fence, where what it has may
+    /// be something else by now.
+    pub(super) fn repair_terms(&mut self, intent: u64, order: &BrokerOrder) {
+        let Some(ticket) = self.comparable(intent).filter(|_| self.ready) else { return };
+        // The child of a working entry is the broker's to size: our number would stand when it ends.
+        let entering = || self.book.live_in(ticket.contract).any(|other| other.ticket.role == Role::Entry);
+        if ticket.role.is_protective() && entering() {
             return;
         }
         let kind_differs = order.kind.is_some_and(|kind| !same_kind(kind, ticket.kind));
         let tif_differs = order.tif.is_some_and(|tif| tif != ticket.tif);
-        if order.quantity != ticket.quantity && order.quantity.0 > 0 {
-            let text =
-                format!("order {intent} was sent for {} shares, the broker has {}", ticket.quantity, order.quantity);
-            *times += 1;
-            let alarming = !ticket.role.is_protective() || *times == REPAIRS;
-            ticket.quantity = order.quantity;
-            self.record(Some(contract), Fact::Order(OrderFact::Amended { intent, ticket }));
-            if alarming {
-                self.incident(Some(contract), "terms_differ", text);
-            }
-            self.drive(contract, Trigger::Order);
-            return;
-        }
         if kind_differs || tif_differs {
-            *times = REPAIRS;
+            self.repaired.insert(intent, REPAIRS);
             let sent = format!("{:?} {}", ticket.kind, ticket.tif.as_str());
-            let got = format!("{:?} {:?}", order.kind, order.tif);
-            self.incident(
-                Some(contract),
-                "terms_differ",
-                format!("order {intent} was sent as {sent}, the broker has {got}"),
-            );
+            let text = format!("order {intent} was sent as {sent}, the broker has {:?} {:?}", order.kind, order.tif);
+            self.incident(Some(ticket.contract), "terms_differ", text);
             self.amend(intent, ticket.quantity, Some(ticket.kind));
         }
+    }
+
+    /// The terms of a working order that have not been put right too often.
+    fn comparable(&self, intent: u64) -> Option<Ticket> {
+        let mine = self.book.order(intent).filter(|mine| mine.state == OrderState::Working)?;
+        (self.repaired.get(&intent).copied().unwrap_or(0) < REPAIRS).then(|| mine.ticket.clone())
     }
 
     fn status(&mut self, status: &StatusReport) {
@@ -146,7 +170,7 @@ impl Desk {
         if execution.is_liquidation {
             let why = format!("IBKR liquidated {} {} at {}", execution.quantity, execution.symbol, execution.price);
             self.incident(Some(contract), "liquidation", why.clone());
-            self.record(None, Fact::Lock(LockFact::Set { scope: LockScope::Account, why, until: None }));
+            self.lock(LockScope::Account, LockCause::Liquidation, why, Until::Resumed);
         }
         let ours = Some(execution.client_id) == self.book.client_id();
         let order_id = ours.then_some(execution.order_id);

@@ -1,8 +1,9 @@
 //! Protection: the stop that a position has to have at the broker (rules 10 and 11).
 
+use super::locks::Until;
 use super::plan::{Mode, StopBreached};
 use super::{Desk, StopPolicy, Trigger};
-use crate::domain::book::{Disarm, Fact, LockFact, LockScope};
+use crate::domain::book::{Disarm, LockCause, LockScope};
 use crate::domain::order::{OrderState, Role};
 use crate::domain::{ContractId, OrderKind, Shares, Side};
 use crate::risk::{Proposal, review};
@@ -30,12 +31,45 @@ impl Desk {
         if self.failed_stops.contains(&contract) {
             return;
         }
-        self.resize_legs(contract, held);
-        let unprotected = !self.book.live_in(contract).any(|order| order.ticket.role == Role::Stop);
+        let legs: Vec<(u64, Role, OrderState)> = self
+            .book
+            .live_in(contract)
+            .map(|order| (order.ticket.order_ref.intent, order.ticket.role, order.state))
+            .collect();
         let wants_stop = self.plan_of(contract).is_some_and(|plan| plan.stop != StopPolicy::None);
-        if unprotected && wants_stop && !self.place_stop(contract, held) && trigger == Trigger::FreshBar {
+        let has_stop = legs.iter().any(|(_, role, _)| *role == Role::Stop);
+        let broken = match legs.len() {
+            // A pair is the broker's to size: it shrinks one leg as the other fills. Only what has not
+            // come right some time later is broken.
+            2.. => {
+                let settled = matches!(trigger, Trigger::FreshBar | Trigger::Time | Trigger::Ready);
+                settled && !self.wrong_legs(contract, held).is_empty()
+            }
+            1 => wants_stop && !has_stop,
+            0 => false,
+        };
+        if broken {
+            self.break_pair(contract, &legs, has_stop);
+        } else if legs.len() == 1 {
+            for (intent, quantity) in self.wrong_legs(contract, held) {
+                self.amend(intent, quantity, None);
+            }
+        } else if legs.is_empty() && wants_stop && !self.place_stop(contract, held) && trigger == Trigger::FreshBar {
             let text = format!("{held} shares have no stop: a price, range or contract that it needs is not known yet");
             self.incident(Some(contract), "stop_unplaced", text);
+        }
+    }
+
+    /// Two legs that can both trade are never sized or put together by our own numbers: one that is
+    /// on its way while the other fills in part would be too large. The stop stays alone, and then
+    /// its size is safe to change: IBKR counts what has filled of it.
+    fn break_pair(&mut self, contract: ContractId, legs: &[(u64, Role, OrderState)], has_stop: bool) {
+        let why = if has_stop { "its pair does not fit the position" } else { "its position has lost its stop" };
+        let targets = legs.iter().filter(|(_, role, state)| *role == Role::Target && *state == OrderState::Working);
+        let targets: Vec<u64> = targets.map(|(intent, _, _)| *intent).collect();
+        for intent in targets {
+            self.incident(Some(contract), "target_dropped", format!("target {intent} is cancelled: {why}"));
+            self.cancel(intent, why);
         }
     }
 
@@ -51,17 +85,14 @@ impl Desk {
         }
     }
 
-    fn resize_legs(&mut self, contract: ContractId, held: Shares) {
-        let wrong: Vec<(u64, Shares)> = self
-            .book
+    /// Working legs of another size than the position, and the size that they should have.
+    fn wrong_legs(&self, contract: ContractId, held: Shares) -> Vec<(u64, Shares)> {
+        self.book
             .live_in(contract)
             .filter(|order| order.ticket.role.is_protective() && order.state == OrderState::Working)
             .filter(|order| order.remaining() != held.abs())
             .map(|order| (order.ticket.order_ref.intent, order.filled + held.abs()))
-            .collect();
-        for (intent, quantity) in wrong {
-            self.amend(intent, quantity, None);
-        }
+            .collect()
     }
 
     /// Places a standalone stop, unless the market has already passed it. Whether it was decided on.
@@ -98,9 +129,8 @@ impl Desk {
 
     fn stop_breached(&mut self, contract: ContractId, text: &str) {
         let scope = LockScope::Contract(contract);
-        if !self.book.locks().any(|(locked, _)| *locked == scope) {
+        if self.lock(scope, LockCause::StopBreached, text.to_owned(), Until::Resumed) {
             self.incident(Some(contract), "stop_breached", text.to_owned());
-            self.record(Some(contract), Fact::Lock(LockFact::Set { scope, why: text.to_owned(), until: None }));
         }
         match self.plan.stop_breached {
             StopBreached::Hold => {}

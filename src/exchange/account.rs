@@ -147,6 +147,27 @@ impl Account {
         self.positions.get(&contract).map_or(Shares::ZERO, |held| held.quantity)
     }
 
+    /// A trade that was booked at `was` (price, shares) was really one at `is`. Of what is still
+    /// held of it the cost changes, of the rest the realized profit; shares more or less are
+    /// traded at the right price. Fees stay.
+    pub(super) fn correct(&mut self, (contract, side): (ContractId, Side), was: (Price, Shares), is: (Price, Shares)) {
+        let dearer = Price(is.0.0 - was.0.0);
+        self.cash -= dearer * side.signed(was.1);
+        let position = self.position(contract);
+        let same_way = position.0.signum() == side.signed(Shares(1)).0;
+        let held = if same_way { was.1.min(position.abs()) } else { Shares::ZERO };
+        if let Some(known) = self.positions.get_mut(&contract).filter(|_| !held.is_zero()) {
+            known.cost += dearer * side.signed(held);
+        }
+        self.realized -= dearer * side.signed(was.1 - held);
+        let more = is.1 - was.1;
+        if !more.is_zero() {
+            let way = if more.0 > 0 { side } else { side.opposite() };
+            // What it realizes belongs to the account; the fill itself keeps what it reported.
+            let _realized = self.trade(contract, way, more.abs(), is.0, Usd::ZERO);
+        }
+    }
+
     /// Books a trade of `quantity` (positive) shares. Returns the profit it realized, fees
     /// included as IBKR reports it; `None` for a trade that only opened.
     pub(super) fn trade(

@@ -76,6 +76,7 @@ use crate::domain::{ContractId, MarketTime, Price, PriceRule, Usd};
 
 mod account;
 mod acts;
+mod amending;
 mod commission;
 mod config;
 mod history;
@@ -92,6 +93,7 @@ pub mod types;
 mod what_if;
 
 pub use account::{AccountView, Holding, Today};
+pub use amending::closing_side;
 pub use commission::{CommissionPlan, UnknownPlan};
 pub use config::{ChildRule, Config, MarginPlan};
 pub use history::{ArchiveMark, Core, Entry, EntryRef, Tallies};
@@ -120,6 +122,9 @@ pub struct Exchange {
     forgotten: BTreeMap<i32, i32>,
     #[serde(default)]
     tallies: Tallies,
+    /// Whether new sell orders are held back.
+    #[serde(default)]
+    holds_sells: bool,
 }
 
 /// Permanent ids begin above this, so that they cannot be taken for order ids.
@@ -139,6 +144,7 @@ impl Exchange {
             ended: VecDeque::new(),
             forgotten: BTreeMap::new(),
             tallies: Tallies::default(),
+            holds_sells: false,
         }
     }
 

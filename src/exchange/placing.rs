@@ -72,6 +72,7 @@ impl Exchange {
             placed: quantity,
             tied: order.parent_id.is_some(),
             wakes_at,
+            held: self.holds_sells && order.side == crate::domain::Side::Sell,
             order: Order {
                 order,
                 perm_id: self.last_perm_id,

@@ -74,6 +74,9 @@ pub(super) struct Slot {
     /// It does nothing before the first bar that opens at this instant or later.
     #[serde(default)]
     pub(super) wakes_at: Option<MarketTime>,
+    /// Whether it is held back, and so does not trade.
+    #[serde(default)]
+    pub(super) held: bool,
 }
 
 impl Slot {

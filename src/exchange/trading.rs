@@ -23,7 +23,7 @@ impl Exchange {
 
     /// Whether some of it may trade.
     pub(super) fn can_work(&self, slot: &Slot) -> bool {
-        slot.transmitted && slot.order.status.is_live() && self.workable(slot).0 > 0
+        slot.transmitted && !slot.held && slot.order.status.is_live() && self.workable(slot).0 > 0
     }
 
     /// Whether it takes part in a bar.
@@ -72,7 +72,7 @@ impl Exchange {
     }
 
     /// The order trades at this price, as much of it as can.
-    fn trade(&mut self, key: OrderKey, price: Price, scene: &mut Scene) -> bool {
+    pub(super) fn trade(&mut self, key: OrderKey, price: Price, scene: &mut Scene) -> bool {
         let Some(slot) = self.orders.get(&key) else { return false };
         let order = &slot.order.order;
         let mut quantity = self.workable(slot);

@@ -17,15 +17,23 @@ pub enum JournalError {
         source: std::io::Error,
     },
     /// The database cannot be opened or is no database.
-    #[error(
-        "cannot open the journal {path}: {source}; it may be damaged or not a database: restore it from a backup, or move it away and reconcile by hand"
-    )]
+    #[error("cannot open the journal {path}: {source}; {}", .trouble.advice())]
     Open {
         /// Which.
         path: PathBuf,
+        /// What kind of trouble it is.
+        trouble: Trouble,
         /// Why.
         #[source]
         source: rusqlite::Error,
+    },
+    /// SQLite's own check finds it damaged.
+    #[error("the journal {path} is damaged ({finding}); {}", Trouble::Damaged.advice())]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// What the check says first.
+        finding: String,
     },
     /// Another program's database, or a later version's.
     #[error(
@@ -51,6 +59,16 @@ pub enum JournalError {
         /// Its version.
         version: i64,
     },
+    /// A record is missing in the middle.
+    #[error("the journal {path} has no record {expected} (the next is {found}): somebody has removed it; {}", Trouble::Damaged.advice())]
+    Gap {
+        /// Which journal.
+        path: PathBuf,
+        /// The number that should come next.
+        expected: u64,
+        /// The number that came.
+        found: i64,
+    },
     /// A row that cannot be read.
     #[error("journal record {seq} cannot be read: {why}; restore the journal from a backup")]
     Unreadable {
@@ -59,9 +77,17 @@ pub enum JournalError {
         /// Why.
         why: String,
     },
-    /// Reading or writing failed.
-    #[error("the journal failed: {0}; check free space and the disk")]
-    Store(#[from] rusqlite::Error),
+    /// Reading or writing failed. Nothing of the batch is kept, and nothing of it was sent.
+    #[error("the journal {path} {}: {source}; nothing more is sent: {}", .trouble.as_str(), .trouble.advice())]
+    Store {
+        /// Which.
+        path: PathBuf,
+        /// What kind of trouble it is.
+        trouble: Trouble,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
     /// A record cannot be written as JSON.
     #[error("a record cannot be written: {0}")]
     Encode(#[from] serde_json::Error),
@@ -71,4 +97,57 @@ pub enum JournalError {
     /// The writer thread cannot be started.
     #[error("cannot start the journal's writer thread: {0}")]
     Thread(#[source] std::io::Error),
+}
+
+/// Kinds of trouble with the database, by what an operator can do about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// No space, or the disk refuses to write or read.
+    Disk,
+    /// It may not be written.
+    ReadOnly,
+    /// Another program keeps it locked.
+    Locked,
+    /// Its pages make no sense, or it is no database.
+    Damaged,
+    /// Anything else.
+    Other,
+}
+
+impl Trouble {
+    pub(super) fn of(error: &rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as C;
+        match error.sqlite_error_code() {
+            Some(C::DiskFull | C::SystemIoFailure) => Self::Disk,
+            Some(C::ReadOnly | C::PermissionDenied) => Self::ReadOnly,
+            Some(C::DatabaseBusy | C::DatabaseLocked) => Self::Locked,
+            Some(C::DatabaseCorrupt | C::NotADatabase) => Self::Damaged,
+            Some(_) | None => Self::Other,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Disk => "cannot be written to its disk",
+            Self::ReadOnly => "cannot be written",
+            Self::Locked => "stays locked by another program",
+            Self::Damaged => "is damaged",
+            Self::Other => "failed",
+        }
+    }
+
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Disk => "make room (df, quota), check the disk, then start again: what filled meanwhile is found",
+            Self::ReadOnly => {
+                "check the permissions of the file and of its directory, and that the file system is mounted writable"
+            }
+            Self::Locked => "end the program that holds it (fuser names it); readers and backups may stay",
+            Self::Damaged => {
+                "restore the file from a backup, however old: what is missing from it is found at the broker; \
+                 keep the damaged one for a closer look"
+            }
+            Self::Other => "look at the file and its directory; a backup of it can be restored, however old",
+        }
+    }
 }

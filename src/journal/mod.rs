@@ -14,7 +14,7 @@ mod writer;
 use crate::domain::MarketTime;
 use crate::domain::book::Record;
 
-pub use error::JournalError;
+pub use error::{JournalError, Trouble};
 pub use writer::Writer;
 
 /// What a batch must survive.

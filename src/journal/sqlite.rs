@@ -3,26 +3,33 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use tracing::warn;
 
 use super::schema::{APPLICATION_ID, CREATE, VERSION};
-use super::{Durability, Journal, JournalError, Row};
+use super::{Durability, Journal, JournalError, Row, Trouble};
 use crate::domain::MarketTime;
-use crate::domain::book::{Fact, Record};
+use crate::domain::book::{Fact, LedgerFact, Record};
 use crate::domain::{ContractId, Symbol};
 
 /// The version of fact bodies that this program writes.
 const BODY_VERSION: i64 = 1;
 
-/// How long a reader of the same file (an operator's query) may keep the writer waiting.
-const BUSY: Duration = Duration::from_secs(5);
+/// How long SQLite waits by itself for another program's lock.
+const BUSY: Duration = Duration::from_secs(1);
+
+/// How often that is tried before the journal counts as lost. The desk waits as long and decides
+/// nothing: a backup or a query must not end the daemon.
+const TRIES: u32 = 60;
 
 /// A journal in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteJournal {
     connection: Connection,
+    path: PathBuf,
     account: String,
     durability: Option<Durability>,
+    pub(super) tries: u32,
 }
 
 impl SqliteJournal {
@@ -35,25 +42,17 @@ impl SqliteJournal {
             std::fs::create_dir_all(directory)
                 .map_err(|source| JournalError::Directory { path: directory.to_path_buf(), source })?;
         }
-        let open = |source| JournalError::Open { path: path.to_path_buf(), source };
-        let connection = Connection::open(path).map_err(open)?;
-        connection.busy_timeout(BUSY).map_err(open)?;
-        let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(open)?;
-        let owner: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(open)?;
-        let tables: i64 =
-            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(open)?;
-        let foreign = tables > 0 && owner != APPLICATION_ID;
-        if foreign || found > VERSION {
-            return Err(JournalError::Schema { path: path.to_path_buf(), found, known: VERSION });
-        }
+        let connection = Connection::open(path).map_err(|source| cannot_open(path, source))?;
+        let found = look_into(&connection, path)?;
+        let open = |source| cannot_open(path, source);
         connection.pragma_update(None, "journal_mode", "WAL").map_err(open)?;
-        if tables == 0 {
+        if !found {
             let create = format!(
                 "BEGIN; {CREATE} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
             );
             connection.execute_batch(&create).map_err(open)?;
         }
-        Ok(Self { connection, account: account.to_owned(), durability: None })
+        Ok(Self::new(connection, path, account))
     }
 
     /// Opens an existing journal for reading, beside its writer.
@@ -61,7 +60,7 @@ impl SqliteJournal {
     /// # Errors
     /// A file that is not there or is no journal of a known version.
     pub fn open_read_only(path: &Path) -> Result<Self, JournalError> {
-        let open = |source| JournalError::Open { path: path.to_path_buf(), source };
+        let open = |source| cannot_open(path, source);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(open)?;
         connection.busy_timeout(BUSY).map_err(open)?;
@@ -69,7 +68,11 @@ impl SqliteJournal {
         if found != VERSION {
             return Err(JournalError::Schema { path: path.to_path_buf(), found, known: VERSION });
         }
-        Ok(Self { connection, account: String::new(), durability: None })
+        Ok(Self::new(connection, path, ""))
+    }
+
+    fn new(connection: Connection, path: &Path, account: &str) -> Self {
+        Self { connection, path: path.to_path_buf(), account: account.to_owned(), durability: None, tries: TRIES }
     }
 
     /// Where the journal of a ledger lies within the state directory.
@@ -77,7 +80,24 @@ impl SqliteJournal {
         state_dir.join(venue).join(account).join("journal.db")
     }
 
-    fn set_durability(&mut self, wanted: Durability) -> Result<(), JournalError> {
+    /// As if the disk were full at so many pages (never fewer than there are).
+    #[cfg(test)]
+    pub(super) fn limit_pages(&self, pages: u32) -> rusqlite::Result<()> {
+        self.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
+    }
+
+    /// As if the file system were mounted read-only.
+    #[cfg(test)]
+    pub(super) fn forbid_writing(&self) -> rusqlite::Result<()> {
+        self.connection.pragma_update(None, "query_only", true)
+    }
+
+    fn failed(&self) -> impl Fn(rusqlite::Error) -> JournalError + use<> {
+        let path = self.path.clone();
+        move |source| JournalError::Store { path: path.clone(), trouble: Trouble::of(&source), source }
+    }
+
+    fn set_durability(&mut self, wanted: Durability) -> rusqlite::Result<()> {
         if self.durability != Some(wanted) {
             let word = match wanted {
                 Durability::Process => "NORMAL",
@@ -87,6 +107,74 @@ impl SqliteJournal {
             self.durability = Some(wanted);
         }
         Ok(())
+    }
+}
+
+/// Another program's file, a later version's, or a damaged one is told before anything is done with
+/// it. Whether it holds a journal; `false` where it is new.
+fn look_into(connection: &Connection, path: &Path) -> Result<bool, JournalError> {
+    let open = |source| cannot_open(path, source);
+    let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0)).map_err(open);
+    connection.busy_timeout(BUSY).map_err(open)?;
+    let (found, owner) = (number("PRAGMA user_version")?, number("PRAGMA application_id")?);
+    let tables = number("SELECT count(*) FROM sqlite_schema")?;
+    let foreign = tables > 0 && owner != APPLICATION_ID;
+    if foreign || found > VERSION {
+        return Err(JournalError::Schema { path: path.to_path_buf(), found, known: VERSION });
+    }
+    let finding: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(open)?;
+    if finding != "ok" {
+        return Err(JournalError::Damaged { path: path.to_path_buf(), finding: finding.replace('\n', " ") });
+    }
+    Ok(tables > 0)
+}
+
+fn cannot_open(path: &Path, source: rusqlite::Error) -> JournalError {
+    JournalError::Open { path: path.to_path_buf(), trouble: Trouble::of(&source), source }
+}
+
+/// Records as the rows of a batch, made before the database is touched.
+fn bodies(records: &[Record]) -> Result<Vec<String>, JournalError> {
+    records.iter().map(|record| Ok(serde_json::to_string(&record.fact)?)).collect()
+}
+
+impl SqliteJournal {
+    fn write(
+        &mut self,
+        records: &[Record],
+        bodies: &[String],
+        durability: Durability,
+        recorded_at: &str,
+    ) -> rusqlite::Result<()> {
+        self.set_durability(durability)?;
+        // The lock is taken at once: a transaction that began with reading could not wait for it.
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        {
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO facts (at, recorded_at, account, strategy, symbol, con_id, kind, version, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?;
+            for (record, body) in records.iter().zip(bodies) {
+                insert.execute(params![
+                    record.at.to_string(),
+                    recorded_at,
+                    self.account,
+                    record.strategy,
+                    record.symbol.as_ref().map(Symbol::as_str),
+                    record.contract.map(|contract| contract.0),
+                    record.fact.kind(),
+                    BODY_VERSION,
+                    body,
+                ])?;
+            }
+        }
+        transaction.commit()
+    }
+
+    /// The ledger's identity goes from the log into the file itself: whatever becomes of the log,
+    /// our orders at the broker are known for ours.
+    fn settle_identity(&self) -> rusqlite::Result<()> {
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
 }
 
@@ -100,54 +188,61 @@ impl Journal for SqliteJournal {
         if records.is_empty() {
             return Ok(());
         }
-        self.set_durability(durability)?;
-        let transaction = self.connection.transaction()?;
-        {
-            let mut insert = transaction.prepare_cached(
-                "INSERT INTO facts (at, recorded_at, account, strategy, symbol, con_id, kind, version, body)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            )?;
-            let recorded_at = recorded_at.to_string();
-            for record in records {
-                insert.execute(params![
-                    record.at.to_string(),
-                    recorded_at,
-                    self.account,
-                    record.strategy,
-                    record.symbol.as_ref().map(Symbol::as_str),
-                    record.contract.map(|contract| contract.0),
-                    record.fact.kind(),
-                    BODY_VERSION,
-                    serde_json::to_string(&record.fact)?,
-                ])?;
+        let (bodies, recorded_at) = (bodies(records)?, recorded_at.to_string());
+        let mut tries = 0;
+        // A batch that met a lock left nothing behind, and is written again whole.
+        while let Err(error) = self.write(records, &bodies, durability, &recorded_at) {
+            tries += 1;
+            if Trouble::of(&error) != Trouble::Locked || tries >= self.tries {
+                return Err(self.failed()(error));
             }
+            warn!(
+                path = %self.path.display(), tries, at_most = self.tries,
+                "another program holds the journal locked: the desk waits and decides nothing"
+            );
         }
-        transaction.commit()?;
+        if records.iter().any(|record| matches!(record.fact, Fact::Ledger(LedgerFact::Opened { .. }))) {
+            self.settle_identity().map_err(self.failed())?;
+        }
         Ok(())
     }
 
     fn replay(&mut self, from: u64, take: &mut dyn FnMut(Row)) -> Result<(), JournalError> {
-        let mut select = self.connection.prepare(
-            "SELECT seq, at, strategy, symbol, con_id, kind, version, body FROM facts WHERE seq >= ?1 ORDER BY seq",
-        )?;
-        let mut rows = select.query([i64::try_from(from).unwrap_or(i64::MAX)])?;
-        while let Some(row) = rows.next()? {
-            let seq = u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0);
+        let failed = self.failed();
+        // Numbers that no append gives are seen, too: they are found missing, not passed over.
+        let first = if from <= 1 { i64::MIN } else { i64::try_from(from).unwrap_or(i64::MAX) };
+        let mut expected = from.max(1);
+        let query =
+            "SELECT seq, at, strategy, symbol, con_id, kind, version, body FROM facts WHERE seq >= ?1 ORDER BY seq";
+        let mut select = self.connection.prepare(query).map_err(&failed)?;
+        let mut rows = select.query([first]).map_err(&failed)?;
+        while let Some(row) = rows.next().map_err(&failed)? {
+            let found = row.get::<_, i64>(0).map_err(&failed)?;
+            let seq = u64::try_from(found).unwrap_or(0);
+            if seq != expected {
+                return Err(JournalError::Gap { path: self.path.clone(), expected, found });
+            }
+            expected += 1;
             let unreadable = |why: String| JournalError::Unreadable { seq, why };
-            let (kind, version): (String, i64) = (row.get(5)?, row.get(6)?);
+            let wrong = |error: rusqlite::Error| unreadable(error.to_string());
+            let kind: String = row.get(5).map_err(wrong)?;
+            let version: i64 = row.get(6).map_err(wrong)?;
             if version != BODY_VERSION || !Fact::KINDS.contains(&kind.as_str()) {
                 return Err(JournalError::UnknownKind { seq, kind, version });
             }
-            let at: String = row.get(1)?;
-            let symbol: Option<String> = row.get(3)?;
-            let body: String = row.get(7)?;
+            let at: String = row.get(1).map_err(wrong)?;
+            let symbol: Option<String> = row.get(3).map_err(wrong)?;
+            let body: String = row.get(7).map_err(wrong)?;
             let record = Record {
                 at: serde_json::from_value(serde_json::Value::String(at)).map_err(|e| unreadable(e.to_string()))?,
-                strategy: row.get(2)?,
+                strategy: row.get(2).map_err(wrong)?,
                 symbol: symbol.map(|s| s.parse()).transpose().map_err(|e| unreadable(format!("{e}")))?,
-                contract: row.get::<_, Option<i32>>(4)?.map(ContractId),
+                contract: row.get::<_, Option<i32>>(4).map_err(wrong)?.map(ContractId),
                 fact: serde_json::from_str(&body).map_err(|e| unreadable(e.to_string()))?,
             };
+            if record.fact.kind() != kind {
+                return Err(unreadable(format!("it is filed as {kind}, its body is of kind {}", record.fact.kind())));
+            }
             take(Row { seq, record });
         }
         Ok(())

@@ -4,10 +4,10 @@ use rusqlite::Connection;
 
 use super::sqlite::SqliteJournal;
 use super::*;
-use crate::domain::book::{Fact, IncidentFact, LockFact, LockScope};
+use crate::domain::book::{Fact, IncidentFact, LockCause, LockFact, LockScope};
 
 fn incident(text: &str) -> Record {
-    let fact = Fact::Incident(IncidentFact { name: "test".into(), text: text.into() });
+    let fact = Fact::Incident(IncidentFact::new("test", text));
     Record {
         at: MarketTime::from_secs(5),
         strategy: Some("s".into()),
@@ -81,7 +81,13 @@ fn people_can_query_incidents_and_the_other_views() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal.db");
     let mut journal = SqliteJournal::open(&path, "DU1").unwrap();
-    let lock = Fact::Lock(LockFact::Set { scope: LockScope::Account, why: "loss".into(), until: None });
+    let lock = Fact::Lock(LockFact::Set {
+        scope: LockScope::Account,
+        cause: LockCause::DailyLoss,
+        why: "loss".into(),
+        until: None,
+        until_at: None,
+    });
     let records = [incident("a"), Record { fact: lock, ..incident("") }];
     journal.append(&records, Durability::Process, MarketTime::from_secs(9)).unwrap();
     let connection = Connection::open(&path).unwrap();
@@ -115,4 +121,129 @@ async fn a_writer_that_failed_says_so_and_stays_stopped() {
         assert!(writer.append(vec![incident("a")], Durability::Process).await.is_err());
     }
     writer.close();
+}
+
+fn journal(path: &std::path::Path) -> SqliteJournal {
+    SqliteJournal::open(path, "DU1").unwrap()
+}
+
+fn append(journal: &mut SqliteJournal, text: &str) -> Result<(), JournalError> {
+    journal.append(&[incident(text), incident(text)], Durability::PowerCut, MarketTime::from_secs(9))
+}
+
+/// What an operator reads names the file and what to do; nothing of the failed batch is kept, and
+/// once the trouble is over the journal goes on where it was.
+fn told_and_whole(path: &std::path::Path, error: &JournalError, parts: &[&str]) {
+    let text = error.to_string();
+    for part in parts.iter().chain(&["journal.db"]) {
+        assert!(text.contains(part), "{part:?} is not in {text:?}");
+    }
+    let mut again = journal(path);
+    let before = read(&mut again, 1).unwrap();
+    assert!(before.iter().all(|row| row.record == incident("kept")), "{before:?}");
+    append(&mut again, "kept").unwrap();
+    assert_eq!(read(&mut again, 1).unwrap().len(), before.len() + 2);
+}
+
+#[test]
+fn a_full_disk_is_told_and_keeps_nothing_of_the_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let mut full = journal(&path);
+    append(&mut full, "kept").unwrap();
+    full.limit_pages(1).unwrap();
+    let error = append(&mut full, &"too large ".repeat(10_000)).unwrap_err();
+    assert!(matches!(error, JournalError::Store { trouble: Trouble::Disk, .. }), "{error:?}");
+    drop(full);
+    told_and_whole(&path, &error, &["full", "make room"]);
+}
+
+#[test]
+fn a_journal_that_may_not_be_written_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let mut writer = journal(&path);
+    append(&mut writer, "kept").unwrap();
+    writer.forbid_writing().unwrap();
+    let error = append(&mut writer, "lost").unwrap_err();
+    assert!(matches!(error, JournalError::Store { trouble: Trouble::ReadOnly, .. }), "{error:?}");
+    drop(writer);
+    told_and_whole(&path, &error, &["readonly", "permissions"]);
+}
+
+#[test]
+fn a_short_lock_is_waited_for_and_a_long_one_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let mut writer = journal(&path);
+    append(&mut writer, "kept").unwrap();
+    writer.tries = 1;
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = append(&mut writer, "lost").unwrap_err();
+    assert!(matches!(error, JournalError::Store { trouble: Trouble::Locked, .. }), "{error:?}");
+    // The lock goes while the writer waits.
+    writer.tries = 60;
+    let release = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(1_500));
+        other.execute_batch("ROLLBACK").unwrap();
+    });
+    append(&mut writer, "kept").unwrap();
+    release.join().unwrap();
+    // A reader in the middle of its reading keeps nobody waiting.
+    let reader = Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM facts").unwrap();
+    writer.tries = 1;
+    append(&mut writer, "kept").unwrap();
+    drop((reader, writer));
+    told_and_whole(&path, &error, &["locked", "fuser"]);
+}
+
+#[test]
+fn a_record_that_is_missing_or_filed_wrongly_refuses_to_start() {
+    let dir = tempfile::tempdir().unwrap();
+    for (index, (change, part)) in [
+        ("DELETE FROM facts WHERE seq = 2", "no record 2"),
+        ("DELETE FROM facts WHERE seq = 1", "no record 1"),
+        ("UPDATE facts SET seq = -1 WHERE seq = 1", "no record 1"),
+        ("UPDATE facts SET kind = 'refused' WHERE seq = 2", "record 2"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = dir.path().join(format!("{index}.db"));
+        let mut journal = journal(&path);
+        append(&mut journal, "a").unwrap();
+        append(&mut journal, "b").unwrap();
+        Connection::open(&path).unwrap().execute_batch(change).unwrap();
+        let error = read(&mut journal, 1).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_damaged_or_cut_file_is_told_at_the_start_and_never_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let mut writer = journal(&path);
+    for _ in 0..200 {
+        append(&mut writer, "kept").unwrap();
+    }
+    drop(writer);
+    let whole = std::fs::read(&path).unwrap();
+    let middle = whole.len() / 2 / 4_096 * 4_096;
+    let mut scratched = whole.clone();
+    scratched[middle..middle + 4_096].fill(0xA5);
+    for (what, bytes) in [
+        ("a corrupt page", scratched),
+        ("cut at a page", whole[..middle].to_vec()),
+        ("cut within a page", whole[..middle + 100].to_vec()),
+    ] {
+        std::fs::write(&path, &bytes).unwrap();
+        let error = SqliteJournal::open(&path, "DU1").unwrap_err().to_string();
+        assert!(error.contains("journal.db") && error.contains("backup"), "{what}: {error}");
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "{what}: the file was changed");
+    }
+    std::fs::write(&path, &whole).unwrap();
+    assert_eq!(read(&mut journal(&path), 1).unwrap().len(), 400);
 }

@@ -13,6 +13,7 @@ use crate::domain::broker::AccountId;
 use crate::domain::progress::Progress;
 use crate::domain::{BarSize, Shares, Symbol, Usd};
 use crate::exchange::ChildRule;
+use crate::simulator::faults::{Scenario, ScenarioError};
 use crate::simulator::market::MarketError;
 
 /// Where prices come from.
@@ -111,6 +112,8 @@ pub struct SimulatorConfig {
     pub pacing: bool,
     /// Whether new clients are entitled to live market data; otherwise it is delayed.
     pub live_data: bool,
+    /// What goes wrong, and when.
+    pub scenario: Scenario,
 }
 
 impl Default for SimulatorConfig {
@@ -136,6 +139,7 @@ impl Default for SimulatorConfig {
             master_client: None,
             pacing: true,
             live_data: true,
+            scenario: Scenario::default(),
         }
     }
 }
@@ -209,6 +213,12 @@ pub enum SimulatorError {
     /// What was to happen cannot.
     #[error("it cannot happen: {0}")]
     Act(String),
+    /// The scenario will not do.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// Nobody is there to be told anything.
+    #[error("the simulator has ended: it cannot be told anything")]
+    Ended,
     /// A task ended by a panic.
     #[error("a task of the simulator failed: {0}")]
     Task(String),

@@ -13,8 +13,11 @@
 mod archive;
 mod bar_words;
 mod config;
+mod door;
 mod engine;
+pub mod faults;
 pub mod market;
+mod outbox;
 mod pacing;
 mod prices;
 mod rate;

@@ -10,6 +10,11 @@ pub const ZONE: Tz = chrono_tz::US::Eastern;
 /// Its name on the wire.
 pub const ZONE_NAME: &str = "US/Eastern";
 
+/// The date that the gateway's clock shows.
+pub fn local_date(at: MarketTime) -> NaiveDate {
+    local(at).date_naive()
+}
+
 fn local(at: MarketTime) -> DateTime<Tz> {
     at.utc().with_timezone(&ZONE)
 }

@@ -41,6 +41,11 @@ pub fn settings(address: SocketAddr, pairs: &[(&str, &str)]) -> Settings {
         ("CALENDAR", "always"),
         ("JOURNAL_DURABILITY", "process"),
         ("RISK_STOP_LOSS_PCT", "0.05"),
+        ("RISK_MAX_LOSSES", "1000000"),
+        ("RISK_MAX_DRAWDOWN_PCT", "1"),
+        ("RISK_MAX_SESSIONS_LOST", "1000000"),
+        ("RISK_MAX_REJECTS", "1000000"),
+        ("RISK_MAX_ORDERS", "1000000"),
     ];
     for (name, value) in short.iter().chain(pairs) {
         assert!(robo_trader::config::table::find(name).is_some(), "{name} is no setting");

@@ -27,6 +27,8 @@ use self::driver::{Driver, Wake};
 use self::lockstep::Counts;
 use self::rules::MarketRules;
 use super::config::{SimulatorConfig, SimulatorError};
+use super::faults::Faults;
+use super::faults::control::Told;
 use super::requests;
 use super::sessions::{ConnectionId, Input};
 use super::state::{Keeper, Kept};
@@ -65,6 +67,10 @@ pub struct Engine {
     /// Whether fills have moved balances since they were last published.
     pub(super) balances_moved: bool,
     pub(super) recent: recent::Recent,
+    /// What goes wrong on demand.
+    pub(super) faults: Faults,
+    /// Messages of clients served so far.
+    pub(super) served: u64,
     driver: Driver,
     keeper: Keeper,
     finished: watch::Sender<bool>,
@@ -86,12 +92,14 @@ pub struct Parts {
     pub keeper: Keeper,
     /// Says when the tape has been played.
     pub finished: watch::Sender<bool>,
+    /// What goes wrong on demand; its rules are the configuration's.
+    pub faults: Faults,
 }
 
 impl Engine {
     /// Puts the parts together; contracts of what was kept are listed again.
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, market, calendar, start, kept, keeper, finished } = parts;
+        let Parts { config, market, calendar, start, kept, keeper, finished, faults } = parts;
         let mut driver = Driver::new(config.speed, config.progress.clone(), start);
         driver.counts = Counts::of(&kept.exchange, kept.executions);
         let mut engine = Self {
@@ -107,6 +115,8 @@ impl Engine {
             dirty: true,
             balances_moved: false,
             recent: recent::Recent::default(),
+            faults,
+            served: 0,
             config,
             calendar,
             market,
@@ -127,6 +137,11 @@ impl Engine {
             }
         }
         engine.activate_what_is_held();
+        let rules = std::mem::take(&mut engine.config.scenario.rules);
+        if !rules.is_empty() {
+            info!(rules = rules.len(), "a scenario of faults is played");
+            engine.arm(rules);
+        }
         engine
     }
 
@@ -137,6 +152,7 @@ impl Engine {
     pub async fn run(
         mut self,
         mut inputs: mpsc::Receiver<Input>,
+        mut told: mpsc::Receiver<Told>,
         stop: CancellationToken,
     ) -> Result<Summary, SimulatorError> {
         loop {
@@ -145,14 +161,22 @@ impl Engine {
                 // Nothing trades yet; the market's clock keeps up with the time that is served.
                 self.market.resume_at(self.now);
             }
-            let wake = self.advance();
+            let mut wake = self.advance();
+            self.time_faults();
             self.end_turn().await?;
+            if let Some(at) = self.next_fault() {
+                wake = wake.min(Wake::At(at));
+            }
             if *self.finished.borrow() && self.config.exit_at_end {
                 break;
             }
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
+                Some(told) = told.recv() => {
+                    self.now = self.driver.now(&self.market, Instant::now());
+                    self.told(told);
+                }
                 input = inputs.recv() => match input {
                     Some(input) => {
                         self.now = self.driver.now(&self.market, Instant::now());
@@ -180,23 +204,18 @@ impl Engine {
         match input {
             Input::Joined { connection, peer, version, outbox } => {
                 info!(%peer, version, "client connected");
+                let version = self.version_spoken(version);
                 self.clients.join(connection, peer, outbox, hello::reply(version, self.now));
+                self.fault_joined(connection);
             }
-            Input::Frame { connection, frame, breach } => {
-                let handled = match breach {
-                    Some(breach) => {
-                        requests::too_fast(self, connection, &frame, breach);
-                        Ok(())
-                    }
-                    None => requests::handle(self, connection, &frame),
-                };
-                if let Err(error) = handled {
-                    let peer = self.clients.get(connection).map(|client| client.peer);
-                    warn!(?peer, message = frame.id, %error, "undecodable message: connection closed");
-                    self.clients.close(connection);
-                }
+            Input::Frame { connection, frame, breach: Some(breach) } => {
+                requests::too_fast(self, connection, &frame, breach);
             }
-            Input::Left { connection } => self.clients.leave(connection),
+            Input::Frame { connection, frame, breach: None } => self.receive(connection, frame),
+            Input::Left { connection } => {
+                self.clients.leave(connection);
+                self.fault_left(connection);
+            }
             Input::Act(asked) => self.act(asked),
         }
     }
@@ -206,6 +225,7 @@ impl Engine {
         if self.dirty || self.keeper.is_due(self.now, Instant::now()) {
             self.keep().await?;
         }
+        self.send_through_faults();
         self.clients.flush();
         Ok(())
     }

@@ -143,8 +143,10 @@ impl Engine {
         }));
         for contract in contracts {
             let Some(part) = self.market.forming(contract, now) else { continue };
-            let events = self.exchange.touch(contract, now, part.close);
-            self.deliver(events);
+            if !self.is_halted(contract) {
+                let events = self.exchange.touch(contract, now, part.close);
+                self.deliver(events);
+            }
             let regular = self.is_regular(part.time);
             let mut updates = Vec::new();
             for (to, client) in self.clients.iter_mut() {

@@ -1,0 +1,117 @@
+//! What the storm (`tests/storm_desk.rs`) has found, each as its smallest story.
+
+use rust_decimal::Decimal;
+
+use super::*;
+use crate::domain::book::IncidentFact;
+
+/// With a stop 5 % below and a target 4 % above.
+fn two_legs() -> Plan {
+    plan(|plan| {
+        for symbol in plan.symbols.values_mut() {
+            symbol.take_profit = Some(Decimal::new(4, 2));
+        }
+    })
+}
+
+fn refused(story: &mut Story, intent: u64) -> Vec<String> {
+    let order_id = story.order(intent).ticket.order_id;
+    let news = OrderNews::Refused;
+    story.tell(Event::Order(OrderUpdate::News { order_id, code: 201, news, text: "no".into() }))
+}
+
+fn incidents(story: &Story, name: &str) -> usize {
+    let named = |record: &&Record| matches!(&record.fact, Fact::Incident(IncidentFact { name: n, .. }) if n == name);
+    story.records.iter().filter(named).count()
+}
+
+#[test]
+fn legs_of_a_former_family_end_before_a_new_family_is_sent() {
+    let mut story = Story::new(two_legs());
+    story.bar(50.0, Some(1.0));
+    story.accepted(&[1, 2, 3]);
+    assert_eq!(story.bar(50.0, Some(0.0)), ["cancel 1"]);
+    assert_eq!(story.bar(50.0, Some(1.0)), NOTHING);
+    assert_eq!(story.status(1, BrokerStatus::Cancelled), NOTHING, "its legs still work, for all we know");
+    assert_eq!(story.status(2, BrokerStatus::Cancelled), NOTHING);
+    assert_eq!(story.status(3, BrokerStatus::Cancelled), ["BUY 100 MKT", "SELL 100 STP 47.5", "SELL 100 LMT 52"]);
+}
+
+#[test]
+fn an_entry_is_cancelled_when_the_leg_that_would_transmit_it_is_refused() {
+    let mut story = Story::new(two_legs());
+    story.bar(50.0, Some(1.0));
+    story.accepted(&[1, 2]);
+    assert_eq!(refused(&mut story, 3), ["cancel 1"]);
+}
+
+#[test]
+fn an_entry_is_cancelled_when_the_leg_that_would_transmit_it_never_left() {
+    let mut story = Story::new(two_legs());
+    story.bar(50.0, Some(1.0));
+    story.tell(Event::Lost { why: "cut between the second leg and the third".into() });
+    let open = [1, 2].map(|intent| story.at_broker(intent, BrokerStatus::PendingSubmit));
+    let snapshot = BrokerSnapshot { open_orders: open.into(), ..story.snapshot() };
+    story.recover(snapshot.clone());
+    assert_eq!(story.recover(snapshot), ["cancel 1"]);
+}
+
+#[test]
+fn a_stop_is_put_back_only_when_the_leg_that_rests_is_gone() {
+    let mut story = Story::new(two_legs());
+    story.bar(50.0, Some(1.0));
+    story.accepted(&[1]);
+    refused(&mut story, 2);
+    story.accepted(&[3]);
+    story.fill(1, 100, 50.0);
+    assert_eq!(story.bar(50.0, None), ["cancel 3"]);
+    // It fills in part before the cancel reaches it: the stop is for what is left.
+    assert_eq!(story.fill(3, 30, 52.0), NOTHING);
+    assert_eq!(story.status(3, BrokerStatus::Cancelled), ["SELL 70 STP 47.5"]);
+}
+
+#[test]
+fn a_pair_is_the_brokers_to_size_and_one_that_stays_wrong_is_broken_for_the_stop_alone() {
+    let long = || {
+        let mut story = Story::new(two_legs());
+        story.bar(50.0, Some(1.0));
+        story.accepted(&[1, 2, 3]);
+        story.fill(1, 100, 50.0);
+        assert_eq!(story.fill(3, 40, 52.0), NOTHING, "the broker shrinks the stop by itself");
+        story
+    };
+    let mut story = long();
+    let mut shrunk = story.at_broker(2, BrokerStatus::PreSubmitted);
+    shrunk.quantity = Shares(60);
+    assert_eq!(story.tell(Event::Order(OrderUpdate::Open(shrunk))), NOTHING);
+    assert_eq!(story.tell(Event::Time(story.now())), NOTHING);
+    // Another broker does not.
+    let mut story = long();
+    assert_eq!(story.tell(Event::Time(story.now())), ["cancel 3"]);
+    assert_eq!(story.status(3, BrokerStatus::Cancelled), ["amend 2: SELL 60 STP 47.5"]);
+}
+
+#[test]
+fn terms_that_the_broker_changed_are_not_put_right_behind_the_fence_but_after_it() {
+    let mut story = Story::long(plan(|_| {}));
+    story.tell(Event::Fenced);
+    let mut preset = story.at_broker(2, BrokerStatus::PreSubmitted);
+    preset.tif = Some(TimeInForce::Day);
+    assert_eq!(story.tell(Event::Order(OrderUpdate::Open(preset.clone()))), NOTHING);
+    assert_eq!(incidents(&story, "terms_differ"), 0);
+    let snapshot = BrokerSnapshot { open_orders: vec![preset], ..story.snapshot() };
+    assert_eq!(story.recover(snapshot), ["amend 2: SELL 100 STP 47.5"]);
+    assert_eq!(incidents(&story, "terms_differ"), 1);
+}
+
+#[test]
+fn a_child_of_a_working_entry_is_not_changed_before_the_entry_ends() {
+    let mut story = Story::new(plan(|_| {}));
+    story.bar(50.0, Some(1.0));
+    story.accepted(&[1]);
+    let mut preset = story.at_broker(2, BrokerStatus::PreSubmitted);
+    preset.tif = Some(TimeInForce::Day);
+    assert_eq!(story.tell(Event::Order(OrderUpdate::Open(preset.clone()))), NOTHING);
+    story.fill(1, 100, 50.0);
+    assert_eq!(story.tell(Event::Order(OrderUpdate::Open(preset))), ["amend 2: SELL 100 STP 47.5"]);
+}
