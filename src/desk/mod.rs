@@ -172,6 +172,8 @@ pub struct Desk {
     marks: Marks,
     now: MarketTime,
     ready: bool,
+    /// Whether the next Ready is the first of its session.
+    new_session: bool,
     link_up: bool,
     stopping: bool,
     /// Contracts whose last exit failed: not tried again before a fresh bar.
@@ -208,6 +210,7 @@ impl Desk {
             marks: Marks::default(),
             now,
             ready: false,
+            new_session: true,
             link_up: true,
             stopping: false,
             failed_exits: BTreeSet::new(),
