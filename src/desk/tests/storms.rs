@@ -115,3 +115,14 @@ fn a_child_of_a_working_entry_is_not_changed_before_the_entry_ends() {
     story.fill(1, 100, 50.0);
     assert_eq!(story.tell(Event::Order(OrderUpdate::Open(preset))), ["amend 2: SELL 100 STP 47.5"]);
 }
+
+#[test]
+fn an_entry_that_waits_for_its_children_is_not_transmitted_by_putting_its_terms_right() {
+    let mut story = Story::new(plan(|_| {}));
+    story.bar(50.0, Some(1.0));
+    let mut preset = story.at_broker(1, BrokerStatus::PendingSubmit);
+    preset.tif = Some(TimeInForce::Gtc);
+    assert_eq!(story.tell(Event::Order(OrderUpdate::Open(preset.clone()))), NOTHING);
+    preset.status = BrokerStatus::Submitted;
+    assert_eq!(story.tell(Event::Order(OrderUpdate::Open(preset))), ["amend 1: BUY 100 MKT"]);
+}
