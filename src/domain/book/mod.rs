@@ -228,7 +228,7 @@ impl Book {
             SessionFact::Ready { number, client_id, next_order_id } => {
                 self.session = *number;
                 self.client_id = Some(*client_id);
-                self.highest_order_id = self.highest_order_id.max(*next_order_id - 1);
+                self.highest_order_id = self.highest_order_id.max(next_order_id.saturating_sub(1));
                 self.counts.sessions += 1;
             }
             SessionFact::Lost { number, .. } => self.session = self.session.max(*number),

@@ -147,7 +147,7 @@ impl Book {
 
     /// The number for the next intent.
     pub fn next_intent(&self) -> u64 {
-        self.orders.last_key_value().map_or(1, |(intent, _)| intent + 1)
+        self.orders.last_key_value().map_or(1, |(intent, _)| intent.saturating_add(1))
     }
 
     /// The next order id: above every id seen at any time (rule 14).
