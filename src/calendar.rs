@@ -18,8 +18,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{BarSize, MarketTime, Window};
 
+pub mod expected;
 #[cfg(test)]
 mod tests;
+
+pub use expected::ExpectedWindows;
 
 /// A market's calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -27,6 +27,7 @@ fn simulated() -> SimulatorConfig {
     SimulatorConfig {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         message_rate: 0,
+        pacing: false,
         speed: Speed::Times(20.0),
         ..SimulatorConfig::default()
     }

@@ -190,7 +190,7 @@ async fn killed_at_any_instant_it_loses_no_fill_and_repeats_no_order() {
     assert_eq!(book.cash(), Some(account.cash));
     let unknown = book.orders().filter(|order| order.state == OrderState::Unknown).count();
     assert_eq!(unknown, 0, "orders in doubt");
-    let locks: Vec<String> = book.locks().map(|(scope, lock)| format!("{scope:?}: {}", lock.why)).collect();
+    let locks: Vec<String> = book.locks().map(|(scope, _, lock)| format!("{scope:?}: {}", lock.why)).collect();
     assert!(locks.iter().all(|lock| lock.contains("the day's loss")), "{locks:?}");
 
     let kept: serde_json::Value =

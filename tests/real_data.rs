@@ -14,10 +14,8 @@ use chrono::NaiveDate;
 use robo_trader::bar_files;
 use robo_trader::calendar::{Calendar, Day};
 use robo_trader::domain::broker::AccountId;
-use robo_trader::domain::{
-    BarSize, ContractId, MarketTime, OrderKind, PriceRule, Shares, Side, Symbol, TimeInForce, Usd,
-};
-use robo_trader::exchange::{Config, Exchange, Fill, NewOrder, OrderKey};
+use robo_trader::domain::{BarSize, ContractId, MarketTime, PriceRule, Shares, Side, Symbol, Usd};
+use robo_trader::exchange::{Config, Exchange, Fill, Kind, NewOrder, OrderKey, Tif};
 use robo_trader::tape::{Series, Step, Tape};
 
 const CONTRACT: ContractId = ContractId(1);
@@ -75,13 +73,15 @@ fn market_order(order_id: i32, sign: i64) -> NewOrder {
         contract: CONTRACT,
         side: if sign > 0 { Side::Buy } else { Side::Sell },
         quantity: Shares(100),
-        kind: OrderKind::Market,
-        tif: TimeInForce::Day,
+        kind: Kind::Market,
+        tif: Tif::Day,
         outside_rth: false,
         oca_group: String::new(),
         parent_id: None,
         transmit: true,
         order_ref: String::new(),
+        good_after: None,
+        algo: None,
     }
 }
 

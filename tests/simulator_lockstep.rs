@@ -5,6 +5,7 @@
 
 mod simulator_support;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -37,7 +38,14 @@ async fn play(dir: &Path, symbols: &[&str]) -> (Vec<String>, Summary) {
         let stream = client.historical_data(&contract, BarSize::Min).duration(1.days()).stream().await.unwrap();
         bars.push(stream.map(move |item| (*name, item)).boxed());
     }
-    let mut daemon = Daemon { client: &client, progress: &progress, next_id: 1, open: Vec::new(), fills: Vec::new() };
+    let mut daemon = Daemon {
+        client: &client,
+        progress: &progress,
+        next_id: 1,
+        answered: BTreeSet::new(),
+        open: Vec::new(),
+        fills: Vec::new(),
+    };
     let mut poll = tokio::time::interval(Duration::from_millis(5));
     let playing = async {
         loop {
@@ -68,6 +76,7 @@ struct Daemon<'a> {
     client: &'a ibapi::Client,
     progress: &'a watch::Sender<Progress>,
     next_id: i32,
+    answered: BTreeSet<i32>,
     /// The bar that is forming, by symbol.
     open: Vec<(&'static str, i64)>,
     fills: Vec<String>,
@@ -118,10 +127,12 @@ impl Daemon<'_> {
     fn order(&mut self, update: SubscriptionItem<OrderUpdate>) {
         match update {
             SubscriptionItem::Data(OrderUpdate::OpenOrder(open)) => {
+                let is_new = self.answered.insert(open.order_id);
                 self.progress.send_modify(|p| match open.order_state.status.to_string().as_str() {
-                    "Submitted" => {
-                        p.unanswered -= 1;
-                        p.working += 1;
+                    // Decided at the close: it waits for the next session, and then is told of again.
+                    "Submitted" | "PreSubmitted" => {
+                        p.unanswered -= u64::from(is_new);
+                        p.working += u64::from(is_new);
                     }
                     "Filled" => p.working -= 1,
                     other => panic!("{other}"),
@@ -139,7 +150,7 @@ impl Daemon<'_> {
                 self.progress.send_modify(|p| p.commissions += 1)
             }
             SubscriptionItem::Data(_) => {}
-            SubscriptionItem::Notice(notice) => panic!("{notice:?}"),
+            SubscriptionItem::Notice(notice) => assert_eq!(notice.code, 399, "only that it waits: {notice:?}"),
         }
     }
 }

@@ -139,8 +139,8 @@ async fn cancels_changes_and_refusals_are_answered_as_tws_answers_them() {
     let huge = Order { total_quantity: 1_000_000.0, ..order(Action::Buy, 1.0, "MKT") };
     client.submit_order(3, &contract, &huge).await.unwrap();
     assert_eq!(story(&mut updates, "notice").await, ["status 3 Inactive 0/1000000", "notice 201"]);
-    let what_if = Order { what_if: true, ..order(Action::Buy, 1.0, "MKT") };
-    client.submit_order(4, &contract, &what_if).await.unwrap();
+    let hidden = Order { hidden: true, ..order(Action::Buy, 1.0, "MKT") };
+    client.submit_order(4, &contract, &hidden).await.unwrap();
     assert_eq!(story(&mut updates, "notice").await, ["notice 321"]);
     client.submit_order(5, &Contract::stock("NOSUCH").build(), &order(Action::Buy, 1.0, "MKT")).await.unwrap();
     assert_eq!(story(&mut updates, "notice").await, ["notice 200"]);

@@ -36,6 +36,7 @@ async fn a_single_pass_names_every_symbol_without_bars_at_its_end() {
         speed: Speed::Times(0.001),
         symbols: vec!["AAPL".parse().unwrap(), "MSFT".parse().unwrap()],
         message_rate: 0,
+        pacing: false,
         ..SimulatorConfig::default()
     })
     .await

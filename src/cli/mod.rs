@@ -2,9 +2,12 @@
 
 mod config;
 mod logging;
+mod operate;
 mod run;
 pub mod settings_args;
 pub mod simulator;
+mod state_dir;
+mod status_text;
 mod strategies;
 
 use std::process::ExitCode;
@@ -28,6 +31,16 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Serve the TWS protocol on a simulated market.
     Simulator(Box<simulator::SimulatorArgs>),
+    /// Tell how a running daemon is: what it does, what stops it, and since when.
+    Status(Box<operate::StatusArgs>),
+    /// No more entries, in one symbol or at all; exits pass.
+    Halt(Box<operate::LockArgs>),
+    /// Entries again, in one symbol or in the account.
+    Resume(Box<operate::LockArgs>),
+    /// Block entries, cancel our orders, close our positions, in one symbol or all.
+    Flatten(Box<operate::FlattenArgs>),
+    /// Compare broker and book now and show each difference; accept one.
+    Reconcile(Box<operate::ReconcileArgs>),
     /// Print the effective settings with the source of each, secrets masked.
     Config(Box<settings_args::SettingsArgs>),
     /// List the strategies with their parameters.
@@ -39,13 +52,21 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => run::main(*args),
         Command::Simulator(args) => serve(*args),
+        Command::Status(args) => operate::status(&args),
+        Command::Halt(args) => operate::halt(*args),
+        Command::Resume(args) => operate::resume(*args),
+        Command::Flatten(args) => operate::flatten(*args),
+        Command::Reconcile(args) => operate::reconcile(*args),
         Command::Config(args) => config::main(&args),
         Command::Strategies => strategies::main(),
     }
 }
 
-/// The separate simulator, with the console's log.
+/// The separate simulator, with the console's log; or a word to one that runs.
 fn serve(args: simulator::SimulatorArgs) -> ExitCode {
+    if let Some(simulator::SimulatorCommand::Tell(args)) = &args.command {
+        return simulator::tell::main(args);
+    }
     if let Err(error) = logging::console("info") {
         complain(&error);
         return ExitCode::from(crate::runner::exit::USAGE);

@@ -72,7 +72,7 @@ pub(super) fn main(args: RunArgs) -> ExitCode {
         super::complain(&"EXECUTION_MODE=live, but --simulator has no real money: use EXECUTION_MODE=paper");
         return ExitCode::from(exit::HUMAN);
     }
-    let state_dir = match settings.state_dir.clone().map_or_else(default_state_dir, Ok) {
+    let state_dir = match settings.state_dir.clone().map_or_else(super::state_dir::default_state_dir, Ok) {
         Ok(dir) => dir,
         Err(error) => {
             super::complain(&error);
@@ -110,14 +110,6 @@ fn simulator_settings(layers: &mut Layers, replay: bool) {
         default("DATA_DURATION", "3600 S");
         default("CALENDAR", "always");
     }
-}
-
-/// The platform's own place for state.
-fn default_state_dir() -> Result<PathBuf, String> {
-    use etcetera::BaseStrategy;
-    let base = etcetera::choose_base_strategy()
-        .map_err(|error| format!("cannot find a state directory ({error}): name one with --state-dir"))?;
-    Ok(base.state_dir().unwrap_or_else(|| base.data_dir()).join("robo-trader"))
 }
 
 async fn daemon(args: RunArgs, mut settings: Settings, state_dir: PathBuf) -> u8 {
@@ -249,6 +241,7 @@ async fn embed(
         state_dir: Some(kept),
         fresh: args.fresh,
         message_rate: 0,
+        pacing: false,
         progress: Some(progress),
         decision_size: Some(settings.bar_size),
         allow_short: settings.limits.allow_short,

@@ -76,6 +76,9 @@ pub struct SettingsArgs {
     /// Cash of the embedded simulator's account (DEFAULT_CASH).
     #[arg(long, value_name = "USD")]
     pub default_cash: Option<String>,
+    /// Others' orders and holdings: ignore, watch or adopt (FOREIGN).
+    #[arg(long, value_name = "POLICY")]
+    pub foreign: Option<String>,
     /// Any other setting, NAME=value; may be given several times.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub set: Vec<String>,
@@ -118,7 +121,7 @@ impl SettingsArgs {
     }
 
     fn flags(&self, layers: &mut Layers) -> Result<(), LayersError> {
-        let flags: [(&Option<String>, &'static str, &str); 17] = [
+        let flags: [(&Option<String>, &'static str, &str); 18] = [
             (&self.symbols, "--symbols", "SYMBOLS"),
             (&self.duration, "--duration", "DATA_DURATION"),
             (&self.bar_size, "--bar-size", "DATA_BAR_SIZE"),
@@ -136,6 +139,7 @@ impl SettingsArgs {
             (&self.state_dir, "--state-dir", "STATE_DIR"),
             (&self.log_file, "--log-file", "LOG_FILE"),
             (&self.message_rate, "--message-rate", "MESSAGE_RATE"),
+            (&self.foreign, "--foreign", "FOREIGN"),
         ];
         for (value, flag, name) in flags {
             if let Some(value) = value {

@@ -1,20 +1,28 @@
 //! `robo-trader simulator`: a TWS server without TWS.
 
+pub mod tell;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use tracing::info;
 
 use crate::domain::broker::AccountId;
 use crate::domain::{Symbol, Usd};
 use crate::runner::exit;
+use crate::simulator::faults::Scenario;
 use crate::simulator::{SimulatorConfig, SimulatorError, Source, Speed, Summary, start};
 
 /// Serves the TWS API over TCP, with a market and an exchange behind it, until Ctrl-C.
 #[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct SimulatorArgs {
+    /// To a simulator that runs already, instead of serving.
+    #[command(subcommand)]
+    pub command: Option<SimulatorCommand>,
+
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1")]
     pub host: IpAddr,
@@ -68,9 +76,20 @@ pub struct SimulatorArgs {
     #[arg(long, value_name = "FILE")]
     pub summary_json: Option<PathBuf>,
 
+    /// Play the faults of this file: what goes wrong, and when (docs/faults.md).
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+
     /// Messages a second that one client may send (TWS: 50; 0: any number).
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub message_rate: u32,
+}
+
+/// What is said to a simulator that runs.
+#[derive(Debug, Clone, Subcommand)]
+pub enum SimulatorCommand {
+    /// Tell a running simulator a fault, or ask it: help lists what can be said.
+    Tell(tell::TellArgs),
 }
 
 fn parse_account(text: &str) -> Result<AccountId, String> {
@@ -88,12 +107,14 @@ fn parse_cash(text: &str) -> Result<Usd, String> {
 }
 
 impl SimulatorArgs {
-    fn config(&self) -> SimulatorConfig {
+    fn config(&self) -> Result<SimulatorConfig, SimulatorError> {
         let source = match &self.data {
             Some(dir) => Source::Replay { dir: dir.clone() },
             None => Source::Synthetic { always_open: !self.exchange_hours },
         };
-        SimulatorConfig {
+        let scenario = self.scenario.as_deref().map(Scenario::read).transpose()?.unwrap_or_default();
+        Ok(SimulatorConfig {
+            scenario,
             listen: SocketAddr::new(self.host, self.port),
             account: self.account.clone(),
             cash: self.cash,
@@ -106,7 +127,7 @@ impl SimulatorArgs {
             message_rate: self.message_rate,
             exit_at_end: self.exit_at_end,
             ..SimulatorConfig::default()
-        }
+        })
     }
 }
 
@@ -148,13 +169,18 @@ impl Problem {
 pub(super) fn exit_code(error: &SimulatorError) -> u8 {
     match error {
         SimulatorError::MaxSpeedAlone
+        | SimulatorError::Scenario(_)
         | SimulatorError::BarFiles(_)
         | SimulatorError::NoBars { .. }
         | SimulatorError::Market(_)
         | SimulatorError::OtherAccount { .. }
         | SimulatorError::OtherMarket { .. } => exit::USAGE,
         SimulatorError::State { .. } => exit::JOURNAL,
-        SimulatorError::Listen { .. } | SimulatorError::Save { .. } | SimulatorError::Task(_) => exit::RESTART,
+        SimulatorError::Listen { .. }
+        | SimulatorError::Save { .. }
+        | SimulatorError::Act(_)
+        | SimulatorError::Ended
+        | SimulatorError::Task(_) => exit::RESTART,
     }
 }
 
@@ -162,13 +188,15 @@ async fn serve(args: &SimulatorArgs) -> Result<Summary, Problem> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Problem::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Problem::Signals)?;
-    let running = start(args.config()).await?;
+    let running = start(args.config()?).await?;
+    let ear = tell::Ear::listen(&running).await;
     println!("simulator listening on {}", running.address);
     tokio::select! {
         _ = interrupt.recv() => info!("interrupted"),
         _ = terminate.recv() => info!("asked to terminate"),
         () = running.ended() => {}
     }
+    ear.close().await;
     let summary = running.stop().await?;
     if let Some(path) = &args.summary_json {
         let failed = |source| Problem::Summary { path: path.clone(), source };
@@ -201,7 +229,7 @@ mod tests {
             "--host 127.0.0.1 --port 7497 --seed 7 --account DU1234567 --cash 50000 --data d --speed 60 --symbols aapl,NVDA \
              --state-dir s --fresh --exit-at-end --summary-json f --message-rate 0",
         );
-        let config = args.unwrap().config();
+        let config = args.unwrap().config().unwrap();
         assert_eq!(config.source, Source::Replay { dir: "d".into() });
         assert_eq!(config.speed, Speed::Times(60.0));
         assert_eq!(config.symbols.iter().map(Symbol::as_str).collect::<Vec<_>>(), ["AAPL", "NVDA"]);

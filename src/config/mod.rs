@@ -3,6 +3,7 @@
 //! [`table::TABLE`] names every setting once. [`Layers`] collects texts with where they came from;
 //! [`Settings::resolve`] turns them into checked values, and reports every bad one at once.
 
+mod guards;
 pub mod layers;
 mod reader;
 mod settings;

@@ -11,7 +11,7 @@ use super::Layers;
 use super::reader::{BadSettings, Reader};
 use super::warm_up::bars_at_most;
 use crate::calendar::Calendar;
-use crate::desk::{AfterClose, Mode, OrderStyle, StopBreached, StopPolicy, SymbolPlan};
+use crate::desk::{AfterClose, Guards, Mode, OrderStyle, StopBreached, StopPolicy, SymbolPlan};
 use crate::domain::broker::AccountId;
 use crate::domain::history::{HistoryDuration, WhatToShow};
 use crate::domain::{BarSize, Shares, Symbol, Usd};
@@ -131,6 +131,12 @@ pub struct Settings {
     pub ack_deadline: Duration,
     /// Time between two agreeing reads.
     pub settle_time: Duration,
+    /// Time between comparisons of broker and book.
+    pub reconcile_interval: Duration,
+    /// What stops entries by itself, and what is made of what others do.
+    pub guards: Guards,
+    /// Silent subscriptions in a row that park a symbol.
+    pub park_after: u32,
     /// Calendar beside the gateway's hours.
     pub calendar: Calendar,
     /// Where all state lies; `None`: the platform's place.
@@ -302,6 +308,9 @@ fn process(
         flat_by_close: read.optional_span("FLAT_BY_CLOSE", 60, "0", "390"),
         ack_deadline: read.span("ACK_DEADLINE", 1, "0.1", "600"),
         settle_time: read.span("SETTLE_TIME", 1, "0", "300"),
+        reconcile_interval: read.span("RECONCILE_INTERVAL", 1, "0.1", "86400"),
+        guards: super::guards::read(read),
+        park_after: u32::try_from(read.whole("PARK_AFTER", 1, 100)).unwrap_or(3),
         calendar: read.choice("CALENDAR", &calendars, Calendar::Xnys),
         state_dir: path(read.text("STATE_DIR")),
         durability: read.choice("JOURNAL_DURABILITY", &full, Durability::Full),

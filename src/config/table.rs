@@ -44,6 +44,12 @@ pub const TABLE: &[Spec] = &[
     spec("PROBE_INTERVAL", "5", "seconds between liveness probes of a held session"),
     spec("PROBE_DEADLINE", "5", "seconds that a probe may take"),
     spec("PROBE_MISSES", "3", "probes missed in a row that end a session"),
+    spec(
+        "EXPECTED_WINDOWS",
+        "ibkr-us",
+        "expected outages: ibkr-us, ibkr-europe, ibkr-asia, weekly-login, or ZONE DAYS HH:MM-HH:MM NAME; several separated by ;",
+    ),
+    spec("HOLD_BEFORE", "2", "minutes before an expected outage in which no entry leaves any more"),
     // What is traded.
     spec("SYMBOLS", "AAPL,MSFT,SPY", "symbols to trade, comma separated, at most 100"),
     spec("STRATEGY", "sma-cross", "name of the strategy; see robo-trader strategies"),
@@ -58,6 +64,7 @@ pub const TABLE: &[Spec] = &[
     spec("DATA_FEED", "auto", "live bars by stream, realtime (5-second bars, aggregated) or poll; auto chooses"),
     spec("DATA_INTERVAL", "30", "seconds between polls, where polling"),
     spec("DATA_FRESHNESS", "", "seconds a bar's close may be old to trade on it; empty: one bar"),
+    spec("PARK_AFTER", "3", "times in a row that a symbol's silent bars are subscribed anew before it is parked"),
     spec("MAX_CONCURRENT", "8", "symbols whose history is fetched at a time"),
     // Sizing.
     spec(
@@ -84,6 +91,14 @@ pub const TABLE: &[Spec] = &[
     spec("RISK_ON_DAILY_LOSS", "lock", "then: lock (no entries that day) or flatten (close everything, too)"),
     spec("RISK_MAX_ORDERS_PER_MINUTE", "60", "entries within a minute of market time"),
     spec("RISK_PRICE_COLLAR_PCT", "0.05", "how far a limit price may lie from the last close, as a fraction"),
+    spec("RISK_MAX_DRAWDOWN_PCT", "0.2", "loss since the highest equity, as a fraction of it, at which entries stop"),
+    spec("RISK_MAX_LOSSES", "10", "losing round trips in a row at which entries pause"),
+    spec("RISK_LOSS_PAUSE", "30", "minutes of market time that this pause lasts"),
+    spec("RISK_MAX_ORDERS", "600", "orders of every kind within a minute of market time at which entries stop"),
+    spec("RISK_MAX_REJECTS", "10", "orders rejected by the broker within ten minutes at which entries stop"),
+    spec("RISK_MAX_SESSIONS_LOST", "6", "sessions lost within thirty minutes at which entries pause"),
+    spec("RISK_FLAPPING_PAUSE", "10", "minutes of market time that this pause lasts"),
+    spec("CASH_LIMIT", "1000", "USD that may move at once by no trade of ours; beyond it entries stop"),
     // Protection and orders.
     spec("RISK_STOP", "fixed", "protective stop at the broker: none, fixed, atr or trailing"),
     spec("RISK_STOP_LOSS_PCT", "0.02", "fraction of the entry price, for stop fixed"),
@@ -99,6 +114,12 @@ pub const TABLE: &[Spec] = &[
     spec("NO_ENTRY_BEFORE_CLOSE", "0", "minutes before the close without entries"),
     spec("FLAT_BY_CLOSE", "", "minutes before the close at which positions are closed; empty: they stay"),
     spec("ACK_DEADLINE", "10", "seconds after which an unanswered order is in doubt"),
+    spec("RECONCILE_INTERVAL", "60", "seconds between comparisons of broker and book while trading goes on"),
+    spec(
+        "FOREIGN",
+        "watch",
+        "orders and holdings that are not ours: ignore, watch (show and tell) or adopt (holdings)",
+    ),
     spec("SETTLE_TIME", "2", "seconds between two reads that have to agree"),
     // The process.
     spec("CALENDAR", "XNYS", "exchange calendar beside the gateway's hours: XNYS or always"),

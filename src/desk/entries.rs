@@ -105,6 +105,13 @@ impl Desk {
         if self.outside_entry_window(contract) {
             return;
         }
+        let guards = &self.plan.guards;
+        if let Some((window, outage)) = guards.expected.near(self.now, guards.hold_before) {
+            // An order on its way when the gateway goes is an order in doubt.
+            let refusal = Refusal::Outage { window: window.to_owned(), until: outage.close };
+            self.refuse(contract, change, refusal);
+            return;
+        }
         if self.plan.mode == Mode::Observe && self.observed.insert(contract, decided_at) == Some(decided_at) {
             return;
         }

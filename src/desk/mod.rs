@@ -11,7 +11,9 @@
 mod entries;
 mod exits;
 mod exposure;
+mod locks;
 mod marks;
+pub mod operator;
 mod orders;
 pub mod plan;
 mod protection;
@@ -22,17 +24,21 @@ mod targets;
 mod tests;
 mod tickets;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::domain::book::{Book, Fact, IncidentFact, LedgerFact, Record};
-use crate::domain::broker::{AccountState, BrokerSnapshot, OrderUpdate};
-use crate::domain::{Bar, Contract, ContractId, MarketTime, Price};
+use crate::domain::broker::{AccountState, BrokerOrder, BrokerPosition, BrokerSnapshot, OrderUpdate};
+use crate::domain::{Bar, Contract, ContractId, MarketTime, Price, Symbol};
 use crate::risk::ApprovedOrder;
 use crate::strategy::Target;
 
 pub use marks::{Mark, Marks};
-pub use plan::{AfterClose, Mode, OrderStyle, Plan, StopBreached, StopPolicy, SymbolPlan};
-pub use recovery::Recovered;
+pub use operator::Unable;
+pub use plan::{AfterClose, ForeignPolicy, Guards, Mode, OrderStyle, Plan, StopBreached, StopPolicy, SymbolPlan};
+pub use recovery::{Difference, Recovered};
+
+/// Incidents that are shown.
+const INCIDENTS_SHOWN: usize = 20;
 
 /// What the desk learns.
 #[derive(Debug, Clone)]
@@ -68,6 +74,10 @@ pub enum Event {
     Time(MarketTime),
     /// A session is up and the broker's state was read.
     Recovered(Box<Recovered>),
+    /// The broker's state was read while trading goes on.
+    Compared(Box<Recovered>),
+    /// The broker states a holding.
+    Position(BrokerPosition),
     /// The session ended.
     Lost {
         /// Why.
@@ -89,6 +99,10 @@ pub enum Event {
     },
     /// Something was missed: no order leaves before the broker's state was read again.
     Fenced,
+    /// An operator orders something.
+    Operator(operator::Order),
+    /// Something outside the desk that a human may want to know about.
+    Incident(IncidentFact),
     /// The daemon is stopping: no entries any more, working ones are cancelled, stops stay.
     ShuttingDown,
 }
@@ -107,6 +121,8 @@ pub enum Action {
         /// Its id at the broker.
         order_id: i32,
     },
+    /// Cancel every order of every client in the account.
+    CancelEverything,
 }
 
 /// What one event led to.
@@ -118,6 +134,10 @@ pub struct Decided {
     pub actions: Vec<Action>,
     /// The broker's state should be read and compared again.
     pub wants_reconcile: bool,
+    /// A read in steady state should come soon.
+    pub wants_compare: bool,
+    /// The answer to an operator's order.
+    pub answer: Option<Result<String, Unable>>,
 }
 
 /// Why the desk looks at a symbol: some steps need a fresh bar.
@@ -153,6 +173,17 @@ pub struct Desk {
     repaired: BTreeMap<u64, u32>,
     /// The former read of the broker's state, where it left something in doubt.
     pending_read: Option<BrokerSnapshot>,
+    /// What the broker stated last of holdings; volatile.
+    holdings: Option<BTreeMap<ContractId, BrokerPosition>>,
+    /// Others' orders in the account, as last read.
+    foreign_orders: Vec<BrokerOrder>,
+    reads: u64,
+    /// The latest incidents, oldest first.
+    incidents: VecDeque<Record>,
+    /// A difference of cash that one read has shown.
+    cash_seen: Option<recovery::CashSeen>,
+    /// Contracts being flattened by an operator's order, until that is told.
+    flattening: BTreeSet<ContractId>,
     decided: Decided,
 }
 
@@ -173,6 +204,12 @@ impl Desk {
             observed: BTreeMap::new(),
             repaired: BTreeMap::new(),
             pending_read: None,
+            holdings: None,
+            foreign_orders: Vec::new(),
+            reads: 0,
+            incidents: VecDeque::new(),
+            cash_seen: None,
+            flattening: BTreeSet::new(),
             decided: Decided::default(),
         }
     }
@@ -195,6 +232,10 @@ impl Desk {
             Event::Bar { contract, bar, target, atr, newest } => self.bar(contract, &bar, target, atr, newest),
             Event::Time(at) => self.time(at),
             Event::Recovered(recovered) => self.recovered(&recovered),
+            Event::Compared(recovered) => self.compared(&recovered),
+            Event::Position(position) => self.position(position),
+            Event::Operator(order) => self.decided.answer = Some(self.operate(order)),
+            Event::Incident(incident) => self.record(None, Fact::Incident(incident)),
             Event::Lost { why } => self.lost(&why),
             Event::Link { up } => self.link(up),
             Event::Order(update) => self.order_update(update),
@@ -210,7 +251,25 @@ impl Desk {
                 self.drive_all(Trigger::Time);
             }
         }
+        if !self.flattening.is_empty() {
+            self.tell_flat();
+        }
         std::mem::take(&mut self.decided)
+    }
+
+    /// The latest incidents since this desk began, newest first.
+    pub fn incidents(&self) -> impl Iterator<Item = &Record> {
+        self.incidents.iter().rev()
+    }
+
+    /// Comparisons with the broker's state since this desk began.
+    pub fn reads(&self) -> u64 {
+        self.reads
+    }
+
+    /// Others' orders in the account, as last read.
+    pub fn foreign_orders(&self) -> &[BrokerOrder] {
+        &self.foreign_orders
     }
 
     /// The book.
@@ -255,7 +314,7 @@ impl Desk {
             self.failed_exits.remove(&contract);
             self.failed_stops.remove(&contract);
             self.refresh(contract);
-            self.watch_daily_loss();
+            self.watch_limits();
             self.drive(contract, Trigger::FreshBar);
         }
     }
@@ -276,6 +335,7 @@ impl Desk {
     fn time(&mut self, at: MarketTime) {
         self.now = self.now.max(at);
         self.new_day();
+        self.expire_locks();
         self.drive_all(Trigger::Time);
     }
 
@@ -309,14 +369,30 @@ impl Desk {
     /// Notes a fact about a contract (or none), applying it at once.
     fn record(&mut self, contract: Option<ContractId>, fact: Fact) {
         let symbol = contract.and_then(|c| self.marks.symbol(c).or_else(|| self.book.symbol(c).cloned()));
+        self.note(contract, symbol, fact);
+    }
+
+    /// The same for a contract that only the broker may have a name for.
+    fn record_named(&mut self, contract: ContractId, name: Option<Symbol>, fact: Fact) {
+        let symbol = self.marks.symbol(contract).or_else(|| self.book.symbol(contract).cloned()).or(name);
+        self.note(Some(contract), symbol, fact);
+    }
+
+    fn note(&mut self, contract: Option<ContractId>, symbol: Option<Symbol>, fact: Fact) {
         let strategy = symbol.as_ref().and_then(|s| self.plan.symbols.get(s)).map(|plan| plan.strategy.clone());
         let record = Record { at: self.now, strategy, symbol, contract, fact };
         self.book.apply(&record);
+        if matches!(record.fact, Fact::Incident(_)) {
+            self.incidents.push_back(record.clone());
+            if self.incidents.len() > INCIDENTS_SHOWN {
+                self.incidents.pop_front();
+            }
+        }
         self.decided.records.push(record);
     }
 
     fn incident(&mut self, contract: Option<ContractId>, name: &str, text: String) {
-        self.record(contract, Fact::Incident(IncidentFact { name: name.to_owned(), text }));
+        self.record(contract, Fact::Incident(IncidentFact::new(name, text)));
     }
 
     fn plan_of(&self, contract: ContractId) -> Option<&SymbolPlan> {

@@ -1,7 +1,8 @@
 //! What the broker says about our orders.
 
+use super::locks::Until;
 use super::{Desk, Trigger};
-use crate::domain::book::{Disarm, Fact, FillFact, LockFact, LockScope, OrderFact};
+use crate::domain::book::{Disarm, Fact, FillFact, LockCause, LockScope, OrderFact};
 use crate::domain::broker::{BrokerOrder, BrokerStatus, Commission, Execution, OrderNews, OrderUpdate, StatusReport};
 use crate::domain::order::{OrderEvent, OrderState, Role};
 use crate::domain::ticket::Ticket;
@@ -60,6 +61,12 @@ impl Desk {
             (Role::Stop, OrderEvent::Rejected) => {
                 self.failed_stops.insert(contract);
                 self.incident(Some(contract), "stop_rejected", format!("stop {intent} was rejected: {note}"));
+            }
+            (Role::Stop, _) if !ours_to_cancel && !self.book.disposable(contract).is_zero() => {
+                // A symbol that must have a stop and has none is an alarm; `protect` repairs it (rule 10).
+                let held = self.book.held(contract);
+                let text = format!("stop {intent} is gone ({note}) while {held} shares are held");
+                self.incident(Some(contract), "stop_missing", text);
             }
             (Role::Entry | Role::Exit | Role::Stop | Role::Target, _) => {}
         }
@@ -167,7 +174,7 @@ impl Desk {
         if execution.is_liquidation {
             let why = format!("IBKR liquidated {} {} at {}", execution.quantity, execution.symbol, execution.price);
             self.incident(Some(contract), "liquidation", why.clone());
-            self.record(None, Fact::Lock(LockFact::Set { scope: LockScope::Account, why, until: None }));
+            self.lock(LockScope::Account, LockCause::Liquidation, why, Until::Resumed);
         }
         let ours = Some(execution.client_id) == self.book.client_id();
         let order_id = ours.then_some(execution.order_id);

@@ -6,9 +6,9 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::calendar::Calendar;
+use crate::calendar::{Calendar, ExpectedWindows};
 use crate::domain::broker::AccountId;
-use crate::domain::{BarSize, Symbol};
+use crate::domain::{BarSize, Symbol, Usd};
 use crate::risk::{Limits, Sizing};
 
 /// Whether orders leave the process.
@@ -114,4 +114,79 @@ pub struct Plan {
     pub flat_by_close: Option<Duration>,
     /// Live trading without a stop is allowed.
     pub allow_unprotected: bool,
+    /// What stops entries by itself, and what is made of what others do.
+    pub guards: Guards,
+}
+
+/// What is made of orders and holdings that are not the book's (rule 19).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum ForeignPolicy {
+    /// They are kept on record, and nobody is told.
+    Ignore,
+    /// They are kept on record, shown and told.
+    #[default]
+    Watch,
+    /// Holdings of planned symbols become the book's.
+    Adopt,
+}
+
+/// Locks that set themselves, and the broker's expected outages.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Guards {
+    /// What is made of what is not the book's.
+    pub foreign: ForeignPolicy,
+    /// Cash that may move at once by no trade of ours before entries stop, USD.
+    pub cash_limit: Usd,
+    /// Loss since the highest equity, as a fraction of it, at which entries stop.
+    pub max_drawdown: Decimal,
+    /// Losing round trips in a row at which entries pause, and for how long.
+    pub max_losses: u32,
+    /// See `max_losses`.
+    pub loss_pause: Duration,
+    /// Orders of all roles within a minute at which entries stop.
+    pub max_orders: u32,
+    /// Orders rejected by the broker within ten minutes at which entries stop.
+    pub max_rejects: u32,
+    /// Sessions lost within thirty minutes at which entries pause, and for how long.
+    pub max_sessions_lost: u32,
+    /// See `max_sessions_lost`.
+    pub flapping_pause: Duration,
+    /// The broker's expected outages.
+    pub expected: ExpectedWindows,
+    /// How long before one of them entries are held.
+    pub hold_before: Duration,
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self {
+            foreign: ForeignPolicy::Watch,
+            cash_limit: Usd(Decimal::from(1_000)),
+            max_drawdown: Decimal::new(2, 1),
+            max_losses: 10,
+            loss_pause: Duration::from_secs(1_800),
+            max_orders: 600,
+            max_rejects: 10,
+            max_sessions_lost: 6,
+            flapping_pause: Duration::from_secs(600),
+            expected: ExpectedWindows::default(),
+            hold_before: Duration::from_secs(120),
+        }
+    }
+}
+
+impl Guards {
+    /// Guards that never set a lock by themselves: for tests of everything else.
+    pub fn wide() -> Self {
+        Self {
+            cash_limit: Usd(Decimal::from(1_000_000_000)),
+            max_drawdown: Decimal::ONE_HUNDRED,
+            max_losses: u32::MAX,
+            max_orders: u32::MAX,
+            max_rejects: u32::MAX,
+            max_sessions_lost: u32::MAX,
+            ..Self::default()
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! Protection: the stop that a position has to have at the broker (rules 10 and 11).
 
+use super::locks::Until;
 use super::plan::{Mode, StopBreached};
 use super::{Desk, StopPolicy, Trigger};
-use crate::domain::book::{Disarm, Fact, LockFact, LockScope};
+use crate::domain::book::{Disarm, LockCause, LockScope};
 use crate::domain::order::{OrderState, Role};
 use crate::domain::{ContractId, OrderKind, Shares, Side};
 use crate::risk::{Proposal, review};
@@ -128,9 +129,8 @@ impl Desk {
 
     fn stop_breached(&mut self, contract: ContractId, text: &str) {
         let scope = LockScope::Contract(contract);
-        if !self.book.locks().any(|(locked, _)| *locked == scope) {
+        if self.lock(scope, LockCause::StopBreached, text.to_owned(), Until::Resumed) {
             self.incident(Some(contract), "stop_breached", text.to_owned());
-            self.record(Some(contract), Fact::Lock(LockFact::Set { scope, why: text.to_owned(), until: None }));
         }
         match self.plan.stop_breached {
             StopBreached::Hold => {}

@@ -16,6 +16,9 @@ impl Desk {
         if was_up {
             let number = self.book.session();
             self.record(None, Fact::Session(SessionFact::Lost { number, why: why.to_owned() }));
+            if !self.stopping {
+                self.watch_sessions();
+            }
         }
         let unanswered: Vec<u64> = self
             .book
@@ -31,7 +34,9 @@ impl Desk {
     /// The link between TWS and IBKR: while it is down nothing new is decided, fills still count;
     /// when it is back, the broker's state is read and compared first (rule 16).
     pub(super) fn link(&mut self, up: bool) {
-        if self.link_up == up && up {
+        // Restored without having been told of as lost is restored all the same: 1101 and 1102 go
+        // through the fence (rule 16).
+        if self.link_up == up && !up {
             return;
         }
         self.link_up = up;

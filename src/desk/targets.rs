@@ -3,9 +3,9 @@
 use rust_decimal::Decimal;
 
 use super::{Desk, Trigger};
-use crate::domain::book::{Disarm, Fact, LockFact, LockScope, RefusedFact, TargetFact};
+use crate::domain::book::{Disarm, Fact, RefusedFact, TargetFact};
 use crate::domain::{BarSize, ContractId, MarketTime, Price, Shares};
-use crate::risk::{OnDailyLoss, Refusal, SizingInput, size};
+use crate::risk::{Refusal, SizingInput, size};
 use crate::strategy::Target;
 
 impl Desk {
@@ -97,7 +97,7 @@ impl Desk {
     /// What the symbol should hold now, signed shares.
     pub(super) fn desired(&self, contract: ContractId, trigger: Trigger) -> Shares {
         let held = self.book.held(contract);
-        if self.must_be_flat(contract) {
+        if self.must_be_flat(contract) || self.must_flatten(contract) {
             return Shares::ZERO;
         }
         let target = self.strategy_of(contract).and_then(|strategy| self.book.target(contract, &strategy));
@@ -116,29 +116,6 @@ impl Desk {
     fn must_be_flat(&self, contract: ContractId) -> bool {
         let Some(before) = self.plan.flat_by_close else { return false };
         self.session_window(contract).is_some_and(|window| self.now + before >= window.close)
-    }
-
-    /// Watches the day's loss; at its limit, locks the account's entries until the next exchange
-    /// day and, if so told, closes every position (rule 21).
-    pub(super) fn watch_daily_loss(&mut self) {
-        let (Some(equity), Some(day)) = (self.equity(), self.book.day()) else { return };
-        let loss = day.equity + day.adjusted - equity;
-        let limit = day.equity.abs() * self.plan.limits.max_daily_loss;
-        if loss < limit {
-            return;
-        }
-        let until = day.date.succ_opt();
-        if !self.book.locks().any(|(scope, _)| *scope == LockScope::Account) {
-            let why = format!("the day's loss is {loss} USD, the limit is {limit} USD");
-            self.record(None, Fact::Lock(LockFact::Set { scope: LockScope::Account, why, until }));
-        }
-        if self.plan.limits.on_daily_loss == OnDailyLoss::Flatten {
-            let contracts: Vec<ContractId> = self.marks.listed().collect();
-            for contract in contracts.into_iter().filter(|id| !self.book.held(*id).is_zero()).collect::<Vec<_>>() {
-                self.disarm(contract, Disarm::Flattened);
-                self.drive(contract, Trigger::Order);
-            }
-        }
     }
 }
 

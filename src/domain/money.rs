@@ -197,6 +197,12 @@ impl Shares {
     pub fn is_zero(self) -> bool {
         self.0 == 0
     }
+
+    /// `new` for every `old` ones, what is left over dropped; nothing for no old ones.
+    pub fn scaled(self, new: u32, old: u32) -> Self {
+        let scaled = i128::from(self.0) * i128::from(new) / i128::from(old.max(1));
+        Self(i64::try_from(scaled).unwrap_or(if scaled < 0 { i64::MIN } else { i64::MAX }))
+    }
 }
 
 impl fmt::Display for Shares {

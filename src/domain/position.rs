@@ -91,6 +91,22 @@ impl Position {
         }
         realized
     }
+
+    /// Every `old` shares become `new` ones. What they cost in all stays; a holding that is too
+    /// small for one new share is gone, and its cost with it, as a loss.
+    pub fn split(&mut self, new: u32, old: u32) {
+        let Some(first) = self.lots.front().copied() else { return };
+        let (cost, quantity) = (self.cost(), self.quantity.scaled(new, old));
+        self.lots.clear();
+        self.quantity = quantity;
+        if quantity.is_zero() {
+            self.realized -= cost;
+            self.round_trips += 1;
+        } else {
+            let price = Price(cost.0 / Decimal::from(quantity.0));
+            self.lots.push_back(Lot { quantity, price, at: first.at });
+        }
+    }
 }
 
 #[cfg(test)]

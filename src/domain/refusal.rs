@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Price, Shares, Usd};
+use super::{MarketTime, Price, Shares, Usd};
 
 /// Why risk refused an order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
@@ -115,6 +115,14 @@ pub enum Refusal {
         /// Why.
         why: String,
     },
+    /// The broker's expected outage is near or here.
+    #[error("held until the expected outage is over: {window}, until {until}")]
+    Outage {
+        /// Its name.
+        window: String,
+        /// Its end.
+        until: MarketTime,
+    },
     /// The sized quantity is less than one share.
     #[error("the allotted size is less than one share at {price}")]
     TooSmall {
@@ -131,7 +139,7 @@ impl Refusal {
     /// moment, not a limit.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::OrderRate { .. } | Self::Unknown { .. } => true,
+            Self::OrderRate { .. } | Self::Unknown { .. } | Self::Outage { .. } => true,
             Self::Quantity { .. }
             | Self::BadPrice { .. }
             | Self::OrderNotional { .. }

@@ -1,7 +1,7 @@
 //! An account's money and holdings, by average cost.
 //!
-//! Ledger invariant: cash + market value = starting cash + realized + unrealized - commissions, to
-//! the last digit.
+//! Ledger invariant: cash + market value = starting cash + adjustments + realized + unrealized -
+//! commissions, to the last digit.
 
 #![deny(clippy::float_arithmetic)]
 
@@ -36,6 +36,52 @@ pub(super) struct Account {
     realized: Usd,
     commissions: Usd,
     positions: BTreeMap<ContractId, Position>,
+    /// Cash that came or went without a trade.
+    #[serde(default)]
+    adjusted: Usd,
+    /// Realized + unrealized - commissions when the day began.
+    #[serde(default)]
+    profit_before: Usd,
+    /// What each contract traded or held today began the day with and has brought since.
+    #[serde(default, with = "days")]
+    today: BTreeMap<ContractId, DayBook>,
+}
+
+/// A contract's day.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+struct DayBook {
+    /// Unrealized profit when the day began.
+    unrealized_before: Usd,
+    /// Realized today, fees included as IBKR counts them.
+    realized: Usd,
+}
+
+/// A contract's profit since the day began, USD.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Today {
+    /// Of closed trades, fees included as IBKR counts them.
+    pub realized: Usd,
+    /// That, and the change of the unrealized profit.
+    pub profit: Usd,
+}
+
+/// Days as a list: a JSON object's keys are text.
+mod days {
+    use super::{BTreeMap, ContractId, DayBook, Deserialize};
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        days: &BTreeMap<ContractId, DayBook>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(days)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<ContractId, DayBook>, D::Error> {
+        Ok(Vec::<(ContractId, DayBook)>::deserialize(deserializer)?.into_iter().collect())
+    }
 }
 
 /// A holding as the broker shows it.
@@ -70,6 +116,12 @@ pub struct AccountView {
     pub unrealized: Usd,
     /// Fees paid.
     pub commissions: Usd,
+    /// Cash that came (or went, below zero) without a trade: deposits, dividends, fees for data.
+    pub adjusted: Usd,
+    /// Profit since the day began, fees included and adjustments not.
+    pub daily: Usd,
+    /// The same by contract, of those that were traded or held today.
+    pub today: BTreeMap<ContractId, Today>,
     /// Cash plus market value (IBKR: net liquidation, and equity with loan value).
     pub equity: Usd,
     /// What opening the positions takes.
@@ -93,6 +145,27 @@ impl Account {
 
     pub(super) fn position(&self, contract: ContractId) -> Shares {
         self.positions.get(&contract).map_or(Shares::ZERO, |held| held.quantity)
+    }
+
+    /// A trade that was booked at `was` (price, shares) was really one at `is`. Of what is still
+    /// held of it the cost changes, of the rest the realized profit; shares more or less are
+    /// traded at the right price. Fees stay.
+    pub(super) fn correct(&mut self, (contract, side): (ContractId, Side), was: (Price, Shares), is: (Price, Shares)) {
+        let dearer = Price(is.0.0 - was.0.0);
+        self.cash -= dearer * side.signed(was.1);
+        let position = self.position(contract);
+        let same_way = position.0.signum() == side.signed(Shares(1)).0;
+        let held = if same_way { was.1.min(position.abs()) } else { Shares::ZERO };
+        if let Some(known) = self.positions.get_mut(&contract).filter(|_| !held.is_zero()) {
+            known.cost += dearer * side.signed(held);
+        }
+        self.realized -= dearer * side.signed(was.1 - held);
+        let more = is.1 - was.1;
+        if !more.is_zero() {
+            let way = if more.0 > 0 { side } else { side.opposite() };
+            // What it realizes belongs to the account; the fill itself keeps what it reported.
+            let _realized = self.trade(contract, way, more.abs(), is.0, Usd::ZERO);
+        }
     }
 
     /// Books a trade of `quantity` (positive) shares. Returns the profit it realized, fees
@@ -121,7 +194,9 @@ impl Account {
             held.cost -= cost;
             held.fees -= fees;
             self.realized += profit;
-            realized = Some(profit - fees - closing_fee);
+            let net = profit - fees - closing_fee;
+            self.today.entry(contract).or_default().realized += net;
+            realized = Some(net);
         }
         let opening = quantity - closing;
         held.cost += price * side.signed(opening);
@@ -131,6 +206,55 @@ impl Account {
             self.positions.remove(&contract);
         }
         realized
+    }
+
+    /// Cash comes or goes without a trade.
+    pub(super) fn adjust(&mut self, amount: Usd) {
+        self.cash += amount;
+        self.adjusted += amount;
+    }
+
+    /// Every share becomes `to / from` shares. What is not a whole share is paid out at `mark`,
+    /// the price of before: what it cost leaves with it, and the difference is realized.
+    pub(super) fn split(&mut self, contract: ContractId, to: u32, from: u32, mark: Option<Price>) {
+        let Some(held) = self.positions.get_mut(&contract) else { return };
+        let (to, from) = (i128::from(to.max(1)), i128::from(from.max(1)));
+        let scaled = i128::from(held.quantity.0) * to;
+        let whole = Shares(i64::try_from(scaled / from).unwrap_or(held.quantity.0));
+        let rest = Decimal::from(i64::try_from(scaled % from).unwrap_or(0));
+        if !rest.is_zero() {
+            // `rest` is a part of a new share in units of 1 / from; an old one is worth to / from.
+            let old_shares = rest / Decimal::from(i64::try_from(to).unwrap_or(1));
+            let of_all = old_shares / Decimal::from(held.quantity.0);
+            let cost = Usd((held.cost.0 * of_all).round_dp(COST_DIGITS));
+            let fees = Usd((held.fees.0 * of_all).round_dp(COST_DIGITS));
+            let paid = mark.map_or(cost, |mark| Usd((mark.0 * old_shares).round_dp(COST_DIGITS)));
+            held.cost -= cost;
+            held.fees -= fees;
+            self.cash += paid;
+            self.realized += paid - cost;
+            self.today.entry(contract).or_default().realized += paid - cost - fees;
+        }
+        held.quantity = whole;
+        if held.quantity.is_zero() {
+            // Less than a share was held: all of it was paid out but for what rounding left.
+            self.realized -= held.cost;
+            self.positions.remove(&contract);
+        }
+    }
+
+    /// A day ends at these marks: what is counted by the day begins anew.
+    pub(super) fn end_day(&mut self, mark: impl Fn(ContractId) -> Option<Price>) {
+        let unrealized = |contract, held: &Position| held.at(mark(contract)).unrealized;
+        self.today = self
+            .positions
+            .iter()
+            .map(|(contract, held)| {
+                (*contract, DayBook { unrealized_before: unrealized(*contract, held), realized: Usd::ZERO })
+            })
+            .collect();
+        let held: Usd = self.today.values().map(|day| day.unrealized_before).sum();
+        self.profit_before = self.realized + held - self.commissions;
     }
 
     /// The account at these marks.
@@ -144,12 +268,23 @@ impl Account {
         let maintenance_margin =
             positions.values().map(|holding| holding.market_value.abs() * margin.maintenance(holding.quantity)).sum();
         let available_funds = equity - initial_margin;
+        let unrealized: Usd = positions.values().map(|holding| holding.unrealized).sum();
+        let of = |contract| positions.get(contract).map_or(Usd::ZERO, |held: &Holding| held.unrealized);
+        let mut today: BTreeMap<ContractId, Today> = positions.keys().map(|id| (*id, Today::default())).collect();
+        today.extend(self.today.keys().map(|id| (*id, Today::default())));
+        for (contract, shown) in &mut today {
+            let day = self.today.get(contract).copied().unwrap_or_default();
+            *shown = Today { realized: day.realized, profit: day.realized + of(contract) - day.unrealized_before };
+        }
         AccountView {
             starting_cash: self.start,
             cash: self.cash,
             realized: self.realized,
-            unrealized: positions.values().map(|holding| holding.unrealized).sum(),
+            unrealized,
             commissions: self.commissions,
+            adjusted: self.adjusted,
+            daily: self.realized + unrealized - self.commissions - self.profit_before,
+            today,
             equity,
             initial_margin,
             maintenance_margin,

@@ -20,6 +20,7 @@
 //! | limit | at that price, if it is the limit or better | at the limit, if the range touches it |
 //! | stop | at that price, if it is at or past the trigger (a gap) | at the trigger, if the range reaches it |
 //! | stop-limit | triggered as a stop; fills there if that is within its limit, else rests as a limit order | triggered as a stop; fills at the trigger if that is within its limit, else rests from the next bar on |
+//! | if touched | at that price, if it is as good as the trigger; with a limit, within that | at the trigger, if the range is as good; with a limit, as a triggered stop-limit |
 //! | trail | as a stop at its trigger of before the open; then follows the open | as a stop at its trigger of before the range; then follows the range's better end |
 //!
 //! - An order that rested since the bar's open is evaluated over the whole range **once**, at the
@@ -35,6 +36,11 @@
 //! - A market that has been at a price is one that traded there: a touch fills. Orders fill whole,
 //!   unless [`Config::slice`] cuts them; they do not move the market.
 //! - An order without `outside_rth` takes part in regular bars only.
+//! - A trail-limit is a trail until it is set off, and then a limit order that stays where it is.
+//! - Orders for the close trade at the session's last price, at its end; what of them cannot is
+//!   cancelled then.
+//! - In a halted contract nothing trades and no order is taken; what rests meets the first price
+//!   after the halt.
 //!
 //! # Families and groups
 //!
@@ -45,7 +51,9 @@
 //! - The orders of an OCA group (one account's, by name), and the children of one parent, cancel
 //!   each other: one that fills whole cancels the others, one that fills in part reduces them by as
 //!   much, and in one evaluation only one of them trades. Together they never trade more than one.
-//! - DAY orders end with [`Exchange::end_of_session`]; IOC ones with their first chance to trade.
+//! - DAY orders end with [`Exchange::end_of_session`]; IOC ones with their first chance to trade,
+//!   and FOK ones too, which trade only if they can whole. GTD ones end with the first bar or
+//!   session end at their time or later.
 //!
 //! # Money
 //!
@@ -53,8 +61,13 @@
 //! other working orders could build, taken at the latest prices, needs more initial margin than
 //! the account's equity; orders that only reduce are not. Nothing is liquidated. What an order
 //! costs is settled over all its fills together (see [`CommissionPlan`]).
+//!
+//! # What it costs to run
+//!
+//! A bar costs no allocation where no order works, and looks at working orders only: what has
+//! ended is kept for those who ask ([`Exchange::forget_before`] says how long) and never walked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -62,8 +75,12 @@ use crate::domain::broker::AccountId;
 use crate::domain::{ContractId, MarketTime, Price, PriceRule, Usd};
 
 mod account;
+mod acts;
+mod amending;
 mod commission;
 mod config;
+mod history;
+mod kind;
 mod placing;
 mod prices;
 mod review;
@@ -73,11 +90,16 @@ mod steps;
 mod tests;
 mod trading;
 pub mod types;
+mod what_if;
 
-pub use account::{AccountView, Holding};
+pub use account::{AccountView, Holding, Today};
+pub use amending::closing_side;
 pub use commission::{CommissionPlan, UnknownPlan};
 pub use config::{ChildRule, Config, MarginPlan};
-pub use types::{CancelRefusal, Event, Fill, NewOrder, Order, OrderKey, Refusal, Status};
+pub use history::{ArchiveMark, Core, Entry, EntryRef, Tallies};
+pub use kind::{Kind, Tif};
+pub use types::{Algo, Borrow, CancelRefusal, Event, Fill, Held, NewOrder, Order, OrderKey, Refusal, Status};
+pub use what_if::WhatIf;
 
 use state::{Market, Slot};
 
@@ -92,6 +114,17 @@ pub struct Exchange {
     fills: Vec<Fill>,
     last_perm_id: i64,
     ambiguous: u64,
+    /// Keys of the ended orders that are still known, as they ended.
+    #[serde(default)]
+    ended: VecDeque<OrderKey>,
+    /// The highest order id of each client that is known no more.
+    #[serde(default)]
+    forgotten: BTreeMap<i32, i32>,
+    #[serde(default)]
+    tallies: Tallies,
+    /// Whether new sell orders are held back.
+    #[serde(default)]
+    holds_sells: bool,
 }
 
 /// Permanent ids begin above this, so that they cannot be taken for order ids.
@@ -108,6 +141,10 @@ impl Exchange {
             fills: Vec::new(),
             last_perm_id: FIRST_PERM_ID,
             ambiguous: 0,
+            ended: VecDeque::new(),
+            forgotten: BTreeMap::new(),
+            tallies: Tallies::default(),
+            holds_sells: false,
         }
     }
 
@@ -136,12 +173,17 @@ impl Exchange {
         self.orders.get(&key).map(|slot| &slot.order)
     }
 
-    /// All orders, live and ended, by key.
+    /// Live orders, by contract and in order of arrival.
+    pub fn live_orders(&self) -> impl Iterator<Item = &Order> {
+        self.live_keys().filter_map(|key| self.order(key))
+    }
+
+    /// All orders that are known, live and ended, by key.
     pub fn orders(&self) -> impl Iterator<Item = &Order> {
         self.orders.values().map(|slot| &slot.order)
     }
 
-    /// All fills, oldest first.
+    /// The fills that are known, oldest first.
     pub fn fills(&self) -> &[Fill] {
         &self.fills
     }

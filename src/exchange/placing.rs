@@ -1,9 +1,15 @@
 //! Orders arrive, change and are cancelled.
 
+use std::time::Duration;
+
+use super::acts::{cannot_cancel, is_manual};
 use super::prices::Nature;
 use super::state::Slot;
-use super::{CancelRefusal, Event, Exchange, NewOrder, Order, OrderKey, Refusal, Scene, Status};
-use crate::domain::{MarketTime, OrderKind, Shares, TimeInForce, Usd};
+use super::{CancelRefusal, Event, Exchange, Held, NewOrder, Order, OrderKey, Refusal, Scene, Status};
+use crate::domain::{MarketTime, Shares, Usd};
+
+/// How long it takes to locate shares that are hard to borrow, market time.
+const LOCATED_AFTER: Duration = Duration::from_secs(300);
 
 impl Exchange {
     /// Places an order, or modifies the live order with the same key (it keeps its permanent id).
@@ -21,6 +27,7 @@ impl Exchange {
                 return Err(Refusal::ModifyFilled);
             }
             Some(_) => return Err(Refusal::DuplicateId),
+            None if self.is_forgotten(order.key) => return Err(Refusal::DuplicateId),
             None => self.accept(order, &mut scene)?,
         }
         Ok(scene.events)
@@ -29,11 +36,13 @@ impl Exchange {
     /// Cancels an order; its children go with it or stay as [`super::ChildRule`] says.
     ///
     /// # Errors
-    /// It is not known, or has ended.
+    /// It is not known (any more), or has ended.
     pub fn cancel(&mut self, now: MarketTime, key: OrderKey) -> Result<Vec<Event>, CancelRefusal> {
-        let order = self.order(key).ok_or(CancelRefusal::NotFound)?;
+        let Some(order) = self.order(key) else {
+            return Err(if self.is_forgotten(key) { CancelRefusal::Forgotten } else { CancelRefusal::NotFound });
+        };
         if !order.status.is_live() {
-            return Err(CancelRefusal::Ended(order.status));
+            return Err(cannot_cancel(order));
         }
         let mut scene = Scene::at(now);
         self.end(key, Status::Cancelled, "", &mut scene);
@@ -51,8 +60,10 @@ impl Exchange {
     fn accept(&mut self, order: NewOrder, scene: &mut Scene) -> Result<(), Refusal> {
         let refusal = self.review(&order).err();
         self.last_perm_id += 1;
+        self.count_order(refusal.is_some());
         let key = order.key;
         let (contract, quantity, transmit) = (order.contract, order.quantity, order.transmit);
+        let (held, wakes_at) = self.holds(&order, scene.now);
         let slot = Slot {
             transmitted: false,
             triggered: false,
@@ -60,6 +71,8 @@ impl Exchange {
             value: Usd::ZERO,
             placed: quantity,
             tied: order.parent_id.is_some(),
+            wakes_at,
+            held: self.holds_sells && order.side == crate::domain::Side::Sell,
             order: Order {
                 order,
                 perm_id: self.last_perm_id,
@@ -71,10 +84,14 @@ impl Exchange {
                 placed_at: scene.now,
                 ended_at: refusal.is_some().then_some(scene.now),
                 reason: refusal.as_ref().map(ToString::to_string).unwrap_or_default(),
+                held: held.filter(|_| refusal.is_none()),
+                manual: is_manual(key),
+                bound: false,
             },
         };
         self.orders.insert(key, slot);
         if let Some(refusal) = refusal {
+            self.bury(key);
             return Err(refusal);
         }
         if let Some(market) = self.markets.get_mut(&contract) {
@@ -86,6 +103,15 @@ impl Exchange {
             self.changed(key, scene);
         }
         Ok(())
+    }
+
+    /// What keeps a new order from working yet, and until when.
+    fn holds(&self, order: &NewOrder, now: MarketTime) -> (Option<Held>, Option<MarketTime>) {
+        if self.must_be_located(order) {
+            return (Some(Held::Locate), Some(now + LOCATED_AFTER));
+        }
+        let later = order.good_after.filter(|at| *at > now);
+        (later.map(|_| Held::Early), later)
     }
 
     fn modify(&mut self, order: NewOrder, scene: &mut Scene) -> Result<(), Refusal> {
@@ -104,15 +130,19 @@ impl Exchange {
         let transmit = order.transmit;
         let Some(slot) = self.orders.get_mut(&key) else { return Err(Refusal::ModifyMismatch) };
         let before = slot.order.order.kind;
-        slot.triggered = slot.triggered && trigger_of(&before) == trigger_of(&order.kind);
+        slot.triggered = slot.triggered && before.trigger() == order.kind.trigger();
         slot.mid_bar = mid_bar;
+        if slot.order.order.good_after != order.good_after && slot.order.held != Some(Held::Locate) {
+            slot.wakes_at = order.good_after.filter(|at| *at > scene.now);
+            slot.order.held = slot.wakes_at.map(|_| Held::Early);
+        }
         slot.placed = order.quantity;
         slot.order.order = NewOrder { transmit: transmit || slot.transmitted, ..order };
         // A trail that is sent without a trigger keeps the one that it has reached.
-        if let (OrderKind::Trail { trigger: known, .. }, OrderKind::Trail { trigger, .. }) =
-            (before, &mut slot.order.order.kind)
+        if let Some((_, trigger)) = slot.order.order.kind.trail_mut()
+            && before.trails_by().is_some()
         {
-            *trigger = trigger.or(known);
+            *trigger = trigger.or(before.trigger());
         }
         if slot.transmitted {
             self.stand(key, scene);
@@ -153,7 +183,7 @@ impl Exchange {
     /// Gives an order that may work now the status that fits it, and says so.
     pub(super) fn stand(&mut self, key: OrderKey, scene: &mut Scene) {
         let Some(slot) = self.orders.get(&key) else { return };
-        let waits = !self.can_work(slot) || matches!(slot.nature(), Nature::Stop(..) | Nature::Unset);
+        let waits = !self.can_work(slot) || slot.wakes_at.is_some() || slot.nature().waits();
         let status = if waits { Status::PreSubmitted } else { Status::Submitted };
         if let Some(slot) = self.orders.get_mut(&key) {
             slot.order.status = status;
@@ -174,6 +204,7 @@ impl Exchange {
         if let Some(market) = self.markets.get_mut(&slot.order.order.contract) {
             market.live.retain(|live| *live != key);
         }
+        self.bury(key);
         self.changed(key, scene);
     }
 
@@ -188,7 +219,8 @@ impl Exchange {
     pub(super) fn is_spent(&self, key: OrderKey) -> bool {
         self.orders.get(&key).is_some_and(|slot| {
             slot.order.status.is_live()
-                && slot.order.order.tif == TimeInForce::Ioc
+                && slot.order.order.tif.is_immediate()
+                && slot.wakes_at.is_none()
                 && matches!(slot.nature(), Nature::Market | Nature::Limit(_))
         })
     }
@@ -208,12 +240,4 @@ fn is_same(known: &NewOrder, order: &NewOrder) -> bool {
 /// or to repeat it.
 fn is_change(known: &NewOrder, order: &NewOrder) -> bool {
     is_same(known, order) && (known.kind, known.quantity, known.tif) != (order.kind, order.quantity, order.tif)
-}
-
-fn trigger_of(kind: &OrderKind) -> Option<crate::domain::Price> {
-    match *kind {
-        OrderKind::Stop { trigger } | OrderKind::StopLimit { trigger, .. } => Some(trigger),
-        OrderKind::Trail { trigger, .. } => trigger,
-        OrderKind::Market | OrderKind::Limit { .. } => None,
-    }
 }

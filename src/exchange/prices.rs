@@ -6,8 +6,9 @@
 
 use rust_decimal::Decimal;
 
+use super::Kind;
 use crate::domain::order::TrailBy;
-use crate::domain::{Bar, OrderKind, Price, PriceRule, Rounding, Side};
+use crate::domain::{Bar, Price, PriceRule, Rounding, Side};
 
 /// What a look at the market does to an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,26 +57,48 @@ pub(super) enum Nature {
     Limit(Price),
     /// Waits for its trigger; then a market order (`None`) or a limit one.
     Stop(Price, Option<Price>),
+    /// Waits for a price as good as its trigger; then a market order (`None`) or a limit one.
+    Touch(Price, Option<Price>),
+    /// Waits for the session's close.
+    Close,
     /// Waits for a first price to trail behind.
     Unset,
 }
 
 impl Nature {
-    pub(super) fn of(kind: &OrderKind, triggered: bool) -> Self {
-        match *kind {
-            OrderKind::Market => Self::Market,
-            OrderKind::Limit { limit } => Self::Limit(limit),
-            OrderKind::Stop { .. } | OrderKind::Trail { .. } if triggered => Self::Market,
-            OrderKind::StopLimit { limit, .. } if triggered => Self::Limit(limit),
-            OrderKind::Stop { trigger } | OrderKind::Trail { trigger: Some(trigger), .. } => Self::Stop(trigger, None),
-            OrderKind::StopLimit { trigger, limit } => Self::Stop(trigger, Some(limit)),
-            OrderKind::Trail { trigger: None, .. } => Self::Unset,
+    pub(super) fn of(kind: Kind, side: Side, triggered: bool) -> Self {
+        match kind {
+            Kind::Market => Self::Market,
+            Kind::Limit { limit } => Self::Limit(limit),
+            Kind::MarketOnClose | Kind::LimitOnClose { .. } => Self::Close,
+            Kind::Stop { .. } | Kind::Trail { .. } | Kind::MarketIfTouched { .. } if triggered => Self::Market,
+            Kind::StopLimit { limit, .. } | Kind::LimitIfTouched { limit, .. } if triggered => Self::Limit(limit),
+            Kind::Stop { trigger } | Kind::Trail { trigger: Some(trigger), .. } => Self::Stop(trigger, None),
+            Kind::StopLimit { trigger, limit } => Self::Stop(trigger, Some(limit)),
+            Kind::MarketIfTouched { trigger } => Self::Touch(trigger, None),
+            Kind::LimitIfTouched { trigger, limit } => Self::Touch(trigger, Some(limit)),
+            Kind::TrailLimit { trigger: Some(trigger), offset, .. } => {
+                let limit = match side {
+                    Side::Sell => trigger - offset,
+                    Side::Buy => trigger + offset,
+                };
+                if triggered { Self::Limit(limit) } else { Self::Stop(trigger, Some(limit)) }
+            }
+            Kind::Trail { trigger: None, .. } | Kind::TrailLimit { trigger: None, .. } => Self::Unset,
         }
     }
 
     /// Whether it waits for a better price: evaluated after everything that a worse price sets off.
     pub(super) fn is_limit(self) -> bool {
-        matches!(self, Self::Limit(_))
+        matches!(self, Self::Limit(_) | Self::Touch(..))
+    }
+
+    /// Whether something must happen before it works.
+    pub(super) fn waits(self) -> bool {
+        match self {
+            Self::Market | Self::Limit(_) => false,
+            Self::Stop(..) | Self::Touch(..) | Self::Close | Self::Unset => true,
+        }
     }
 
     /// One price trades: an open, or the last price when the order arrives.
@@ -84,7 +107,8 @@ impl Nature {
             Self::Market => Outcome::Fills(print),
             Self::Limit(limit) if within(side, print, limit) => Outcome::Fills(print),
             Self::Stop(trigger, limit) if reached(side, print, trigger) => after_trigger(side, print, limit),
-            Self::Limit(_) | Self::Stop(..) | Self::Unset => Outcome::Rests,
+            Self::Touch(trigger, limit) if within(side, print, trigger) => after_trigger(side, print, limit),
+            Self::Limit(_) | Self::Stop(..) | Self::Touch(..) | Self::Close | Self::Unset => Outcome::Rests,
         }
     }
 
@@ -109,8 +133,13 @@ impl Nature {
             Self::Stop(trigger, limit) if reached(side, worst, trigger) => {
                 after_trigger(side, trigger.clamp(range.low, range.high), limit)
             }
+            Self::Touch(trigger, limit) if within(side, best, trigger) => {
+                after_trigger(side, trigger.clamp(range.low, range.high), limit)
+            }
             // A market order has had its chance at the open.
-            Self::Market | Self::Limit(_) | Self::Stop(..) | Self::Unset => Outcome::Rests,
+            Self::Market | Self::Limit(_) | Self::Stop(..) | Self::Touch(..) | Self::Close | Self::Unset => {
+                Outcome::Rests
+            }
         }
     }
 }
@@ -123,7 +152,7 @@ fn after_trigger(side: Side, price: Price, limit: Option<Price>) -> Outcome {
 }
 
 /// Whether `price` is the limit or better.
-fn within(side: Side, price: Price, limit: Price) -> bool {
+pub(super) fn within(side: Side, price: Price, limit: Price) -> bool {
     match side {
         Side::Buy => price <= limit,
         Side::Sell => price >= limit,

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::{Exchange, MarginPlan, NewOrder, OrderKey, Refusal};
+use super::{Borrow, Exchange, Kind, MarginPlan, NewOrder, OrderKey, Refusal};
 use crate::domain::broker::AccountId;
 use crate::domain::order::TrailBy;
-use crate::domain::{ContractId, OrderKind, Price, Shares, Side, Usd};
+use crate::domain::{ContractId, Price, PriceRule, Shares, Side, Usd};
 
 /// Largest quantity of an order: beyond it, money might outgrow its decimals.
 const MOST_SHARES: i64 = 1_000_000_000;
@@ -32,7 +32,10 @@ impl Exchange {
         if order.quantity.0 > MOST_SHARES {
             return invalid(format!("order size {} is above {MOST_SHARES}", order.quantity));
         }
-        for price in stated_prices(&order.kind) {
+        if market.halted {
+            return Err(Refusal::Halted);
+        }
+        for price in order.kind.stated_prices() {
             if price <= Price::ZERO || price.0 > Decimal::from(MOST_PRICE) {
                 return invalid(format!("price {price} is not between 0 and {MOST_PRICE}"));
             }
@@ -40,15 +43,7 @@ impl Exchange {
                 return Err(Refusal::PriceStep);
             }
         }
-        if let OrderKind::Trail { by, .. } = order.kind {
-            let (distance, most) = match by {
-                TrailBy::Amount(amount) => (amount.0, Decimal::from(MOST_PRICE)),
-                TrailBy::Percent(percent) => (percent, Decimal::ONE_HUNDRED),
-            };
-            if distance <= Decimal::ZERO || distance >= most {
-                return invalid(format!("trailing distance {distance} is not between 0 and {most}"));
-            }
-        }
+        review_trail(order.kind, &market.rule, self.mark(order.contract))?;
         self.review_parent(order)?;
         self.review_margin(order)
     }
@@ -72,13 +67,22 @@ impl Exchange {
         self.config.allow_short && self.config.margin != MarginPlan::Cash
     }
 
+    /// Whether an order sells shares that must be located before they can be borrowed.
+    pub(super) fn must_be_located(&self, order: &NewOrder) -> bool {
+        if self.borrow_of(order.contract) != Borrow::Locate || order.side == Side::Buy || self.is_protective(order) {
+            return false;
+        }
+        let before = self.worst(&order.account, order.contract, order.key, None);
+        self.worst(&order.account, order.contract, order.key, Some(order)).short > before.short
+    }
+
     fn review_margin(&self, order: &NewOrder) -> Result<(), Refusal> {
         if self.is_protective(order) {
             return Ok(());
         }
         let before = self.worst(&order.account, order.contract, order.key, None);
         let after = self.worst(&order.account, order.contract, order.key, Some(order));
-        if after.short > before.short && !self.can_short() {
+        if after.short > before.short && self.borrow_of(order.contract) == Borrow::None {
             return Err(Refusal::NotBorrowable);
         }
         if after.magnitude() <= before.magnitude() {
@@ -96,7 +100,7 @@ impl Exchange {
             let price = self
                 .mark(*contract)
                 .or(held.map(|held| held.mark))
-                .or_else(|| if this { stated_prices(&order.kind).next() } else { None });
+                .or_else(|| if this { order.kind.stated_prices().next() } else { None });
             // A contract without any price yet cannot be judged: its first trade will tell.
             margin += price.unwrap_or_default() * worst.magnitude() * self.config.margin.initial();
         }
@@ -151,14 +155,22 @@ impl Worst {
     }
 }
 
-/// The prices that an order states, the most telling first.
-fn stated_prices(kind: &OrderKind) -> impl Iterator<Item = Price> {
-    let pair = match *kind {
-        OrderKind::Market => [None, None],
-        OrderKind::Limit { limit } => [Some(limit), None],
-        OrderKind::Stop { trigger } => [Some(trigger), None],
-        OrderKind::StopLimit { trigger, limit } => [Some(limit), Some(trigger)],
-        OrderKind::Trail { trigger, .. } => [trigger, None],
+/// A trail's distance and offset make sense.
+fn review_trail(kind: Kind, rule: &PriceRule, mark: Option<Price>) -> Result<(), Refusal> {
+    let invalid = |text: String| Err(Refusal::Invalid(text));
+    let Some(by) = kind.trails_by() else { return Ok(()) };
+    let (distance, most) = match by {
+        TrailBy::Amount(amount) => (amount.0, Decimal::from(MOST_PRICE)),
+        TrailBy::Percent(percent) => (percent, Decimal::ONE_HUNDRED),
     };
-    pair.into_iter().flatten()
+    if distance <= Decimal::ZERO || distance >= most {
+        return invalid(format!("trailing distance {distance} is not between 0 and {most}"));
+    }
+    let Kind::TrailLimit { offset, trigger, .. } = kind else { return Ok(()) };
+    if offset < Price::ZERO || offset.0 > Decimal::from(MOST_PRICE) {
+        return invalid(format!("limit offset {offset} is not between 0 and {MOST_PRICE}"));
+    }
+    // The trigger lies on the grid; so the limit does if their distance does.
+    let step = rule.increment(trigger.or(mark).unwrap_or(Price(Decimal::ONE)));
+    if (offset.0 % step.0).is_zero() { Ok(()) } else { Err(Refusal::PriceStep) }
 }

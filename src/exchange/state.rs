@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::prices::Nature;
-use super::{Order, OrderKey};
-use crate::domain::{PriceRule, Shares, Usd};
+use super::{Borrow, Order, OrderKey};
+use crate::domain::{MarketTime, Price, PriceRule, Shares, Usd};
+
+/// Digits after the point of an average fill price.
+const AVERAGE_DIGITS: u32 = 8;
 
 /// A contract's market.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +22,12 @@ pub(super) struct Market {
     pub(super) phase: Phase,
     /// Keys of live orders, in order of arrival.
     pub(super) live: Vec<OrderKey>,
+    /// Whether trading is halted.
+    #[serde(default)]
+    pub(super) halted: bool,
+    /// How easily its shares can be borrowed.
+    #[serde(default)]
+    pub(super) borrow: Borrow,
 }
 
 /// Where a contract's market is.
@@ -36,7 +46,7 @@ pub(super) enum Phase {
 
 impl Market {
     pub(super) fn new(rule: PriceRule) -> Self {
-        Self { rule, last: None, phase: Phase::Between, live: Vec::new() }
+        Self { rule, last: None, phase: Phase::Between, live: Vec::new(), halted: false, borrow: Borrow::Easy }
     }
 
     /// Whether the market has moved inside the bar that is open.
@@ -61,9 +71,21 @@ pub(super) struct Slot {
     pub(super) placed: Shares,
     /// Whether it works for its parent's fills only.
     pub(super) tied: bool,
+    /// It does nothing before the first bar that opens at this instant or later.
+    #[serde(default)]
+    pub(super) wakes_at: Option<MarketTime>,
+    /// Whether it is held back, and so does not trade.
+    #[serde(default)]
+    pub(super) held: bool,
 }
 
 impl Slot {
+    /// Quantity-weighted average of its fills' prices; zero before the first.
+    pub(super) fn average(&self) -> Price {
+        let shares = Decimal::from(self.order.filled.0);
+        Price(self.value.0.checked_div(shares).unwrap_or_default().round_dp(AVERAGE_DIGITS))
+    }
+
     pub(super) fn remaining(&self) -> Shares {
         self.order.order.quantity - self.order.filled
     }
@@ -75,7 +97,7 @@ impl Slot {
     }
 
     pub(super) fn nature(&self) -> Nature {
-        Nature::of(&self.order.order.kind, self.triggered)
+        Nature::of(self.order.order.kind, self.order.order.side, self.triggered)
     }
 
     /// Shares that it may have in all while its parent has filled this part, less what its

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::prices::within;
 use super::prices::{Outcome, Range};
 use super::state::{Phase, Slot};
-use super::{Event, Exchange, OrderKey, Scene};
-use crate::domain::{Bar, ContractId, MarketTime, OrderKind, Price, TimeInForce};
+use super::{Event, Exchange, OrderKey, Scene, Tif};
+use crate::domain::{Bar, ContractId, MarketTime, Price};
 
 /// What of the market the orders are shown.
 #[derive(Debug, Clone, Copy)]
@@ -29,13 +30,10 @@ impl Exchange {
         if market.live.is_empty() {
             return Vec::new();
         }
-        for key in &market.live {
-            if let Some(slot) = self.orders.get_mut(key) {
-                slot.mid_bar = false;
-            }
-        }
-        let Some(print) = Price::from_f64(price) else { return Vec::new() };
+        let halted = market.halted;
         let mut scene = Scene::at(now);
+        self.begin_bar(contract, &mut scene);
+        let Some(print) = Price::from_f64(price).filter(|_| !halted) else { return scene.events };
         self.sweep(contract, Look::Open(print), regular, &mut scene);
         scene.events
     }
@@ -48,7 +46,7 @@ impl Exchange {
         let Phase::InBar { regular, .. } = market.phase else { return Vec::new() };
         market.last = Some(price);
         market.phase = Phase::InBar { regular, moved: true };
-        if market.live.is_empty() {
+        if market.live.is_empty() || market.halted {
             return Vec::new();
         }
         let Some(print) = Price::from_f64(price) else { return Vec::new() };
@@ -61,7 +59,7 @@ impl Exchange {
     /// not opened is opened first. Without orders this is O(1) and allocates nothing.
     pub fn close(&mut self, contract: ContractId, bar: &Bar, regular: bool) -> Vec<Event> {
         let Some(market) = self.markets.get_mut(&contract) else { return Vec::new() };
-        if market.live.is_empty() {
+        if market.live.is_empty() || market.halted {
             market.last = Some(bar.close);
             market.phase = Phase::Between;
             return Vec::new();
@@ -80,18 +78,68 @@ impl Exchange {
         scene.events
     }
 
-    /// The contract's session has ended: its DAY orders placed before `now` expire. What is
-    /// decided on the session's last bar, at that same instant, is for the next session.
+    /// What a bar's open brings before its price: held orders come to life, and those of a past
+    /// date end.
+    fn begin_bar(&mut self, contract: ContractId, scene: &mut Scene) {
+        let now = scene.now;
+        let Some(market) = self.markets.get(&contract) else { return };
+        let (mut woken, mut over) = (Vec::new(), Vec::new());
+        for key in &market.live {
+            let Some(slot) = self.orders.get_mut(key) else { continue };
+            slot.mid_bar = false;
+            if slot.wakes_at.is_some_and(|at| at <= now) {
+                slot.wakes_at = None;
+                slot.order.held = None;
+                woken.push(*key);
+            }
+            if matches!(slot.order.order.tif, Tif::Gtd(until) if until <= now) {
+                over.push(*key);
+            }
+        }
+        for key in over {
+            self.expire(key, "its time in force has ended", scene);
+        }
+        for key in woken {
+            let transmitted = |slot: &Slot| slot.transmitted && slot.order.status.is_live();
+            if self.orders.get(&key).is_some_and(transmitted) {
+                self.stand(key, scene);
+            }
+        }
+    }
+
+    fn expire(&mut self, key: OrderKey, why: &str, scene: &mut Scene) {
+        // A parent that went before it in this very loop may have taken it along.
+        if self.order(key).is_some_and(|order| order.status.is_live()) {
+            self.cancel_by_rule(key, why, scene);
+        }
+    }
+
+    /// The contract's session has ended: orders for the close trade at its last price, and its DAY
+    /// orders expire; both only if they were placed before `now`. What is decided on the session's
+    /// last bar, at that same instant, is for the next session.
     pub fn end_of_session(&mut self, contract: ContractId, now: MarketTime) -> Vec<Event> {
         let mut scene = Scene::at(now);
-        let live = self.markets.get(&contract).map_or(&[][..], |market| &market.live);
-        let expires = |slot: &Slot| slot.order.order.tif != TimeInForce::Gtc && slot.order.placed_at < now;
-        let keys: Vec<OrderKey> =
-            live.iter().copied().filter(|key| self.orders.get(key).is_some_and(expires)).collect();
+        let Some(market) = self.markets.get(&contract) else { return Vec::new() };
+        let placed_before = |key: &OrderKey| self.order(*key).is_some_and(|order| order.placed_at < now);
+        let mut keys = market.live.clone();
+        let halted = market.halted;
+        keys.retain(placed_before);
+        for key in &keys {
+            let Some(slot) = self.orders.get(key) else { continue };
+            let Some(limit) = slot.order.order.kind.at_close() else { continue };
+            let (side, able) = (slot.order.order.side, self.takes_part(slot, true) && !halted);
+            let fits = |print: &Price| able && limit.is_none_or(|limit| within(side, *print, limit));
+            if let Some(print) = self.mark(contract).filter(fits) {
+                self.carry_out(*key, Outcome::Fills(print), &mut scene);
+            }
+            if self.order(*key).is_some_and(|order| order.status.is_live()) {
+                self.cancel_by_rule(*key, "it could not trade at the close", &mut scene);
+            }
+        }
         for key in keys {
-            // Its parent may have taken it along.
-            if self.orders.get(&key).is_some_and(|slot| slot.order.status.is_live()) {
-                self.cancel_by_rule(key, "the session has ended", &mut scene);
+            let over = |order: &super::Order| order.order.tif.ends_with_session(now);
+            if self.order(key).is_some_and(over) {
+                self.expire(key, "the session has ended", &mut scene);
             }
         }
         scene.events
@@ -171,7 +219,7 @@ impl Exchange {
     fn trail_all(&mut self, contract: ContractId, look: Look, regular: bool, rested: &BTreeSet<OrderKey>) {
         let moves: Vec<(OrderKey, Price)> = self
             .able(contract, look, regular)
-            .filter(|(_, slot)| matches!(slot.order.order.kind, OrderKind::Trail { .. }))
+            .filter(|(_, slot)| slot.order.order.kind.trails_by().is_some())
             .map(|(key, slot)| match look {
                 Look::Open(print) | Look::Touch(print) => (key, print),
                 Look::Range(range) if slot.mid_bar || !rested.contains(&key) => (key, range.close),

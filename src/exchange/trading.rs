@@ -4,12 +4,9 @@
 
 use super::prices::{Outcome, trailed};
 use super::state::{Phase, Slot};
-use super::{ChildRule, Event, Exchange, Fill, OrderKey, Scene, Status};
+use super::{Borrow, ChildRule, Exchange, Fill, OrderKey, Scene, Status, Tif};
 use crate::domain::broker::ExecutionId;
-use crate::domain::{OrderKind, Price, Shares, Side};
-
-/// Digits after the point of an average fill price.
-const AVERAGE_DIGITS: u32 = 8;
+use crate::domain::{Price, Shares, Side};
 
 /// The first part of our execution ids, which have the form of IBKR's.
 const EXECUTION_PREFIX: &str = "0000f00d";
@@ -26,12 +23,12 @@ impl Exchange {
 
     /// Whether some of it may trade.
     pub(super) fn can_work(&self, slot: &Slot) -> bool {
-        slot.transmitted && slot.order.status.is_live() && self.workable(slot).0 > 0
+        slot.transmitted && !slot.held && slot.order.status.is_live() && self.workable(slot).0 > 0
     }
 
     /// Whether it takes part in a bar.
     pub(super) fn takes_part(&self, slot: &Slot, regular: bool) -> bool {
-        (regular || slot.order.order.outside_rth) && self.can_work(slot)
+        (regular || slot.order.order.outside_rth) && slot.wakes_at.is_none() && self.can_work(slot)
     }
 
     /// An order comes to a market in which a bar may be open.
@@ -75,11 +72,11 @@ impl Exchange {
     }
 
     /// The order trades at this price, as much of it as can.
-    fn trade(&mut self, key: OrderKey, price: Price, scene: &mut Scene) -> bool {
+    pub(super) fn trade(&mut self, key: OrderKey, price: Price, scene: &mut Scene) -> bool {
         let Some(slot) = self.orders.get(&key) else { return false };
         let order = &slot.order.order;
         let mut quantity = self.workable(slot);
-        if order.side == Side::Sell && !self.can_short() {
+        if order.side == Side::Sell && self.borrow_of(order.contract) == Borrow::None {
             let held = self.accounts.get(&order.account).map_or(Shares::ZERO, |a| a.position(order.contract));
             quantity = quantity.min(held.max(Shares::ZERO));
         }
@@ -88,6 +85,10 @@ impl Exchange {
             return false;
         }
         let quantity = self.config.slice.map_or(quantity, |most| quantity.min(most.max(Shares(1))));
+        if slot.order.order.tif == Tif::Fok && quantity < slot.remaining() {
+            self.cancel_by_rule(key, "fill-or-kill: it cannot fill whole", scene);
+            return false;
+        }
         self.book(key, quantity, price, scene);
         let whole = self.orders.get(&key).is_some_and(|slot| slot.order.status == Status::Filled);
         self.tell_siblings(key, quantity, whole, scene);
@@ -100,13 +101,14 @@ impl Exchange {
 
     /// Enters a fill in the order, the account and the record.
     fn book(&mut self, key: OrderKey, quantity: Shares, price: Price, scene: &mut Scene) {
-        let id = ExecutionId(format!("{EXECUTION_PREFIX}.{:08x}.01.01", self.fills.len() + 1));
+        let id = ExecutionId(format!("{EXECUTION_PREFIX}.{:08x}.01.01", self.tallies().fills + 1));
         let Some(slot) = self.orders.get_mut(&key) else { return };
         let order = &mut slot.order;
         order.filled += quantity;
         slot.value += price * quantity;
         slot.triggered = true;
-        let average = Price((slot.value.0 / rust_decimal::Decimal::from(order.filled.0)).round_dp(AVERAGE_DIGITS));
+        let average = slot.average();
+        let order = &mut slot.order;
         order.average_price = Some(average);
         order.last_price = Some(price);
         let total = self.config.commission.total(order.filled, slot.value);
@@ -131,9 +133,9 @@ impl Exchange {
             commission,
             realized,
         };
-        self.fills.push(fill.clone());
-        scene.events.push(Event::Filled(fill));
-        if slot.remaining().is_zero() {
+        let whole = slot.remaining().is_zero();
+        self.record(fill, scene);
+        if whole {
             self.end(key, Status::Filled, "", scene);
         } else {
             self.stand(key, scene);
@@ -218,11 +220,12 @@ impl Exchange {
 
     /// A trail follows a price that the market has shown.
     pub(super) fn trail(&mut self, key: OrderKey, best: Price) {
-        let Some(slot) = self.orders.get_mut(&key).filter(|slot| slot.order.status.is_live()) else { return };
+        let live = |slot: &&mut Slot| slot.order.status.is_live() && !slot.triggered;
+        let Some(slot) = self.orders.get_mut(&key).filter(live) else { return };
         let order = &mut slot.order.order;
         let Some(market) = self.markets.get(&order.contract) else { return };
-        if let OrderKind::Trail { by, trigger } = &mut order.kind {
-            *trigger = Some(trailed(order.side, *by, *trigger, best, &market.rule));
+        if let Some((by, trigger)) = order.kind.trail_mut() {
+            *trigger = Some(trailed(order.side, by, *trigger, best, &market.rule));
         }
     }
 }

@@ -1,9 +1,12 @@
 //! The exchange's words: what is put in, and what comes out.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::{Kind, Tif};
 use crate::domain::broker::{AccountId, ExecutionId};
-use crate::domain::{ContractId, MarketTime, OrderKind, Price, Shares, Side, TimeInForce, Usd};
+use crate::domain::{ContractId, MarketTime, Price, Shares, Side, Usd};
 
 /// An order's name at the exchange: the client that placed it and that client's number for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -28,9 +31,12 @@ pub struct NewOrder {
     /// Shares, positive.
     pub quantity: Shares,
     /// Type and prices.
-    pub kind: OrderKind,
+    pub kind: Kind,
     /// How long it works.
-    pub tif: TimeInForce,
+    pub tif: Tif,
+    /// It works from the first bar on that opens at this instant or later; unset: at once.
+    #[serde(default)]
+    pub good_after: Option<MarketTime>,
     /// Whether it may fill outside regular hours.
     pub outside_rth: bool,
     /// One-cancels-all group; empty for none.
@@ -41,6 +47,40 @@ pub struct NewOrder {
     pub transmit: bool,
     /// The client's reference; empty for none.
     pub order_ref: String,
+    /// The algorithm that is to work it; here it works as its type alone says.
+    #[serde(default)]
+    pub algo: Option<Algo>,
+}
+
+/// An execution algorithm as a client names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Algo {
+    /// IBKR's name of it (`Adaptive`).
+    pub strategy: String,
+    /// Its settings, as they were sent.
+    pub params: BTreeMap<String, String>,
+}
+
+/// Why an order that is accepted does not work yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Held {
+    /// Its time has not come.
+    Early,
+    /// Shares to borrow are being located (IBKR: `whyHeld` = `locate`, 404).
+    Locate,
+}
+
+/// How easily a contract's shares can be borrowed to be sold short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Borrow {
+    /// At once.
+    #[default]
+    Easy,
+    /// They must be located first: a short sale is held for five minutes.
+    Locate,
+    /// Not at all.
+    None,
 }
 
 /// Where an order stands at the exchange.
@@ -90,6 +130,15 @@ pub struct Order {
     pub ended_at: Option<MarketTime>,
     /// Why it ended, for rejections and cancels not asked for.
     pub reason: String,
+    /// Why it does not work yet, where something holds it.
+    #[serde(default)]
+    pub held: Option<Held>,
+    /// Whether a person placed it, not a client of the API.
+    #[serde(default)]
+    pub manual: bool,
+    /// Whether a manual order has an id for client 0.
+    #[serde(default)]
+    pub bound: bool,
 }
 
 /// One fill.
@@ -154,6 +203,9 @@ pub enum Refusal {
     /// The changed order differs in what may not change (IBKR 105).
     #[error("Order being modified does not match original order")]
     ModifyMismatch,
+    /// The contract is halted (IBKR 154).
+    #[error("Orders cannot be transmitted for a halted security.")]
+    Halted,
     /// Anything else that is wrong with it (IBKR 321).
     #[error("{0}")]
     Invalid(String),
@@ -167,6 +219,7 @@ impl Refusal {
             Self::ModifyFilled => 104,
             Self::ModifyMismatch => 105,
             Self::PriceStep => 110,
+            Self::Halted => 154,
             Self::Margin { .. } | Self::NotBorrowable => 201,
             Self::Invalid(_) => 321,
         }
@@ -182,6 +235,15 @@ pub enum CancelRefusal {
     /// It has ended (IBKR 10148).
     #[error("cannot be cancelled, state: {0:?}")]
     Ended(Status),
+    /// It has ended so long ago that it is forgotten (IBKR 135).
+    #[error("no longer known")]
+    Forgotten,
+    /// It was refused, and there is nothing to be cancelled (IBKR 161).
+    #[error("not in a cancellable state, permanent id {perm_id}")]
+    Inactive {
+        /// Its permanent id.
+        perm_id: i64,
+    },
 }
 
 impl CancelRefusal {
@@ -190,6 +252,8 @@ impl CancelRefusal {
         match self {
             Self::NotFound => 10_147,
             Self::Ended(_) => 10_148,
+            Self::Forgotten => 135,
+            Self::Inactive { .. } => 161,
         }
     }
 }
@@ -206,6 +270,15 @@ pub enum Event {
     CancelledByRule {
         /// Which.
         key: OrderKey,
+        /// Why.
+        reason: String,
+    },
+    /// Cash moved without a trade.
+    Adjusted {
+        /// Whose.
+        account: AccountId,
+        /// By how much, USD.
+        amount: Usd,
         /// Why.
         reason: String,
     },

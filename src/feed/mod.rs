@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::calendar::Calendar;
 use crate::desk::Event;
+use crate::desk::operator::Order;
 use crate::domain::{Bar, BarSize, Contract, HistoryDuration, HistoryRequest, MarketTime};
 use crate::tws::{BarItem, BarStream, RequestError, Session, StreamEnd};
 use closing::Aggregating;
@@ -48,6 +49,8 @@ pub struct FeedConfig {
     pub else_poll: Option<Duration>,
     /// What the feeds of the session tell each other.
     pub pulse: Arc<Pulse>,
+    /// Silent or failed subscriptions in a row that park the symbol.
+    pub park_after: u32,
 }
 
 /// Why a feed ended.
@@ -121,6 +124,20 @@ impl Feed {
     /// # Errors
     /// Why it ended.
     pub async fn run(mut self) -> Result<(), FeedError> {
+        let ended = self.follow().await;
+        match &ended {
+            // Whether it was silent or only quiet shows in what the next subscription brings.
+            Err(FeedError::Stalled { .. }) => self.track.lock().await.suspect(),
+            Err(error) if !error.is_session_lost() && !matches!(error, FeedError::Stopped) => {
+                let failures = self.track.lock().await.failed();
+                self.park(failures, &error.to_string()).await?;
+            }
+            Ok(()) | Err(_) => {}
+        }
+        ended
+    }
+
+    async fn follow(&mut self) -> Result<(), FeedError> {
         let live = loop {
             let live = match self.config.kind {
                 Kind::Stream => self.stream().await,
@@ -267,6 +284,20 @@ impl Feed {
         }
     }
 
+    /// After so many failures in a row no entry is made in the symbol until its bars come again; it
+    /// is tried on all the same.
+    async fn park(&self, failures: u32, why: &str) -> Result<(), FeedError> {
+        if failures < self.config.park_after {
+            return Ok(());
+        }
+        let symbol = self.contract.symbol.clone();
+        if failures == self.config.park_after {
+            error!(%symbol, failures, "parked: its bars stay away ({why}); no entry in it until they come again");
+        }
+        let reason = format!("parked after {failures} failures of its bars in a row, the last: {why}");
+        self.tell(Event::Operator(Order::Park { symbol, reason })).await
+    }
+
     async fn history(&mut self) -> Result<Vec<Bar>, FeedError> {
         let _admitted = self.histories.acquire().await.map_err(|_| FeedError::Stopped)?;
         let request = self.request().await;
@@ -291,6 +322,7 @@ impl Feed {
 
     async fn catch_up(&mut self, bars: Vec<Bar>) -> Result<(), FeedError> {
         let now = *self.broker_time.borrow();
+        let silent;
         let events = {
             let mut track = self.track.lock().await;
             let before = track.seen();
@@ -304,6 +336,7 @@ impl Feed {
             }
             closed.extend(track.closing.elapse(now));
             self.hear(&track);
+            silent = track.was_silent(closed.len());
             let events = track.history(self.contract.id, &closed);
             self.tell_warmth(&track, before, closed.len());
             events
@@ -311,7 +344,10 @@ impl Feed {
         for event in events {
             self.tell(event).await?;
         }
-        Ok(())
+        match silent {
+            Some(failures) => self.park(failures, "the subscription was open and silent").await,
+            None => Ok(()),
+        }
     }
 
     fn tell_warmth(&self, track: &Track, before: usize, closed: usize) {
@@ -337,18 +373,25 @@ impl Feed {
     }
 
     async fn update(&mut self, bar: Bar) -> Result<(), FeedError> {
+        let mut unparked = false;
         let event = {
             let mut track = self.track.lock().await;
             let offered = track.closing.offer(bar);
             self.hear(&track);
             match offered {
-                Ok(closed) => closed.map(|closed| track.live(self.contract.id, closed, true)),
+                Ok(closed) => {
+                    unparked = closed.is_some() && track.flows() >= self.config.park_after;
+                    closed.map(|closed| track.live(self.contract.id, closed, true))
+                }
                 Err(fault) => {
                     self.refuse(&track, &bar, &fault);
                     None
                 }
             }
         };
+        if unparked {
+            self.tell(Event::Operator(Order::Unpark { symbol: self.contract.symbol.clone() })).await?;
+        }
         match event {
             Some(event) => self.tell(event).await,
             None => Ok(()),

@@ -23,6 +23,10 @@ pub struct Track {
     /// When it was last subscribed anew for being silent.
     pub again: Again,
     seen: usize,
+    /// Its subscription was given up as silent: what the next one brings tells whether it was.
+    suspected: bool,
+    /// Subscriptions that failed or were silent, in a row.
+    failures: u32,
     /// Whether the book held a target of this symbol before this process saw its first bar: then
     /// the newest bar of the first history counts as one that was missed, not as warm-up.
     resumes: bool,
@@ -38,8 +42,33 @@ impl Track {
             closing: Closing::default(),
             again: Again::default(),
             seen: 0,
+            suspected: false,
+            failures: 0,
             resumes,
         }
+    }
+
+    /// Its subscription is given up as silent.
+    pub fn suspect(&mut self) {
+        self.suspected = true;
+    }
+
+    /// A new subscription brought so many closed bars: some that were missed prove a suspected
+    /// silence (a stock that nobody trades has none). The failures in a row, where it is proven.
+    pub fn was_silent(&mut self, missed: usize) -> Option<u32> {
+        let silent = std::mem::take(&mut self.suspected) && missed > 0;
+        silent.then(|| self.failed())
+    }
+
+    /// Its subscription failed. The failures in a row.
+    pub fn failed(&mut self) -> u32 {
+        self.failures += 1;
+        self.failures
+    }
+
+    /// A bar came live: whatever was wrong is over. The failures in a row before it.
+    pub fn flows(&mut self) -> u32 {
+        std::mem::take(&mut self.failures)
     }
 
     /// Bars that the strategy needs before it can have an opinion.

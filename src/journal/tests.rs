@@ -4,10 +4,10 @@ use rusqlite::Connection;
 
 use super::sqlite::SqliteJournal;
 use super::*;
-use crate::domain::book::{Fact, IncidentFact, LockFact, LockScope};
+use crate::domain::book::{Fact, IncidentFact, LockCause, LockFact, LockScope};
 
 fn incident(text: &str) -> Record {
-    let fact = Fact::Incident(IncidentFact { name: "test".into(), text: text.into() });
+    let fact = Fact::Incident(IncidentFact::new("test", text));
     Record {
         at: MarketTime::from_secs(5),
         strategy: Some("s".into()),
@@ -81,7 +81,13 @@ fn people_can_query_incidents_and_the_other_views() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal.db");
     let mut journal = SqliteJournal::open(&path, "DU1").unwrap();
-    let lock = Fact::Lock(LockFact::Set { scope: LockScope::Account, why: "loss".into(), until: None });
+    let lock = Fact::Lock(LockFact::Set {
+        scope: LockScope::Account,
+        cause: LockCause::DailyLoss,
+        why: "loss".into(),
+        until: None,
+        until_at: None,
+    });
     let records = [incident("a"), Record { fact: lock, ..incident("") }];
     journal.append(&records, Durability::Process, MarketTime::from_secs(9)).unwrap();
     let connection = Connection::open(&path).unwrap();

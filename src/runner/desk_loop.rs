@@ -14,7 +14,7 @@ use super::fact_log;
 use super::outbox::{Outbox, Overflow};
 use super::view::DeskView;
 use crate::desk::recovery::Stranger;
-use crate::desk::{Action, Desk, Event, Recovered};
+use crate::desk::{Action, Desk, Event, Recovered, Unable, operator};
 use crate::domain::order::OrderState;
 use crate::domain::progress::Progress;
 use crate::domain::{MarketTime, Symbol};
@@ -52,10 +52,22 @@ pub enum Command {
         /// Answered once attached.
         done: oneshot::Sender<()>,
     },
-    /// The broker's state is about to be read.
+    /// The broker's state is about to be read, behind the fence.
     BeginRead {
-        /// Answered once noted.
-        done: oneshot::Sender<()>,
+        /// Answered once noted, with the number of facts that the book is made of.
+        done: oneshot::Sender<u64>,
+    },
+    /// The broker's state is about to be read while trading goes on.
+    BeginCompare {
+        /// Answered with the number of facts that the book is made of.
+        done: oneshot::Sender<u64>,
+    },
+    /// An operator's order.
+    Operate {
+        /// What.
+        order: operator::Order,
+        /// Answered once its facts are durable.
+        done: oneshot::Sender<Result<String, Unable>>,
     },
     /// The broker's state was read.
     Recover {
@@ -78,8 +90,10 @@ pub enum Command {
 pub enum Trouble {
     /// The order stream ended.
     OrdersEnded(String),
-    /// The broker's state has to be read again.
+    /// The broker's state has to be read again, behind the fence.
     Reconcile(&'static str),
+    /// The broker's state should be compared soon.
+    Compare,
 }
 
 struct Attached {
@@ -224,7 +238,7 @@ impl DeskLoop {
         let mut records = Vec::new();
         let mut actions = Vec::new();
         let mut answers: Vec<Answer> = Vec::new();
-        let mut reconcile = None;
+        let (mut reconcile, mut compare) = (None, false);
         for input in batch.drain(..) {
             let event = match input {
                 Input::Closed => continue,
@@ -268,10 +282,16 @@ impl DeskLoop {
             if decided.wants_reconcile {
                 reconcile = Some("the desk is in doubt");
             }
+            compare |= decided.wants_compare;
+            if let (Some(said), Some(Answer::Operated(_, answer))) = (decided.answer, answers.last_mut()) {
+                *answer = Some(said);
+            }
         }
         self.settle(records, actions).await?;
         if let Some(why) = reconcile {
             self.tell_trouble(Trouble::Reconcile(why));
+        } else if compare {
+            self.tell_trouble(Trouble::Compare);
         }
         for answer in answers {
             answer.send(&self.desk);
@@ -297,7 +317,7 @@ impl DeskLoop {
             let intent = match &action {
                 Action::Submit(order) => Some(order.ticket().order_ref.intent),
                 Action::Cancel { intent, .. } => Some(*intent),
-                Action::Amend(_) => None,
+                Action::Amend(_) | Action::CancelEverything => None,
             };
             if let Some(intent) = intent {
                 self.deadlines.insert(intent, now + self.ack_deadline);
@@ -327,8 +347,16 @@ impl DeskLoop {
             Command::BeginRead { done } => {
                 let queued = self.attached.as_ref().is_none_or(|attached| attached.outbox.waiting() > 0);
                 self.reading = (!queued).then(|| self.desk.book().counts().executions);
-                answers.push(Answer::Done(done));
+                answers.push(Answer::Facts(done, self.desk.book().facts()));
                 None
+            }
+            Command::BeginCompare { done } => {
+                answers.push(Answer::Facts(done, self.desk.book().facts()));
+                None
+            }
+            Command::Operate { order, done } => {
+                answers.push(Answer::Operated(done, None));
+                Some(Event::Operator(order))
             }
             Command::Recover { mut recovered, done } => match self.desk.admits(&recovered) {
                 Ok(()) if self.attached.is_none() => {
@@ -375,6 +403,10 @@ impl DeskLoop {
             Event::Listed(_)
             | Event::Time(_)
             | Event::Recovered(_)
+            | Event::Compared(_)
+            | Event::Position(_)
+            | Event::Operator(_)
+            | Event::Incident(_)
             | Event::Lost { .. }
             | Event::Link { .. }
             | Event::Order(_)
@@ -424,6 +456,8 @@ impl DeskLoop {
 /// An answer that waits until its facts are durable.
 enum Answer {
     Done(oneshot::Sender<()>),
+    Facts(oneshot::Sender<u64>, u64),
+    Operated(oneshot::Sender<Result<String, Unable>>, Option<Result<String, Unable>>),
     Ready(oneshot::Sender<Result<bool, Stranger>>),
     Refused(oneshot::Sender<Result<bool, Stranger>>, Stranger),
 }
@@ -432,6 +466,10 @@ impl Answer {
     fn send(self, desk: &Desk) {
         let heard = match self {
             Self::Done(done) => done.send(()).is_ok(),
+            Self::Facts(done, facts) => done.send(facts).is_ok(),
+            // The desk answers every order of an operator; without its answer the asker hears that
+            // it is gone.
+            Self::Operated(done, said) => said.is_none_or(|said| done.send(said).is_ok()),
             Self::Ready(done) => done.send(Ok(desk.is_ready())).is_ok(),
             Self::Refused(done, stranger) => done.send(Err(stranger)).is_ok(),
         };

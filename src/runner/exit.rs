@@ -14,6 +14,9 @@ pub enum RunError {
     /// The state directory or the account is in use.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The control socket cannot be had.
+    #[error(transparent)]
+    Control(#[from] crate::control::ControlError),
     /// No session, and no retry can help.
     #[error("no session can be had: {}", .0.source)]
     Connection(#[from] Exhausted<DialError>),
@@ -61,7 +64,7 @@ impl RunError {
     /// The exit code.
     pub fn code(&self) -> u8 {
         match self {
-            Self::Lock(_) | Self::Connection(_) | Self::Mode(_) | Self::Stranger(_) => HUMAN,
+            Self::Lock(_) | Self::Control(_) | Self::Connection(_) | Self::Mode(_) | Self::Stranger(_) => HUMAN,
             Self::Contract(ContractError::Request { .. }) | Self::Once(_) | Self::Internal(_) => RESTART,
             Self::Contract(ContractError::Unknown { .. } | ContractError::Ambiguous { .. }) | Self::Strategy(_) => {
                 USAGE

@@ -28,12 +28,19 @@ pub fn log(record: &Record) {
         Fact::Target(TargetFact::Deferred) => info!(symbol, "entry deferred to the next open"),
         Fact::Order(fact) => order(fact, symbol),
         Fact::Fill(fact) => fill(fact, symbol),
-        Fact::Lock(LockFact::Set { scope, why, until }) => {
-            error!(symbol, ?scope, until = ?until, "entries locked: {why}");
+        Fact::Day(crate::domain::book::DayFact::PeakRaised { equity }) => {
+            debug!(equity_usd = %equity, "highest equity")
         }
-        Fact::Lock(LockFact::Cleared { scope, why }) => info!(symbol, ?scope, "entries unlocked: {why}"),
+        Fact::Lock(LockFact::Set { scope, cause, why, until, until_at }) => {
+            let until = until.map(|day| day.to_string()).or(until_at.map(|at| at.to_string()));
+            error!(symbol, ?scope, ?cause, until, ends = cause.remedy(), "entries locked: {why}");
+        }
+        Fact::Lock(LockFact::Cleared { scope, why, .. }) => info!(symbol, ?scope, "entries unlocked: {why}"),
         Fact::Refused(refused) => warn!(symbol, change = %refused.change, "refused: {}", refused.refusal),
-        Fact::Incident(incident) => warn!(symbol, name = %incident.name, "incident: {}", incident.text),
+        Fact::Incident(incident) => {
+            let (detect_ms, recover_ms) = (incident.detect_ms, incident.recover_ms);
+            warn!(symbol, name = %incident.name, detect_ms, recover_ms, "incident: {}", incident.text);
+        }
     }
 }
 
@@ -45,6 +52,10 @@ fn ledger(fact: &LedgerFact, symbol: &str) {
         LedgerFact::LimitsChanged { limits } => debug!(%limits, "limits in force"),
         LedgerFact::Funded { cash } => info!(cash_usd = %cash, "ledger begins with the account's cash"),
         LedgerFact::CashAdjusted { amount, reason } => info!(amount_usd = %amount, "cash adjusted: {reason}"),
+        LedgerFact::PositionAccepted { change, price, reason, .. } => {
+            warn!(symbol, %change, %price, "position accepted into the book: {reason}");
+        }
+        LedgerFact::CorporateAction { new, old, reason } => warn!(symbol, "split {new}:{old} accepted: {reason}"),
         LedgerFact::ForeignHolding { quantity } => {
             warn!(symbol, %quantity, "the account holds shares that are not the book's: shown, never touched");
         }

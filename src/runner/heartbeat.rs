@@ -65,7 +65,7 @@ fn line(state: &ConnectionState, view: Option<&DeskView>, symbols: usize) {
 }
 
 /// Whether it trades; where not, the first reason that is true.
-fn trading(view: &DeskView) -> &'static str {
+pub(super) fn trading(view: &DeskView) -> &'static str {
     if !view.ready {
         "no: not ready"
     } else if view.observes {
@@ -91,7 +91,7 @@ fn trading(view: &DeskView) -> &'static str {
 
 /// Seconds since a symbol's newest closed bar ended; the time before today's open counts for
 /// nothing while the market is open. `None` without a bar.
-fn age(view: &DeskView, symbol: &SymbolView) -> Option<u64> {
+pub(super) fn age(view: &DeskView, symbol: &SymbolView) -> Option<u64> {
     let end = symbol.last_bar_end?;
     Some(view.market_time.since(end.max(symbol.open_since.unwrap_or(end))).as_secs())
 }
@@ -122,7 +122,7 @@ fn listed(mut words: Vec<String>, at_most: usize) -> String {
     words.join(" ")
 }
 
-fn describe(state: &ConnectionState) -> String {
+pub(super) fn describe(state: &ConnectionState) -> String {
     let now = Instant::now();
     let left = |until: Instant| until.saturating_duration_since(now).as_secs();
     match &state.phase {
@@ -141,7 +141,9 @@ fn describe(state: &ConnectionState) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::view::LockView;
     use super::*;
+    use crate::domain::book::LockCause;
     use crate::domain::{MarketTime, Shares, Usd};
 
     fn symbol(name: &str, last_bar_end: Option<i64>) -> SymbolView {
@@ -178,6 +180,14 @@ mod tests {
             unanswered_orders: 0,
             unknown_orders: 0,
             locks: Vec::new(),
+            account: None,
+            reads: 0,
+            differences: Vec::new(),
+            foreign_orders: Vec::new(),
+            foreign_holdings: Vec::new(),
+            broker_cash_usd: None,
+            expected_cash_usd: None,
+            incidents: Vec::new(),
             symbols: vec![symbol("AAPL", Some(990)), symbol("MSFT", Some(0)), symbol("SPY", None)],
         }
     }
@@ -186,7 +196,13 @@ mod tests {
     fn the_first_true_reason_is_told() {
         assert_eq!(trading(&view()), "yes");
         let mut view = view();
-        view.locks.push("account: loss".to_owned());
+        view.locks.push(LockView {
+            what: "account".into(),
+            cause: LockCause::DailyLoss,
+            why: "loss".into(),
+            since: MarketTime::MIN,
+            ends: "tomorrow".into(),
+        });
         assert_eq!(trading(&view), "exits only: locked");
         view.equity_usd = None;
         assert_eq!(trading(&view), "exits only: equity unknown");

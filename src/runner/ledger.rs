@@ -8,9 +8,11 @@ use tracing::{info, warn};
 
 use super::RunConfig;
 use super::exit::RunError;
+use crate::calendar::ExpectedWindows;
 use crate::clock;
+use crate::config::Settings;
 use crate::desk::{Desk, Plan};
-use crate::domain::book::{Book, Counts, LedgerFact};
+use crate::domain::book::{Book, Counts, LedgerFact, LockScope};
 use crate::domain::broker::{AccountId, Venue};
 use crate::domain::{ContractId, MarketTime, Shares, Symbol};
 use crate::journal::sqlite::SqliteJournal;
@@ -90,8 +92,9 @@ pub(super) fn open(config: &RunConfig, session: &Session, now: MarketTime) -> Re
             "held but not in SYMBOLS: nobody manages it, and equity stays unknown; add it to SYMBOLS, or close it by hand"
         );
     }
+    tell_locks(&book);
     let before = book.counts();
-    let mut desk = Desk::new(plan(config, &account), book);
+    let mut desk = Desk::new(plan(config, &account, &venue), book);
     let ledger = ledger_id(config.seed.unwrap_or_else(|| clock::wall_now().millis().unsigned_abs()));
     let opened = LedgerFact::Opened { ledger, venue: venue.clone(), account: account.clone() };
     let limits = serde_json::to_value(&config.settings.limits)
@@ -136,8 +139,34 @@ pub fn put_aside(state_dir: &Path, venue: &str, account: &AccountId) -> Result<(
     Ok(())
 }
 
-fn plan(config: &RunConfig, account: &AccountId) -> Plan {
+/// Whether the expected outages are IBKR's own, as nobody has said otherwise.
+pub(super) fn has_default_windows(settings: &Settings) -> bool {
+    let default = crate::config::table::find("EXPECTED_WINDOWS").map(|spec| spec.default);
+    default == Some(settings.guards.expected.to_string().as_str())
+}
+
+/// Whether the expected outages mean nothing there: IBKR's own ones, at a simulator.
+pub(super) fn ignores_windows(settings: &Settings, venue: &Venue) -> bool {
+    matches!(venue, Venue::Simulator { .. }) && has_default_windows(settings)
+}
+
+/// Tells at the start what is locked, why, and how it ends.
+fn tell_locks(book: &Book) {
+    for (scope, cause, lock) in book.locks() {
+        let symbol = match scope {
+            LockScope::Account => None,
+            LockScope::Contract(id) | LockScope::Unexplained(id) => book.symbol(*id).map(ToString::to_string),
+        };
+        warn!(symbol, ?cause, since = %lock.since, ends = cause.remedy(), "still locked: {}", lock.why);
+    }
+}
+
+fn plan(config: &RunConfig, account: &AccountId, venue: &Venue) -> Plan {
     let settings = &config.settings;
+    let mut guards = settings.guards.clone();
+    if ignores_windows(settings, venue) {
+        guards.expected = ExpectedWindows::default();
+    }
     Plan {
         account: account.clone(),
         mode: settings.mode,
@@ -151,6 +180,7 @@ fn plan(config: &RunConfig, account: &AccountId) -> Plan {
         no_entry_before_close: settings.no_entry_before_close,
         flat_by_close: settings.flat_by_close,
         allow_unprotected: settings.allow_unprotected,
+        guards,
     }
 }
 

@@ -1,14 +1,18 @@
 //! The runner: gets sessions one after another, keeps the desk across them, shuts down cleanly.
 
+mod bars;
 mod contracts;
 pub mod desk_loop;
 pub mod exit;
 mod fact_log;
 mod heartbeat;
+pub mod layers;
 mod ledger;
 pub mod lock;
 mod notices;
+pub mod operate;
 pub mod outbox;
+mod reads;
 mod safety;
 mod scope;
 pub mod summary;
@@ -19,12 +23,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::clock;
 use crate::config::{Durability, FeedKind, Settings};
 use crate::desk::{Desk, Event};
 use crate::domain::book::Counts;
@@ -33,12 +36,15 @@ use crate::domain::{Contract, HistoryRequest, Symbol};
 use crate::feed::{FeedConfig, Kind, Pulse, Track};
 use crate::robust_connection::{BackoffPolicy, BreakerPolicy, HealthPolicy, Policy, RobustConnection};
 use crate::tws::{Gateway, Session, TwsConfig};
+use crate::{clock, control};
 
 use contracts::{Contracts, Unresolved};
 use desk_loop::{Command, DeskError, DeskLoop, Inputs};
 pub use exit::RunError;
+use layers::Layers;
 pub use ledger::put_aside as put_ledger_aside;
 use lock::ProcessLock;
+use operate::Operated;
 use scope::{Ended, Scope};
 pub use summary::Summary;
 use view::DeskView;
@@ -49,6 +55,9 @@ const STREAMS_AT_MOST: usize = 40;
 
 /// Part of the grace time that closing a session may take.
 const CLOSING: f64 = 0.2;
+
+/// The control socket's name in the state directory.
+pub const CONTROL_SOCKET: &str = "control.sock";
 
 /// Events that may wait for the desk.
 const INBOX: usize = 1_024;
@@ -101,6 +110,9 @@ struct Runner {
     tracks: BTreeMap<Symbol, Arc<Mutex<Track>>>,
     desk: Option<DeskTask>,
     connection: RobustConnection<Gateway>,
+    layers: Layers,
+    compare: Arc<Notify>,
+    operated: watch::Sender<Option<mpsc::Sender<Command>>>,
     watchers: JoinSet<()>,
     known: Contracts,
     contracts: Vec<Contract>,
@@ -114,11 +126,30 @@ impl Runner {
         let lock_path = config.state_dir.join("robo-trader.lock");
         let state_lock = ProcessLock::take(&lock_path, &format!("state directory {}", config.state_dir.display()))?;
         let seed = config.seed.unwrap_or_else(|| clock::wall_now().millis().unsigned_abs());
-        let gateway = Gateway::new(tws_config(&config.settings));
+        let layers = Layers::new(config.settings.guards.expected.clone());
+        // Until a session has told that IBKR is at the other end, its own windows mean nothing.
+        layers.ignore_outages(ledger::has_default_windows(&config.settings));
+        let planned = layers.clone();
+        let gateway = Gateway::new(tws_config(&config.settings))
+            .planned_outages(Arc::new(move || planned.outage(clock::wall_now()).is_some()));
         let connection = RobustConnection::new(gateway, policy(&config.settings), seed);
         let shown = watch::Sender::new(None);
         let mut watchers = JoinSet::new();
         let symbols = config.settings.symbols.len();
+        watchers.spawn(layers.clone().follow(connection.state()));
+        watchers.spawn(layers.clone().escalate());
+        let (compare, operated) = (Arc::new(Notify::new()), watch::Sender::new(None));
+        let (asked, asked_in) = mpsc::channel(16);
+        let control = control::bind(&config.state_dir.join(CONTROL_SOCKET))?;
+        watchers.spawn(control::serve(control, asked, config.stop.clone()));
+        let operator = Operated {
+            connection: connection.state(),
+            shown: shown.subscribe(),
+            commands: operated.subscribe(),
+            layers: layers.clone(),
+            compare: Arc::clone(&compare),
+        };
+        watchers.spawn(operator.answer(asked_in));
         watchers.spawn(heartbeat::beat(
             config.settings.heartbeat_interval,
             connection.state(),
@@ -130,6 +161,9 @@ impl Runner {
             tracks: BTreeMap::new(),
             desk: None,
             connection,
+            layers,
+            compare,
+            operated,
             watchers,
             known: Contracts::default(),
             contracts: Vec::new(),
@@ -185,6 +219,8 @@ impl Runner {
             events: desk.events.clone(),
             commands: desk.commands.clone(),
             barriers: desk.barriers.clone(),
+            layers: self.layers.clone(),
+            compare: Arc::clone(&self.compare),
             view: desk.view.clone(),
             feed: feed_config(&self.config.settings),
             once: self.config.once,
@@ -199,6 +235,7 @@ impl Runner {
     async fn open(&mut self, session: &Session) -> Result<(), Opening> {
         let settings = &self.config.settings;
         safety::of_session(settings.mode, session.venue(), session.account())?;
+        self.layers.ignore_outages(ledger::ignores_windows(settings, session.venue()));
         let now = session.server_time().await.map_err(|error| Opening::Lost(error.to_string()))?;
         let symbols = settings.symbols.iter().map(|(symbol, _)| symbol);
         let (calendar, first) = (settings.calendar, self.desk.is_none());
@@ -243,6 +280,8 @@ impl Runner {
         let desk_loop = DeskLoop::new(opened.desk, opened.writer, durable, settings.ack_deadline, progress, view);
         let mut task = JoinSet::new();
         task.spawn(desk_loop.run(Inputs { events: events_in, commands: commands_in, barriers: barriers_in }));
+        self.layers.report_to(Some(events.clone()));
+        self.operated.send_replace(Some(commands.clone()));
         self.desk = Some(DeskTask {
             task,
             events,
@@ -288,6 +327,8 @@ impl Runner {
     /// Ends the desk loop after its last event, closes the journal, sums up.
     async fn finish(mut self, result: Result<(), RunError>) -> (Summary, Result<(), RunError>) {
         self.watchers.shutdown().await;
+        self.layers.report_to(None);
+        self.operated.send_replace(None);
         let Some(DeskTask { mut task, events, commands, barriers, before, .. }) = self.desk.take() else {
             return (Summary::nothing(), result);
         };
@@ -384,5 +425,12 @@ fn feed_config(settings: &Settings) -> FeedConfig {
         end: None,
     };
     let else_poll = (settings.feed == FeedKind::Auto).then_some(settings.poll_interval);
-    FeedConfig { kind, request, calendar: settings.calendar, else_poll, pulse: Pulse::new(settings.symbols.len()) }
+    FeedConfig {
+        kind,
+        request,
+        calendar: settings.calendar,
+        else_poll,
+        pulse: Pulse::new(settings.symbols.len()),
+        park_after: settings.park_after,
+    }
 }

@@ -3,42 +3,52 @@
 use std::collections::BTreeSet;
 
 use tokio::sync::mpsc;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::exit::RunError;
+use super::layers::{Layer, Layers};
 use super::scope::Report;
 use crate::desk::Event;
 use crate::feed::Pulse;
-use crate::tws::{FarmKind, FarmState, Link, Notice, Notices};
+use crate::tws::{Farm, FarmKind, FarmState, Link, Notice, Notices};
+
+/// Unreadable messages that end a session.
+const UNREADABLE_AT_MOST: u32 = 3;
+
+fn kind(kind: FarmKind) -> &'static str {
+    match kind {
+        FarmKind::Market => "market data",
+        FarmKind::Historical => "history",
+        FarmKind::Definitions => "definitions",
+    }
+}
 
 /// Turns the gateway's notices into events and log lines.
-pub(super) async fn listen(mut notices: Notices, events: mpsc::Sender<Event>, pulse: &Pulse) -> Report {
+pub(super) async fn listen(
+    mut notices: Notices,
+    events: mpsc::Sender<Event>,
+    pulse: &Pulse,
+    layers: &Layers,
+) -> Report {
     let mut broken: BTreeSet<String> = BTreeSet::new();
+    let mut unreadable = 0;
     while let Some(notice) = notices.next().await {
         let event = match notice {
             Notice::Link(Link::Down) => {
-                error!("TWS has lost its link to IBKR: no orders until it is back");
+                layers.down(Layer::Link, "TWS says that it has lost its link to IBKR");
                 Some(Event::Link { up: false })
             }
-            Notice::Link(Link::RestoredDataKept) => Some(Event::Link { up: true }),
-            Notice::Link(Link::RestoredDataLost) => {
-                // Subscriptions are gone: a new session subscribes and reconciles everything.
-                return Report::Lost("TWS's link is back, but its subscriptions were lost".into());
+            Notice::Link(restored @ (Link::RestoredDataKept | Link::RestoredDataLost)) => {
+                layers.up(Layer::Link);
+                if restored == Link::RestoredDataLost {
+                    // Subscriptions are gone (1101): every feed subscribes anew.
+                    warn!("TWS's link is back, its subscriptions were lost: subscribing anew");
+                    pulse.farm_back();
+                }
+                Some(Event::Link { up: true })
             }
             Notice::Farm(farm) => {
-                match farm.state {
-                    FarmState::Broken => {
-                        warn!(kind = ?farm.kind, farm = %farm.name, "data farm is down");
-                        broken.insert(farm.name);
-                    }
-                    state => {
-                        info!(kind = ?farm.kind, farm = %farm.name, ?state, "data farm");
-                        let back = state == FarmState::Ok && broken.remove(&farm.name);
-                        if back && farm.kind != FarmKind::Definitions {
-                            pulse.farm_back();
-                        }
-                    }
-                }
+                heard_of(farm, &mut broken, pulse, layers);
                 None
             }
             Notice::PortReset { text } => {
@@ -54,8 +64,13 @@ pub(super) async fn listen(mut notices: Notices, events: mpsc::Sender<Event>, pu
                 return Report::Failed(RunError::Mode(why));
             }
             Notice::Unreadable { text } => {
-                warn!("a message of the gateway cannot be read: {text}");
-                None
+                unreadable += 1;
+                warn!(unreadable, "a message of the gateway cannot be read: {text}");
+                if unreadable >= UNREADABLE_AT_MOST {
+                    return Report::Lost(format!("{unreadable} messages of the gateway could not be read"));
+                }
+                // Nobody knows what it said: the broker's state is read anew.
+                Some(Event::Fenced)
             }
             Notice::Other { code, text, informational } => {
                 if informational {
@@ -77,4 +92,25 @@ pub(super) async fn listen(mut notices: Notices, events: mpsc::Sender<Event>, pu
         }
     }
     Report::Lost("the gateway closed the connection".into())
+}
+
+/// A farm's news: a layer of health, and where one is back its streams are subscribed anew.
+fn heard_of(farm: Farm, broken: &mut BTreeSet<String>, pulse: &Pulse, layers: &Layers) {
+    let layer = Layer::Farm(format!("{} ({})", farm.name, kind(farm.kind)));
+    match farm.state {
+        FarmState::Broken => {
+            layers.down(layer, "TWS says that its connection is broken");
+            broken.insert(farm.name);
+        }
+        state => {
+            debug!(kind = ?farm.kind, farm = %farm.name, ?state, "data farm");
+            if matches!(state, FarmState::Ok | FarmState::Inactive) {
+                layers.up(layer);
+            }
+            let back = state == FarmState::Ok && broken.remove(&farm.name);
+            if back && farm.kind != FarmKind::Definitions {
+                pulse.farm_back();
+            }
+        }
+    }
 }

@@ -66,7 +66,7 @@ impl Outbox {
 /// entry: the gateway has to know the parent first.
 fn rank(action: &Action) -> u8 {
     match action {
-        Action::Cancel { .. } => 0,
+        Action::Cancel { .. } | Action::CancelEverything => 0,
         Action::Submit(order) | Action::Amend(order) => match (order.ticket().role, order.ticket().parent_id) {
             (Role::Exit, _) => 1,
             (Role::Stop | Role::Target, None) => 2,
@@ -79,11 +79,11 @@ fn rank(action: &Action) -> u8 {
 fn enqueue(queued: &mut BTreeMap<u8, VecDeque<Action>>, action: Action) {
     let cancelled = match &action {
         Action::Cancel { intent, .. } => Some(*intent),
-        Action::Submit(_) | Action::Amend(_) => None,
+        Action::Submit(_) | Action::Amend(_) | Action::CancelEverything => None,
     };
     let own = |queued: &Action| match queued {
         Action::Submit(order) => Some(order.ticket().order_ref.intent) == cancelled,
-        Action::Amend(_) | Action::Cancel { .. } => false,
+        Action::Amend(_) | Action::Cancel { .. } | Action::CancelEverything => false,
     };
     let behind = queued.iter().find(|(_, waiting)| waiting.iter().any(own)).map(|(rank, _)| *rank);
     queued.entry(behind.unwrap_or_else(|| rank(&action))).or_default().push_back(action);
@@ -129,6 +129,7 @@ pub async fn send(
                 }
             }
             Action::Cancel { order_id, .. } => session.cancel(*order_id).await,
+            Action::CancelEverything => session.cancel_everything().await,
         };
         waiting.send_modify(|waiting| *waiting -= 1);
         match sent {

@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, warn};
 
 use super::desk_loop::{Command, Trouble};
 use super::exit::RunError;
+use super::layers::{Layer, Layers};
 use super::notices;
 use super::outbox::{self, Outbox};
+use super::reads::Reads;
 use super::view::DeskView;
 use crate::config::Settings;
-use crate::desk::{Event, Recovered};
+use crate::desk::Event;
 use crate::domain::{Contract, ContractId, MarketTime, Symbol};
 use crate::feed::{Feed, FeedConfig, FeedError, Track};
 use crate::robust_connection::{HealthPolicy, health};
@@ -24,9 +26,6 @@ use crate::tws::{Notices, RequestError, SendError, Session};
 
 /// First wait before a feed that ended is started again; it doubles up to the second.
 const FEED_WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-
-/// Reads of the broker's state that may leave something in doubt before the session is given up.
-const READS: u32 = 20;
 
 /// Part of the grace time that orders may take to settle at a shutdown; the rest is for closing.
 const WIND_DOWN: f64 = 0.6;
@@ -50,6 +49,10 @@ pub struct Scope<'a> {
     pub commands: mpsc::Sender<Command>,
     /// Asks the desk to answer once it has decided on everything sent to it before.
     pub barriers: mpsc::Sender<oneshot::Sender<()>>,
+    /// Health by layers.
+    pub layers: Layers,
+    /// Asks for a comparison with the broker.
+    pub compare: Arc<Notify>,
     /// What the desk looks like.
     pub view: watch::Receiver<Arc<DeskView>>,
     /// How bars come.
@@ -116,6 +119,8 @@ impl Scope<'_> {
             Ended::Lost { .. } | Ended::Failed(_) => ended,
         };
         tasks.shutdown().await;
+        // What only this session said of farms, the next one says anew.
+        self.layers.forget(|layer| matches!(layer, Layer::Farm(_)));
         ended
     }
 
@@ -135,9 +140,9 @@ impl Scope<'_> {
             Err(error) => return lost(error.to_string()),
         }
         // From the first read on: what TWS says while its link to IBKR is down proves nothing.
-        let (events, pulse) = (self.events.clone(), Arc::clone(&self.feed.pulse));
-        tasks.spawn(async move { notices::listen(notices, events, &pulse).await });
-        if let Err(ended) = self.reconcile("a new session").await {
+        let (events, pulse, layers) = (self.events.clone(), Arc::clone(&self.feed.pulse), self.layers.clone());
+        tasks.spawn(async move { notices::listen(notices, events, &pulse, &layers).await });
+        if let Err(ended) = self.reads().reconcile("a new session").await {
             return ended;
         }
         // Ready, and it still answers: the breaker's success.
@@ -145,6 +150,9 @@ impl Scope<'_> {
             return lost(error.to_string());
         }
         held();
+        for layer in [Layer::Socket, Layer::Api, Layer::Link] {
+            self.layers.up(layer);
+        }
         self.spawn_watchers(broker_time, tasks);
         let histories = Arc::new(Semaphore::new(self.settings.max_concurrent));
         for contract in &self.contracts {
@@ -153,42 +161,17 @@ impl Scope<'_> {
         if self.once { self.one_pass(tasks).await } else { self.watch(troubles, &time, &histories, tasks).await }
     }
 
-    /// Reads the broker's state until the desk is Ready with it (rules 16 and 17).
-    async fn reconcile(&self, why: &str) -> Result<(), Ended> {
-        info!(why, "reconciling with the broker");
-        let mut read = 0;
-        while read < READS {
-            let (done, begun) = oneshot::channel();
-            let asked = self.commands.send(Command::BeginRead { done }).await;
-            if asked.is_err() || begun.await.is_err() {
-                return Err(desk_gone());
-            }
-            let (days_back, link_up) = {
-                let view = self.view.borrow();
-                (view.days_back, view.link_up)
-            };
-            // While TWS has no link to IBKR no read can conclude anything: that is no disagreement.
-            read += u32::from(link_up);
-            let snapshot = self.session.snapshot(days_back).await.map_err(|error| Ended::Lost {
-                why: format!("reading the broker's state: {error}"),
-                was_ready: false,
-            })?;
-            // A notice that came before the answers is decided before them: commands overtake events.
-            if self.barrier().await.is_err() {
-                return Err(desk_gone());
-            }
-            let recovered = Box::new(Recovered { client_id: self.session.client_id(), snapshot, disturbed: false });
-            let (done, answer) = oneshot::channel();
-            let asked = self.commands.send(Command::Recover { recovered, done }).await;
-            match (asked, answer.await) {
-                (Ok(()), Ok(Ok(true))) => return Ok(()),
-                (Ok(()), Ok(Ok(false))) => info!(read, "something is in doubt: reading again after the settle time"),
-                (Ok(()), Ok(Err(stranger))) => return Err(Ended::Failed(stranger.into())),
-                (Err(_), _) | (_, Err(_)) => return Err(desk_gone()),
-            }
-            tokio::time::sleep(self.settings.settle_time).await;
+    fn reads(&self) -> Reads {
+        Reads {
+            session: self.session.clone(),
+            commands: self.commands.clone(),
+            events: self.events.clone(),
+            barriers: self.barriers.clone(),
+            view: self.view.clone(),
+            settle: self.settings.settle_time,
+            interval: self.settings.reconcile_interval,
+            wanted: Arc::clone(&self.compare),
         }
-        Err(Ended::Lost { why: format!("{READS} reads of the broker's state do not agree"), was_ready: false })
     }
 
     fn spawn_watchers(&self, broker_time: watch::Sender<MarketTime>, tasks: &mut JoinSet<Report>) {
@@ -197,30 +180,16 @@ impl Scope<'_> {
             deadline: self.settings.connection.probe_deadline,
             misses: self.settings.connection.probe_misses,
         };
-        let (session, events) = (self.session.clone(), self.events.clone());
-        tasks.spawn(async move {
-            let broker_time = Arc::new(broker_time);
-            let probe = || {
-                let (session, events, broker_time) = (session.clone(), events.clone(), Arc::clone(&broker_time));
-                async move {
-                    let at = session.server_time().await?;
-                    broker_time.send_if_modified(|time| {
-                        let later = at > *time;
-                        *time = at.max(*time);
-                        later
-                    });
-                    // A probe asks how the gateway is, not how busy the desk is: a full inbox
-                    // learns the time from the next probe. A desk that is gone ends the run
-                    // elsewhere.
-                    if events.try_send(Event::Time(at)).is_err() {
-                        debug!("the desk's inbox takes no time now");
-                    }
-                    Ok::<(), RequestError>(())
-                }
-            };
-            let lost = health::lost(&policy, probe).await;
-            Report::Lost(format!("{} probes missed in a row, the last: {}", lost.misses, lost.last))
-        });
+        tasks.spawn(probe(policy, self.session.clone(), self.events.clone(), broker_time, self.layers.clone()));
+        if !self.once {
+            tasks.spawn(self.reads().compare());
+            tasks.spawn(self.reads().follow_holdings());
+            let (view, layers) = (self.view.clone(), self.layers.clone());
+            tasks.spawn(async move {
+                super::bars::watch(view, layers).await;
+                Report::Lost("the bars' watcher has ended".into())
+            });
+        }
         let (session, events) = (self.session.clone(), self.events.clone());
         tasks.spawn(async move { read_account(session, events).await });
     }
@@ -272,10 +241,11 @@ impl Scope<'_> {
                 trouble = troubles.recv() => match trouble {
                     Some(Trouble::OrdersEnded(why)) => return lost(format!("the order stream ended: {why}")),
                     Some(Trouble::Reconcile(why)) => {
-                        if let Err(ended) = self.reconcile(why).await {
+                        if let Err(ended) = self.reads().reconcile(why).await {
                             return ended;
                         }
                     }
+                    Some(Trouble::Compare) => self.compare.notify_one(),
                     None => return desk_gone(),
                 },
                 report = tasks.join_next() => match report {
@@ -285,6 +255,9 @@ impl Scope<'_> {
                             continue;
                         }
                         let wait = longer(&mut waits, &symbol);
+                        if !error.is_session_lost() {
+                            self.layers.down(Layer::Bars(symbol.clone()), &error.to_string());
+                        }
                         if error.is_session_lost() {
                             // The session's own end follows, and says it once for all symbols.
                             debug!(%symbol, "feed ended with its session");
@@ -392,7 +365,7 @@ impl Scope<'_> {
     }
 }
 
-fn desk_gone() -> Ended {
+pub(super) fn desk_gone() -> Ended {
     Ended::Failed(RunError::Internal("the desk loop has ended".into()))
 }
 
@@ -417,6 +390,45 @@ fn longer(waits: &mut BTreeMap<Symbol, (Duration, Instant)>, symbol: &Symbol) ->
     };
     waits.insert(symbol.clone(), (wait, now));
     wait
+}
+
+/// Asks the gateway for its time again and again; ends where it answers no more.
+async fn probe(
+    policy: HealthPolicy,
+    session: Session,
+    events: mpsc::Sender<Event>,
+    broker_time: watch::Sender<MarketTime>,
+    layers: Layers,
+) -> Report {
+    let broker_time = Arc::new(broker_time);
+    let ask = || {
+        let (session, events, broker_time) = (session.clone(), events.clone(), Arc::clone(&broker_time));
+        let layers = layers.clone();
+        async move {
+            let at = match session.server_time().await {
+                Ok(at) => at,
+                Err(error) => {
+                    layers.down(Layer::Api, &error.to_string());
+                    return Err(error);
+                }
+            };
+            layers.up(Layer::Api);
+            layers.up(Layer::Socket);
+            broker_time.send_if_modified(|time| {
+                let later = at > *time;
+                *time = at.max(*time);
+                later
+            });
+            // A probe asks how the gateway is, not how busy the desk is: a full inbox learns the
+            // time from the next probe. A desk that is gone ends the run elsewhere.
+            if events.try_send(Event::Time(at)).is_err() {
+                debug!("the desk's inbox takes no time now");
+            }
+            Ok::<(), RequestError>(())
+        }
+    };
+    let lost = health::lost(&policy, ask).await;
+    Report::Lost(format!("{} probes missed in a row, the last: {}", lost.misses, lost.last))
 }
 
 /// Reads the account's money now and then.

@@ -134,7 +134,7 @@ impl Summary {
             fees_usd: Some(view.fees_usd),
             equity_usd: view.equity_usd,
             positions: positions.map(line).collect(),
-            locks: view.locks,
+            locks: view.locks.iter().map(ToString::to_string).collect(),
         }
     }
 }

@@ -1,11 +1,14 @@
 //! What the daemon shows of its desk: a snapshot for status, heartbeat and summary.
 
+use std::fmt;
+
 use serde::Serialize;
 
-use crate::desk::{Desk, Mode};
-use crate::domain::book::{Counts, Disarm, LockScope};
+use crate::desk::{Desk, ForeignPolicy, Mode};
+use crate::domain::book::{Counts, Disarm, Fact, Lock, LockCause, LockScope, Record};
+use crate::domain::broker::BrokerOrder;
 use crate::domain::order::{OrderState, Role};
-use crate::domain::{MarketTime, Price, Shares, Symbol, Usd};
+use crate::domain::{ContractId, MarketTime, Price, Shares, Symbol, Usd};
 use crate::feed::pulse::session;
 
 /// One symbol.
@@ -31,9 +34,84 @@ pub struct SymbolView {
     pub open_since: Option<MarketTime>,
 }
 
+/// A lock in force.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LockView {
+    /// `account`, or the symbol.
+    pub what: String,
+    /// Who or what set it.
+    pub cause: LockCause,
+    /// Why, with its numbers.
+    pub why: String,
+    /// Since when, market time.
+    pub since: MarketTime,
+    /// How it ends.
+    pub ends: String,
+}
+
+impl fmt::Display for LockView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.why)
+    }
+}
+
+/// Where broker and book differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DifferenceView {
+    /// The symbol, or the contract's number.
+    pub symbol: String,
+    /// Signed shares that the broker states.
+    pub at_broker: Shares,
+    /// Signed shares of the book.
+    pub held: Shares,
+    /// Signed shares on record as others'.
+    pub foreign: Shares,
+    /// The split that would explain it, as new:old.
+    pub split: Option<String>,
+    /// Whether everything in it stands still.
+    pub locked: bool,
+}
+
+/// An order of somebody else in the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ForeignOrderView {
+    /// Its client; 0 for one placed by hand in TWS.
+    pub client_id: i32,
+    /// Side, quantity and symbol.
+    pub order: String,
+}
+
+/// Shares in the account that are not the book's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ForeignHoldingView {
+    /// The symbol, or the contract's number.
+    pub symbol: String,
+    /// Signed shares.
+    pub quantity: Shares,
+}
+
+/// Something that a human may want to know about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IncidentView {
+    /// When, market time.
+    pub at: MarketTime,
+    /// Its symbol, where it has one.
+    pub symbol: Option<Symbol>,
+    /// A stable short name.
+    pub name: String,
+    /// What happened.
+    pub text: String,
+    /// Milliseconds that it took to notice.
+    pub detect_ms: Option<u64>,
+    /// Milliseconds that it took to recover.
+    pub recover_ms: Option<u64>,
+}
+
 /// The desk at a moment. `None` means unknown, never zero.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeskView {
+    /// The account; `None` before the ledger's first fact.
+    pub account: Option<String>,
     /// Market time of the newest event.
     pub market_time: MarketTime,
     /// Whether orders may be sent.
@@ -68,8 +146,22 @@ pub struct DeskView {
     pub unanswered_orders: u64,
     /// Orders in doubt.
     pub unknown_orders: u64,
-    /// Why entries are locked, by what is locked.
-    pub locks: Vec<String>,
+    /// Every lock in force.
+    pub locks: Vec<LockView>,
+    /// Comparisons with the broker so far in this process.
+    pub reads: u64,
+    /// Where broker and book differ, by the last comparison.
+    pub differences: Vec<DifferenceView>,
+    /// Others' orders in the account, as last read.
+    pub foreign_orders: Vec<ForeignOrderView>,
+    /// Others' holdings in the account.
+    pub foreign_holdings: Vec<ForeignHoldingView>,
+    /// Cash as the broker stated it last, USD.
+    pub broker_cash_usd: Option<Usd>,
+    /// Cash that the broker should state by the ledger, USD.
+    pub expected_cash_usd: Option<Usd>,
+    /// The latest incidents of this process, newest first.
+    pub incidents: Vec<IncidentView>,
     /// Each symbol of the plan that is resolved.
     pub symbols: Vec<SymbolView>,
 }
@@ -88,6 +180,7 @@ impl DeskView {
             open().map(|(id, position)| Some(position.unrealized(desk.marks().price(id)?))).sum();
         let trades = live().filter(|order| matches!(order.ticket.role, Role::Entry | Role::Exit)).count();
         Self {
+            account: book.identity().map(|me| me.account.0.clone()),
             market_time: desk.now(),
             ready: desk.is_ready(),
             link_up: desk.link_is_up(),
@@ -105,7 +198,14 @@ impl DeskView {
             working_trades: u64::try_from(trades).unwrap_or(u64::MAX),
             unanswered_orders: count(&|state| matches!(state, OrderState::Sent | OrderState::Cancelling)),
             unknown_orders: count(&|state| state == OrderState::Unknown),
-            locks: book.locks().map(|(scope, lock)| named(desk, scope, &lock.why)).collect(),
+            locks: book.locks().map(|(scope, cause, lock)| lock_view(desk, scope, cause, lock)).collect(),
+            reads: desk.reads(),
+            differences: differences(desk),
+            foreign_orders: foreign_orders(desk),
+            foreign_holdings: foreign_holdings(desk),
+            broker_cash_usd: desk.marks().stated().and_then(|stated| stated.state.total_cash),
+            expected_cash_usd: book.cash_at_broker(),
+            incidents: desk.incidents().map(incident_view).collect(),
             symbols: symbols(desk),
         }
     }
@@ -123,14 +223,59 @@ fn days_back(desk: &Desk) -> u32 {
     u32::try_from(days).unwrap_or(DAYS_AT_MOST).min(DAYS_AT_MOST)
 }
 
-fn named(desk: &Desk, scope: &LockScope, why: &str) -> String {
-    match scope {
-        LockScope::Account => format!("account: {why}"),
-        LockScope::Contract(id) | LockScope::Unexplained(id) => {
-            let symbol = desk.book().symbol(*id).map_or_else(|| id.to_string(), ToString::to_string);
-            format!("{symbol}: {why}")
-        }
+fn name(desk: &Desk, id: ContractId) -> String {
+    desk.book().symbol(id).map_or_else(|| id.to_string(), ToString::to_string)
+}
+
+fn lock_view(desk: &Desk, scope: &LockScope, cause: LockCause, lock: &Lock) -> LockView {
+    let what = match scope {
+        LockScope::Account => "account".to_owned(),
+        LockScope::Contract(id) | LockScope::Unexplained(id) => name(desk, *id),
+    };
+    let by_time = lock.until_at.map(|at| format!("at {at}"));
+    let by_day = lock.until.map(|day| format!("on {day}"));
+    let itself = by_time.or(by_day).map(|when| format!("{when}, or robo-trader resume --reason"));
+    let ends = itself.unwrap_or_else(|| cause.remedy().to_owned());
+    LockView { what, cause, why: lock.why.clone(), since: lock.since, ends }
+}
+
+fn incident_view(record: &Record) -> IncidentView {
+    let (name, text, detect_ms, recover_ms) = match &record.fact {
+        Fact::Incident(fact) => (fact.name.clone(), fact.text.clone(), fact.detect_ms, fact.recover_ms),
+        other => (other.kind().to_owned(), String::new(), None, None),
+    };
+    IncidentView { at: record.at, symbol: record.symbol.clone(), name, text, detect_ms, recover_ms }
+}
+
+fn differences(desk: &Desk) -> Vec<DifferenceView> {
+    let view = |difference: crate::desk::Difference| DifferenceView {
+        symbol: difference.symbol.map_or_else(|| difference.contract.to_string(), |symbol| symbol.to_string()),
+        at_broker: difference.at_broker,
+        held: difference.held,
+        foreign: difference.foreign,
+        split: difference.split.map(|(new, old)| format!("{new}:{old}")),
+        locked: desk.book().unexplained(difference.contract).is_some(),
+    };
+    desk.differences().into_iter().map(view).collect()
+}
+
+fn foreign_orders(desk: &Desk) -> Vec<ForeignOrderView> {
+    if desk.plan().guards.foreign == ForeignPolicy::Ignore {
+        return Vec::new();
     }
+    let view = |order: &BrokerOrder| ForeignOrderView {
+        client_id: order.client_id,
+        order: format!("{} {} {}", order.side, order.quantity, order.symbol),
+    };
+    desk.foreign_orders().iter().map(view).collect()
+}
+
+fn foreign_holdings(desk: &Desk) -> Vec<ForeignHoldingView> {
+    if desk.plan().guards.foreign == ForeignPolicy::Ignore {
+        return Vec::new();
+    }
+    let held = desk.book().foreign_holdings().filter(|(_, quantity)| !quantity.is_zero());
+    held.map(|(id, quantity)| ForeignHoldingView { symbol: name(desk, id), quantity }).collect()
 }
 
 fn symbols(desk: &Desk) -> Vec<SymbolView> {

@@ -13,6 +13,7 @@ use crate::domain::broker::AccountId;
 use crate::domain::progress::Progress;
 use crate::domain::{BarSize, Shares, Symbol, Usd};
 use crate::exchange::ChildRule;
+use crate::simulator::faults::{Scenario, ScenarioError};
 use crate::simulator::market::MarketError;
 
 /// Where prices come from.
@@ -102,6 +103,17 @@ pub struct SimulatorConfig {
     pub slice: Option<Shares>,
     /// Whether stocks can be borrowed to sell short.
     pub allow_short: bool,
+    /// Symbols whose shares must be located before they are sold short (404).
+    pub hard_to_borrow: Vec<Symbol>,
+    /// The client that hears of every client's orders and fills; unset: none.
+    pub master_client: Option<i32>,
+    /// Whether IBKR's limits on requests are enforced: market data lines (101), historical pacing
+    /// (162) and real-time bars (420). The limit on messages is `message_rate`.
+    pub pacing: bool,
+    /// Whether new clients are entitled to live market data; otherwise it is delayed.
+    pub live_data: bool,
+    /// What goes wrong, and when.
+    pub scenario: Scenario,
 }
 
 impl Default for SimulatorConfig {
@@ -123,6 +135,11 @@ impl Default for SimulatorConfig {
             children: ChildRule::ProRata,
             slice: None,
             allow_short: true,
+            hard_to_borrow: Vec::new(),
+            master_client: None,
+            pacing: true,
+            live_data: true,
+            scenario: Scenario::default(),
         }
     }
 }
@@ -193,6 +210,15 @@ pub enum SimulatorError {
         /// Why.
         source: std::io::Error,
     },
+    /// What was to happen cannot.
+    #[error("it cannot happen: {0}")]
+    Act(String),
+    /// The scenario will not do.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// Nobody is there to be told anything.
+    #[error("the simulator has ended: it cannot be told anything")]
+    Ended,
     /// A task ended by a panic.
     #[error("a task of the simulator failed: {0}")]
     Task(String),

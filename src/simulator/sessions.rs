@@ -6,18 +6,20 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::door::{Door, Gate};
+use super::engine::acts::Asked;
+pub use super::outbox::{Outbox, Undelivered};
 use super::rate::{Breach, Rate};
 use super::wire::frame::{Deframer, Frame, FrameError};
 use super::wire::hello::{self, Hello, HelloError};
@@ -26,12 +28,6 @@ use super::wire::hello::{self, Hello, HelloError};
 const MAX_CLIENTS: usize = 32;
 /// How long a connection may take to say hello.
 const HELLO_WITHIN: Duration = Duration::from_secs(30);
-/// How long a closing connection may take to read what was sent to it last.
-const DRAIN_WITHIN: Duration = Duration::from_secs(2);
-/// Frames that wait for a client before it counts as slow.
-const OUTBOX_FRAMES: usize = 16_384;
-/// Bytes that wait for a client before it counts as slow.
-const OUTBOX_BYTES: usize = 64 << 20;
 
 /// A connection's number, never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,64 +61,31 @@ pub enum Input {
         /// Who.
         connection: ConnectionId,
     },
-}
-
-/// The sending end of a connection.
-#[derive(Debug)]
-pub struct Outbox {
-    frames: mpsc::Sender<Vec<u8>>,
-    queued: Arc<AtomicUsize>,
-    kill: CancellationToken,
-}
-
-/// A client that does not read what is sent to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Undelivered {
-    /// Too much waits for it.
-    #[error("{frames} frames, {bytes} bytes wait to be read by it")]
-    Slow {
-        /// Frames waiting.
-        frames: usize,
-        /// Bytes waiting.
-        bytes: usize,
-    },
-    /// It is gone already.
-    #[error("it is gone")]
-    Gone,
-}
-
-impl Outbox {
-    /// Queues bytes; never waits.
-    pub fn push(&self, bytes: Vec<u8>) -> Result<(), Undelivered> {
-        let waiting = self.queued.fetch_add(bytes.len(), Ordering::Relaxed);
-        let slow = || Undelivered::Slow { frames: OUTBOX_FRAMES - self.frames.capacity(), bytes: waiting };
-        // A single answer may be larger than the limit; what counts is what was waiting before it.
-        if waiting > OUTBOX_BYTES {
-            return Err(slow());
-        }
-        self.frames.try_send(bytes).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => slow(),
-            mpsc::error::TrySendError::Closed(_) => Undelivered::Gone,
-        })
-    }
-
-    /// Ends the connection at once, whatever still waits in the outbox.
-    pub fn kill(&self) {
-        self.kill.cancel();
-    }
+    /// Something is to happen that no connection asks for.
+    Act(Asked),
 }
 
 /// Accepts connections until told to stop; returns when the last one has ended.
-pub async fn serve(listener: TcpListener, engine: mpsc::Sender<Input>, message_rate: u32, stop: CancellationToken) {
+pub async fn serve(
+    mut door: Door,
+    engine: mpsc::Sender<Input>,
+    message_rate: u32,
+    (mut gate, seen): (watch::Receiver<Gate>, watch::Sender<Gate>),
+    stop: CancellationToken,
+) {
     let seats = Arc::new(Semaphore::new(MAX_CLIENTS));
     let mut connections = JoinSet::new();
     let mut next = 0;
     loop {
+        let now = *gate.borrow_and_update();
+        door.set(now.refuse);
+        seen.send_if_modified(|known| std::mem::replace(known, now) != now);
         let accepted = tokio::select! {
             biased;
             () = stop.cancelled() => break,
+            Ok(()) = gate.changed() => continue,
             Some(ended) = connections.join_next() => { report(ended); continue }
-            accepted = listener.accept() => accepted,
+            accepted = door.accept(now.refuse) => accepted,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -133,12 +96,31 @@ pub async fn serve(listener: TcpListener, engine: mpsc::Sender<Input>, message_r
                 continue;
             }
         };
-        let Ok(seat) = seats.clone().try_acquire_owned() else {
+        let now = *gate.borrow();
+        if now.accept_close || now.refuse {
+            info!(%peer, "fault: connection accepted and closed");
+            continue;
+        }
+        let seat = seats.clone().try_acquire_owned();
+        // A gateway full of dead connections does not say so.
+        if now.blackhole || (now.zombies && seat.is_err()) {
+            info!(%peer, "fault: connection accepted, and not answered");
+            connections.spawn(ignore(stream, gate.clone(), stop.child_token()));
+            continue;
+        }
+        let Ok(seat) = seat else {
             warn!(%peer, clients = MAX_CLIENTS, "connection refused: all seats are taken");
             continue;
         };
         next += 1;
-        let connection = Connection { id: ConnectionId(next), peer, engine: engine.clone(), stop: stop.child_token() };
+        let connection = Connection {
+            id: ConnectionId(next),
+            peer,
+            engine: engine.clone(),
+            stop: stop.child_token(),
+            house: stop.clone(),
+            gate: gate.clone(),
+        };
         connections.spawn(async move {
             connection.run(stream, message_rate).await;
             drop(seat);
@@ -146,6 +128,18 @@ pub async fn serve(listener: TcpListener, engine: mpsc::Sender<Input>, message_r
     }
     while let Some(ended) = connections.join_next().await {
         report(ended);
+    }
+}
+
+/// Reads what comes, answers nothing, until the client leaves or the fault is over.
+async fn ignore(mut stream: TcpStream, mut gate: watch::Receiver<Gate>, stop: CancellationToken) {
+    let mut chunk = [0; 1_024];
+    let reading = async { while stream.read(&mut chunk).await.is_ok_and(|read| read > 0) {} };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = reading => {}
+        // The end of the simulator ends this as well.
+        _ended = gate.wait_for(|gate| !gate.blackhole && !gate.zombies) => {}
     }
 }
 
@@ -176,7 +170,11 @@ struct Connection {
     id: ConnectionId,
     peer: SocketAddr,
     engine: mpsc::Sender<Input>,
+    /// This connection's.
     stop: CancellationToken,
+    /// The simulator's.
+    house: CancellationToken,
+    gate: watch::Receiver<Gate>,
 }
 
 impl Connection {
@@ -194,9 +192,7 @@ impl Connection {
             Ok(hello) => hello,
             Err(why) => return info!(peer = %self.peer, %why, "connection ended before its session"),
         };
-        let (frames, waiting) = mpsc::channel(OUTBOX_FRAMES);
-        let queued = Arc::new(AtomicUsize::new(0));
-        let outbox = Outbox { frames, queued: queued.clone(), kill: self.stop.clone() };
+        let (outbox, waiting) = super::outbox::outbox(self.stop.clone());
         let joined = Input::Joined { connection: self.id, peer: self.peer, version: hello.version, outbox };
         if self.engine.send(joined).await.is_err() {
             return;
@@ -209,15 +205,29 @@ impl Connection {
                     () = self.stop.cancelled() => Ended::ByUs,
                     why = self.read(&mut reader, Rate::new(message_rate, hello.paced)) => why,
                 };
+                self.linger(&why).await;
                 // The engine drops the outbox on hearing this, which ends the writer.
                 let told = self.engine.send(Input::Left { connection: self.id }).await.is_ok();
                 debug!(told, "left");
                 self.stop.cancel();
                 why
             },
-            write(writer, waiting, queued, &self.stop),
+            waiting.write(writer, self.gate.clone()),
         );
         info!(peer = %self.peer, %why, "connection ended");
+    }
+
+    /// A gateway that does not notice that its client has left, where a fault wants it so.
+    async fn linger(&self, why: &Ended) {
+        if !self.gate.borrow().zombies || matches!(why, Ended::ByUs) {
+            return;
+        }
+        info!(peer = %self.peer, "fault: the client has left, and keeps its place");
+        let mut gate = self.gate.clone();
+        tokio::select! {
+            () = self.house.cancelled() => {}
+            _over = gate.wait_for(|gate| !gate.zombies) => {}
+        }
     }
 
     /// Hands frames to the engine until the connection ends.
@@ -260,46 +270,4 @@ async fn greet(reader: &mut OwnedReadHalf) -> Result<Hello, Ended> {
     let mut text = vec![0; length];
     reader.read_exact(&mut text).await?;
     Ok(hello::parse(&text)?)
-}
-
-/// Writes until the outbox is dropped (then drains it) or the connection is killed.
-async fn write(
-    mut writer: OwnedWriteHalf,
-    mut waiting: mpsc::Receiver<Vec<u8>>,
-    queued: Arc<AtomicUsize>,
-    kill: &CancellationToken,
-) {
-    {
-        let writing = drain(&mut writer, &mut waiting, &queued);
-        tokio::pin!(writing);
-        tokio::select! {
-            () = &mut writing => {}
-            () = kill.cancelled() => {
-                // What was queued before the end (a refusal, a last status) may still be read.
-                if timeout(DRAIN_WITHIN, &mut writing).await.is_err() {
-                    debug!("the client did not read its last frames in time");
-                }
-            }
-        }
-    }
-    // The reader sees the token; a client that was told to go (326) sees the end of the stream.
-    kill.cancel();
-    if let Err(error) = writer.shutdown().await {
-        debug!(%error, "the connection was gone already");
-    }
-}
-
-/// Writes frames, many at a time, until the outbox is dropped or the socket fails.
-async fn drain(writer: &mut OwnedWriteHalf, waiting: &mut mpsc::Receiver<Vec<u8>>, queued: &AtomicUsize) {
-    let mut frames = Vec::new();
-    while waiting.recv_many(&mut frames, 256).await > 0 {
-        let bytes = frames.concat();
-        frames.clear();
-        let written = writer.write_all(&bytes).await;
-        queued.fetch_sub(bytes.len(), Ordering::Relaxed);
-        if let Err(error) = written {
-            debug!(%error, "write failed");
-            return;
-        }
-    }
 }

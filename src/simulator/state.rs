@@ -1,6 +1,11 @@
-//! What survives a restart: one JSON file, written whole and moved into place.
+//! What survives a restart: one JSON file, written whole and moved into place, and an archive that
+//! is only appended to.
 //!
-//! The engine keeps it before any client hears of what has changed, so a client never knows of an
+//! The file holds what can still change (accounts, markets, working orders): it stays small
+//! however long the simulator has run. The archive (see `archive.rs`) holds ended orders and
+//! fills; the file says how much of it counts.
+//!
+//! The engine keeps both before any client hears of what has changed, so a client never knows of an
 //! order or a fill that a killed simulator has forgotten. (A power cut may take the last moments:
 //! files are not forced to the disk.)
 
@@ -11,16 +16,19 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::archive::{self, Archive, Extent};
 use super::config::{SimulatorConfig, SimulatorError, Source};
 use crate::clock::wall_now;
 use crate::domain::broker::AccountId;
 use crate::domain::{MarketTime, Symbol};
-use crate::exchange::{Config, Exchange};
+use crate::exchange::{Config, Core, Exchange};
 
 /// The file's name in the state directory.
 const FILE: &str = "simulator.json";
 /// The layout of the file.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The layout before there was an archive: everything in the file. It is still read.
+const WHOLE: u32 = 1;
 /// How often the clock alone is kept, real time.
 const CLOCK_EVERY: Duration = Duration::from_secs(10);
 
@@ -37,6 +45,9 @@ pub struct Kept {
     pub next_ids: BTreeMap<i32, i32>,
     /// Orders, fills and account.
     pub exchange: Exchange,
+    /// Executions of orders with the daemon's reference, over the exchange's whole life; unset
+    /// where only the exchange can tell.
+    pub executions: Option<u64>,
 }
 
 /// The file.
@@ -50,6 +61,10 @@ struct File {
     symbols: Vec<Symbol>,
     next_ids: BTreeMap<i32, i32>,
     exchange: Exchange,
+    #[serde(default)]
+    executions: Option<u64>,
+    #[serde(default)]
+    archive: Extent,
 }
 
 /// The file as written: borrowed from the engine.
@@ -57,12 +72,18 @@ struct File {
 struct FileView<'a> {
     version: u32,
     market: &'a str,
-    #[serde(flatten)]
-    view: &'a View<'a>,
+    exchange_id: &'a str,
+    account: &'a AccountId,
+    clock: MarketTime,
+    symbols: &'a [&'a Symbol],
+    next_ids: &'a BTreeMap<i32, i32>,
+    executions: u64,
+    archive: Extent,
+    exchange: Core<'a>,
 }
 
 /// What the engine keeps.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct View<'a> {
     /// The exchange's own id.
     pub exchange_id: &'a str,
@@ -76,6 +97,8 @@ pub struct View<'a> {
     pub next_ids: &'a BTreeMap<i32, i32>,
     /// Orders, fills and account.
     pub exchange: &'a Exchange,
+    /// Executions of orders with the daemon's reference.
+    pub executions: u64,
 }
 
 /// Which market a state belongs to: prices of another one would make nonsense of it.
@@ -113,7 +136,7 @@ pub fn load(config: &SimulatorConfig) -> Result<Kept, SimulatorError> {
 fn read(config: &SimulatorConfig, path: &Path, text: &[u8]) -> Result<Kept, SimulatorError> {
     let unreadable = |why: String| SimulatorError::State { path: path.to_owned(), why };
     let file: File = serde_json::from_slice(text).map_err(|error| unreadable(error.to_string()))?;
-    if file.version != VERSION {
+    if !matches!(file.version, WHOLE | VERSION) {
         return Err(unreadable(format!("its version is {}, this program writes {VERSION}", file.version)));
     }
     if file.account != config.account {
@@ -130,12 +153,15 @@ fn read(config: &SimulatorConfig, path: &Path, text: &[u8]) -> Result<Kept, Simu
     if file.exchange.account(&file.account).is_none() {
         return Err(unreadable(format!("its exchange has no account {}", file.account)));
     }
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let entries = archive::read(dir, file.archive)?;
     Ok(Kept {
         exchange_id: file.exchange_id,
         clock: Some(file.clock),
         symbols: file.symbols,
         next_ids: file.next_ids,
-        exchange: file.exchange,
+        exchange: Exchange::restore(file.exchange, entries),
+        executions: file.executions,
     })
 }
 
@@ -144,7 +170,14 @@ fn begin(config: &SimulatorConfig) -> Kept {
     let rules = Config { children, allow_short, slice, ..Config::default() };
     let mut exchange = Exchange::new(rules);
     exchange.open_account(config.account.clone(), config.cash);
-    Kept { exchange_id: new_id(config.seed), clock: None, symbols: Vec::new(), next_ids: BTreeMap::new(), exchange }
+    Kept {
+        exchange_id: new_id(config.seed),
+        clock: None,
+        symbols: Vec::new(),
+        next_ids: BTreeMap::new(),
+        exchange,
+        executions: None,
+    }
 }
 
 /// An id that no other exchange has: a client's ledger belongs to one exchange. It decides
@@ -157,10 +190,11 @@ fn new_id(seed: u64) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-/// Writes the file.
+/// Writes the file and the archive.
 #[derive(Debug)]
 pub struct Keeper {
     path: Option<PathBuf>,
+    archive: Archive,
     market: String,
     kept_at: Instant,
     clock: MarketTime,
@@ -177,6 +211,7 @@ impl Keeper {
         }
         Ok(Self {
             path: config.state_dir.as_ref().map(|dir| dir.join(FILE)),
+            archive: Archive::new(config.state_dir.as_deref())?,
             market: market_name(config),
             kept_at: Instant::now(),
             clock: MarketTime::MIN,
@@ -194,19 +229,32 @@ impl Keeper {
         self.is_on() && clock != self.clock && now.duration_since(self.kept_at) >= CLOCK_EVERY
     }
 
-    /// Writes the state beside the file and moves it into place.
+    /// Adds to the archive, writes the state beside the file and moves it into place.
     ///
     /// # Errors
     /// The file system refuses.
     pub async fn keep(&mut self, view: &View<'_>, now: Instant) -> Result<(), SimulatorError> {
         let Some(path) = &self.path else { return Ok(()) };
+        let archive = self.archive.write(view.exchange).await?;
         let failed = |source| SimulatorError::Save { path: path.clone(), source };
-        let file = FileView { version: VERSION, market: &self.market, view };
+        let file = FileView {
+            version: VERSION,
+            market: &self.market,
+            exchange_id: view.exchange_id,
+            account: view.account,
+            clock: view.clock,
+            symbols: &view.symbols,
+            next_ids: view.next_ids,
+            executions: view.executions,
+            archive,
+            exchange: view.exchange.core(),
+        };
         let text = serde_json::to_vec(&file).map_err(|error| failed(error.into()))?;
         let beside = path.with_extension("json.new");
         tokio::fs::write(&beside, text).await.map_err(failed)?;
         tokio::fs::rename(&beside, path).await.map_err(failed)?;
         (self.kept_at, self.clock) = (now, view.clock);
+        self.archive.drop_former().await;
         Ok(())
     }
 }
@@ -227,6 +275,7 @@ mod tests {
             symbols: kept.symbols.iter().collect(),
             next_ids: &kept.next_ids,
             exchange: &kept.exchange,
+            executions: 0,
         };
         Keeper::new(config).unwrap().keep(&view, Instant::now()).await.unwrap();
     }

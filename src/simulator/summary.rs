@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::domain::broker::AccountId;
 use crate::domain::{ContractId, MarketTime, Price, Shares, Symbol, Usd};
-use crate::exchange::{Exchange, Status};
+use crate::exchange::Exchange;
 
 /// One holding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -43,6 +43,8 @@ pub struct Summary {
     pub unrealized: Usd,
     /// Fees paid.
     pub commissions: Usd,
+    /// Cash that came or went without a trade.
+    pub adjusted: Usd,
     /// Cash and the value of the positions.
     pub equity: Usd,
     /// Orders placed, refused ones included.
@@ -67,7 +69,7 @@ impl Summary {
         at: MarketTime,
     ) -> Self {
         let view = exchange.account(account);
-        let count = |wanted: fn(Status) -> bool| exchange.orders().filter(|order| wanted(order.status)).count() as u64;
+        let tallies = exchange.tallies();
         let amount = |of: fn(&crate::exchange::AccountView) -> Usd| view.as_ref().map_or(Usd::ZERO, of);
         let holdings = view.as_ref().map(|view| &view.positions);
         let positions = holdings.into_iter().flatten().map(|(contract, held)| {
@@ -90,11 +92,12 @@ impl Summary {
             realized: amount(|view| view.realized),
             unrealized: amount(|view| view.unrealized),
             commissions: amount(|view| view.commissions),
+            adjusted: amount(|view| view.adjusted),
             equity: amount(|view| view.equity),
-            orders: count(|_| true),
-            working: count(Status::is_live),
-            rejected: count(|status| status == Status::Rejected),
-            fills: exchange.fills().len() as u64,
+            orders: tallies.orders,
+            working: exchange.live_orders().count() as u64,
+            rejected: tallies.rejected,
+            fills: tallies.fills,
             ambiguous_bars: exchange.ambiguous(),
         }
     }
@@ -109,6 +112,7 @@ impl fmt::Display for Summary {
             ("realized", self.realized),
             ("unrealized", self.unrealized),
             ("commissions", self.commissions),
+            ("adjusted", self.adjusted),
             ("equity", self.equity),
         ];
         for (name, amount) in rows {

@@ -10,6 +10,11 @@ pub const ZONE: Tz = chrono_tz::US::Eastern;
 /// Its name on the wire.
 pub const ZONE_NAME: &str = "US/Eastern";
 
+/// The date that the gateway's clock shows.
+pub fn local_date(at: MarketTime) -> NaiveDate {
+    local(at).date_naive()
+}
+
 fn local(at: MarketTime) -> DateTime<Tz> {
     at.utc().with_timezone(&ZONE)
 }
@@ -17,6 +22,16 @@ fn local(at: MarketTime) -> DateTime<Tz> {
 /// `20261123 10:00:00 US/Eastern`.
 pub fn date_time_zone(at: MarketTime) -> String {
     format!("{} {ZONE_NAME}", local(at).format("%Y%m%d %H:%M:%S"))
+}
+
+/// `2026-11-23 10:00:00 US/Eastern`, as messages for people write it.
+pub fn dashed_date_time(at: MarketTime) -> String {
+    format!("{} {ZONE_NAME}", local(at).format("%Y-%m-%d %H:%M:%S"))
+}
+
+/// `20261123-10:00:00`, wall clock of [`ZONE`].
+pub fn joined_date_time(at: MarketTime) -> String {
+    local(at).format("%Y%m%d-%H:%M:%S").to_string()
 }
 
 /// `20261123`.
@@ -56,6 +71,15 @@ fn zone(name: &str) -> Option<Tz> {
         "PST" | "PDT" => Some(chrono_tz::US::Pacific),
         "Z" | "GMT" => Some(Tz::UTC),
         other => other.parse().ok(),
+    }
+}
+
+/// Reads a time as filters write it: a bare date is its first second, everything else as
+/// [`parse_date_time`] says.
+pub fn parse_since(text: &str) -> Option<MarketTime> {
+    match NaiveDate::parse_from_str(text.trim(), "%Y%m%d") {
+        Ok(day) => Some(midnight(day)),
+        Err(_) => parse_date_time(text),
     }
 }
 
@@ -103,6 +127,8 @@ mod tests {
             assert_eq!(parse_date_time(bad), None, "{bad}");
         }
         assert_eq!(parse_date_time("2026112é 10:00"), None);
+        assert_eq!(parse_since("20261123").map(date_time_zone).as_deref(), Some("20261123 00:00:00 US/Eastern"));
+        assert_eq!(parse_since("20261123 10:00:00"), Some(ten));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::contracts::{self, Rules};
 use super::dial::{Checked, market_time};
 use super::error::{ContractError, RequestError, SendError};
 use super::history::Historian;
+use super::holdings::HoldingStream;
 use super::limiter::{Limiter, Priority};
 use super::order_stream::{Notices, OrderStream};
 use super::orders::{LatestTime, api_contract, api_order};
@@ -40,6 +41,7 @@ struct Inner {
     pacer: Arc<Pacer>,
     rules: Rules,
     latest: Arc<LatestTime>,
+    reading: tokio::sync::Mutex<()>,
     reply_within: Duration,
     send_within: Duration,
 }
@@ -78,6 +80,7 @@ impl Session {
                 pacer: parts.pacer,
                 rules: Rules::default(),
                 latest,
+                reading: tokio::sync::Mutex::new(()),
                 reply_within: parts.reply_within,
                 send_within: parts.send_within,
             }),
@@ -217,6 +220,23 @@ impl Session {
         self.send(order_id, Priority::Cancel, request).await
     }
 
+    /// Asks the gateway to cancel every order of every client in the account, those placed by hand
+    /// included.
+    ///
+    /// # Errors
+    /// As [`Session::submit`].
+    pub async fn cancel_everything(&self) -> Result<(), SendError> {
+        self.send(0, Priority::Cancel, self.inner.client.global_cancel()).await
+    }
+
+    /// The account's holdings, kept up to date: every one at first, then each that changes.
+    ///
+    /// # Errors
+    /// The request could not be sent.
+    pub async fn holdings(&self) -> Result<HoldingStream, RequestError> {
+        self.reader().holdings().await
+    }
+
     async fn send(
         &self,
         order_id: i32,
@@ -247,6 +267,9 @@ impl Session {
     /// # Errors
     /// Any part failed.
     pub async fn snapshot(&self, last_n_days: u32) -> Result<BrokerSnapshot, RequestError> {
+        // Answers to open orders, completed orders and positions carry no request's number: of two
+        // reads at a time each could take the other's end for its own.
+        let _alone = self.inner.reading.lock().await;
         let at = self.server_time().await?;
         self.reader().snapshot(at, self.inner.next_order_id, last_n_days).await
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::{Stream, StreamExt};
-use ibapi::accounts::types::AccountGroup;
+use ibapi::accounts::types::{AccountGroup, AccountId as ApiAccount};
 use ibapi::accounts::{AccountSummary, AccountSummaryResult, AccountSummaryTags as Tags, PositionUpdate};
 use ibapi::orders::{ExecutionFilter, Executions, Orders};
 use ibapi::subscriptions::SubscriptionItem;
@@ -12,6 +12,7 @@ use rust_decimal::Decimal;
 use tracing::debug;
 
 use super::error::RequestError;
+use super::holdings::HoldingStream;
 use super::limiter::Priority;
 use super::orders::{LatestTime, commission, completed_order, execution, label, open_order};
 use super::requests::Desk;
@@ -180,6 +181,14 @@ impl Reader<'_> {
             positions.insert(contract, BrokerPosition { account, contract, symbol, quantity, average_cost });
         }
         Ok(positions)
+    }
+
+    /// The account's holdings, kept up to date.
+    pub(super) async fn holdings(&self) -> Result<HoldingStream, RequestError> {
+        let account = ApiAccount(self.account.0.clone());
+        let request = self.client.positions_multi(Some(&account), None);
+        let rows = self.desk.ask("holdings", Priority::Data, request).await?;
+        Ok(HoldingStream::new(rows, self.account.clone()))
     }
 
     /// The account's money.

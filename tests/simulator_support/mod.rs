@@ -19,7 +19,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub fn config() -> SimulatorConfig {
     let cash = robo_trader::domain::Usd(1_000_000.into());
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    SimulatorConfig { listen, cash, message_rate: 0, ..SimulatorConfig::default() }
+    SimulatorConfig { listen, cash, message_rate: 0, pacing: false, ..SimulatorConfig::default() }
 }
 
 pub async fn simulator() -> Running {
@@ -174,5 +174,67 @@ impl Raw {
     /// Writes; says whether the server still takes it.
     pub async fn try_write(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).await.is_ok()
+    }
+}
+
+impl Raw {
+    /// Sends; says whether the server still takes it.
+    pub async fn try_send(&mut self, id: i32, message: &impl Message) -> bool {
+        let payload = message.encode_to_vec();
+        let mut bytes = u32::try_from(payload.len() + 4).unwrap().to_be_bytes().to_vec();
+        bytes.extend((id + 200).to_be_bytes());
+        bytes.extend(payload);
+        self.try_write(&bytes).await
+    }
+
+    /// The next error, notices about farms included; nothing where the server has closed.
+    pub async fn first_error(&mut self) -> Option<(i32, i32, String)> {
+        loop {
+            let (id, payload) = self.next().await?;
+            if id == 4 {
+                let error = ErrorMessage::decode(&payload[..]).unwrap();
+                return Some((error.id.unwrap(), error.error_code.unwrap(), error.error_msg.unwrap()));
+            }
+        }
+    }
+
+    /// Reads on until the connection ends; says how: the end of the stream, or a reset.
+    pub async fn end(&mut self) -> std::io::ErrorKind {
+        let mut chunk = [0; 4_096];
+        timeout(PATIENCE, async {
+            loop {
+                match self.stream.read(&mut chunk).await {
+                    Ok(0) => return std::io::ErrorKind::UnexpectedEof,
+                    Ok(_) => {}
+                    Err(error) => return error.kind(),
+                }
+            }
+        })
+        .await
+        .expect("an end, not silence")
+    }
+
+    /// The length with which the next frame begins.
+    pub async fn length(&mut self) -> u32 {
+        timeout(PATIENCE, self.stream.read_u32()).await.expect("bytes, not silence").unwrap()
+    }
+}
+
+impl Raw {
+    /// Skips messages up to an error of this code; returns its id.
+    pub async fn error_code(&mut self, code: i32) -> i32 {
+        loop {
+            let error = ErrorMessage::decode(&self.until(4).await[..]).unwrap();
+            if error.error_code == Some(code) {
+                return error.id.unwrap();
+            }
+        }
+    }
+}
+
+impl ErrorMessage {
+    /// The code of an encoded error; 0 where it is none.
+    pub fn decode_code(payload: &[u8]) -> i32 {
+        Self::decode(payload).ok().and_then(|error| error.error_code).unwrap_or(0)
     }
 }

@@ -80,6 +80,8 @@ pub struct Broker {
     pub ours: BTreeMap<ContractId, i64>,
     pub foreign: BTreeMap<ContractId, i64>,
     pub cash: Usd,
+    /// What trades by hand brought, USD.
+    pub foreign_cash: Usd,
     pub next_id: i32,
     pub now: MarketTime,
     /// What it has to say.
@@ -106,6 +108,7 @@ impl Broker {
             ours: BTreeMap::new(),
             foreign: BTreeMap::new(),
             cash: Usd(Decimal::from(100_000)),
+            foreign_cash: Usd::ZERO,
             next_id: 1,
             now,
             out: Vec::new(),
@@ -388,6 +391,7 @@ impl Broker {
         let Some(side) = Side::of_change(Shares(change)) else { return };
         *self.foreign.entry(contract).or_default() += change;
         let price = self.price(contract);
+        self.foreign_cash -= price * Shares(change);
         self.execute(contract, side, change.abs(), price, 0, 0, 0, String::new());
     }
 

@@ -38,7 +38,7 @@ pub fn after_event(world: &mut World, decided: &Decided) -> Held {
                     return Err(format!("without its fact: {}", describe(action)));
                 }
             }
-            Action::Amend(_) | Action::Cancel { .. } => {}
+            Action::Amend(_) | Action::Cancel { .. } | Action::CancelEverything => {}
         }
     }
     entries(world, decided)
@@ -204,7 +204,7 @@ fn reducing(world: &World, contract: ContractId) -> Held {
                     count(ticket, (ticket.quantity.0 - broker.orders[index].filled).min(broker.entitled(index)));
                 }
             }
-            Action::Submit(_) | Action::Amend(_) | Action::Cancel { .. } => {}
+            Action::Submit(_) | Action::Amend(_) | Action::Cancel { .. } | Action::CancelEverything => {}
         }
     }
     let against = if held >= 0 { Side::Sell } else { Side::Buy };
@@ -237,6 +237,7 @@ pub fn describe(action: &Action) -> String {
         Action::Submit(order) => format!("submit {}", terms(order.ticket())),
         Action::Amend(order) => format!("amend {}", terms(order.ticket())),
         Action::Cancel { intent, order_id } => format!("cancel {intent} (id {order_id})"),
+        Action::CancelEverything => "cancel everything".to_owned(),
     }
 }
 

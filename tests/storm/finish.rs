@@ -129,8 +129,9 @@ fn agree(world: &mut World) -> Held {
     if book.counts().executions != ours as u64 {
         return Err(format!("the book knows {} executions of {ours}", book.counts().executions));
     }
-    if book.cash().unwrap_or(Usd::ZERO) != broker.cash {
-        return Err(format!("cash is {:?} by the book, {} at the broker", book.cash(), broker.cash));
+    let stated = broker.cash + broker.foreign_cash;
+    if book.cash_at_broker().unwrap_or(Usd::ZERO) != stated {
+        return Err(format!("cash is {:?} by the book, {stated} at the broker", book.cash_at_broker()));
     }
     let mut mine: Vec<(String, i64)> =
         book.live_orders().map(|order| (order.ticket.order_ref.to_string(), order.remaining().0)).collect();
@@ -158,7 +159,7 @@ fn protected(world: &World) -> Held {
         if held.is_zero() || !wants {
             continue;
         }
-        let locked = book.locks().any(|(scope, _)| *scope == LockScope::Contract(contract.id));
+        let locked = book.locks().any(|(scope, _, _)| *scope == LockScope::Contract(contract.id));
         let entering = book.live_in(contract.id).any(|order| !order.ticket.role.is_protective());
         let stops: Shares =
             book.live_in(contract.id).filter(|o| o.ticket.role == Role::Stop).map(|order| order.remaining()).sum();

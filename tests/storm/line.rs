@@ -109,6 +109,7 @@ impl World {
                 self.note(|| format!("  the broker gets {}", checks::describe(&action)));
                 self.broker.cancel(*order_id);
             }
+            Action::CancelEverything => unreachable!("no operator is in a storm"),
         }
         self.pump();
         true
@@ -120,10 +121,10 @@ impl World {
         let Some(session) = self.line_up() else { return false };
         let own = |cancelled: u64, other: &Action| match other {
             Action::Submit(order) => order.ticket().order_ref.intent == cancelled,
-            Action::Amend(_) | Action::Cancel { .. } => false,
+            Action::Amend(_) | Action::Cancel { .. } | Action::CancelEverything => false,
         };
         let rank = |action: &Action| match action {
-            Action::Cancel { .. } => 0,
+            Action::Cancel { .. } | Action::CancelEverything => 0,
             Action::Submit(order) | Action::Amend(order) => match (order.ticket().role, order.ticket().parent_id) {
                 (Role::Exit, _) => 1,
                 (Role::Stop | Role::Target, None) => 2,
@@ -136,7 +137,7 @@ impl World {
                     let behind = session.outbox.iter().take(index).find(|other| own(*intent, other));
                     behind.map_or(0, rank)
                 }
-                Action::Submit(_) | Action::Amend(_) => rank(action),
+                Action::Submit(_) | Action::Amend(_) | Action::CancelEverything => rank(action),
             })
             .collect();
         let Some(first) = (0..ranks.len()).min_by_key(|index| (ranks[*index], *index)) else { return false };

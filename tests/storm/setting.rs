@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use robo_trader::calendar::Calendar;
-use robo_trader::desk::{AfterClose, Mode, OrderStyle, Plan, StopBreached, StopPolicy, SymbolPlan};
+use robo_trader::desk::{AfterClose, Guards, Mode, OrderStyle, Plan, StopBreached, StopPolicy, SymbolPlan};
 use robo_trader::domain::broker::AccountId;
 use robo_trader::domain::{BarSize, Contract, ContractId, Hours, MarketTime, Price, PriceRule, Shares, Usd};
 use robo_trader::risk::{Limits, OnDailyLoss, Sizing};
@@ -71,6 +71,7 @@ impl Setting {
             no_entry_before_close: Duration::ZERO,
             flat_by_close: None,
             allow_unprotected: false,
+            guards: Guards::wide(),
         };
         let habits = Habits { children_die: random.random_bool(0.5), oca_cancels: random.random_bool(0.3) };
         let symbols = contracts.iter().map(|contract| (contract.id, contract.symbol.clone())).collect();

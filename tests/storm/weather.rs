@@ -275,7 +275,7 @@ pub fn read(world: &mut World) {
         // What the session's parts have said before is decided before what was read.
         Part::Barrier if process.inbox.is_empty() => {
             let snapshot = session.snapshot.clone();
-            session.command = Some(Box::new(Recovered { client_id: CLIENT, snapshot, disturbed: false }));
+            session.command = Some(Box::new(Recovered { client_id: CLIENT, snapshot, disturbed: false, since: 0 }));
             session.part = Part::Told;
         }
         Part::Barrier | Part::Told => {}

@@ -77,10 +77,11 @@ impl Broker {
 
     pub fn money(&self, complete: bool) -> AccountState {
         let worth: Usd = self.symbols.keys().map(|id| self.price(*id) * Shares(self.held(*id))).sum();
-        let equity = self.cash + worth;
+        let cash = self.cash + self.foreign_cash;
+        let equity = cash + worth;
         AccountState {
             net_liquidation: complete.then_some(equity),
-            total_cash: Some(self.cash),
+            total_cash: Some(cash),
             available_funds: Some(equity),
             ..AccountState::default()
         }

@@ -355,7 +355,7 @@ impl World {
         let intent = match &action {
             Action::Submit(order) => Some(order.ticket().order_ref.intent),
             Action::Cancel { intent, .. } => Some(*intent),
-            Action::Amend(_) => None,
+            Action::Amend(_) | Action::CancelEverything => None,
         };
         if let Some(intent) = intent {
             session.deadlines.insert(intent);

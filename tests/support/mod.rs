@@ -41,6 +41,11 @@ pub fn settings(address: SocketAddr, pairs: &[(&str, &str)]) -> Settings {
         ("CALENDAR", "always"),
         ("JOURNAL_DURABILITY", "process"),
         ("RISK_STOP_LOSS_PCT", "0.05"),
+        ("RISK_MAX_LOSSES", "1000000"),
+        ("RISK_MAX_DRAWDOWN_PCT", "1"),
+        ("RISK_MAX_SESSIONS_LOST", "1000000"),
+        ("RISK_MAX_REJECTS", "1000000"),
+        ("RISK_MAX_ORDERS", "1000000"),
     ];
     for (name, value) in short.iter().chain(pairs) {
         assert!(robo_trader::config::table::find(name).is_some(), "{name} is no setting");
@@ -122,6 +127,7 @@ pub async fn synthetic(state_dir: Option<&Path>, port: u16) -> Running {
         state_dir: state_dir.map(Path::to_path_buf),
         speed: Speed::Times(100.0),
         message_rate: 0,
+        pacing: false,
         ..SimulatorConfig::default()
     })
     .await
@@ -157,6 +163,7 @@ pub async fn replayed_by(
         state_dir: Some(state_dir.join("exchange")),
         fresh,
         message_rate: 0,
+        pacing: false,
         progress: Some(followed),
         decision_size: Some(probe.bar_size),
         allow_short: probe.limits.allow_short,

@@ -1,5 +1,8 @@
 //! Stories of the desk: what happens, and what it does about it.
 
+mod comparing;
+mod guarding;
+mod operating;
 mod properties;
 mod recovering;
 mod storms;
@@ -60,6 +63,7 @@ fn plan(change: impl FnOnce(&mut Plan)) -> Plan {
         no_entry_before_close: Duration::ZERO,
         flat_by_close: None,
         allow_unprotected: false,
+        guards: Guards::wide(),
     };
     change(&mut plan);
     plan
@@ -257,7 +261,12 @@ impl Story {
     }
 
     fn recover(&mut self, snapshot: BrokerSnapshot) -> Vec<String> {
-        self.tell(Event::Recovered(Box::new(Recovered { client_id: CLIENT, snapshot, disturbed: false })))
+        self.tell(Event::Recovered(Box::new(Recovered {
+            client_id: CLIENT,
+            snapshot,
+            disturbed: false,
+            since: u64::MAX,
+        })))
     }
 
     fn disarmed(&self) -> Option<Disarm> {
@@ -298,6 +307,7 @@ fn describe(action: &Action) -> String {
         Action::Submit(order) => terms(order),
         Action::Amend(order) => format!("amend {}: {}", order.ticket().order_ref.intent, terms(order)),
         Action::Cancel { intent, .. } => format!("cancel {intent}"),
+        Action::CancelEverything => "cancel everything".to_owned(),
     }
 }
 

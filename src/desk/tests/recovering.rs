@@ -67,7 +67,7 @@ fn an_unexplained_position_locks_its_symbol_after_two_reads() {
     assert!(!story.desk.is_ready());
     story.recover(snapshot);
     assert!(story.desk.is_ready());
-    let locked: Vec<&LockScope> = story.desk.book().locks().map(|(scope, _)| scope).collect();
+    let locked: Vec<&LockScope> = story.desk.book().locks().map(|(scope, _, _)| scope).collect();
     assert_eq!(locked, [&LockScope::Unexplained(AAPL)]);
 }
 
@@ -84,6 +84,8 @@ fn shares_that_were_there_before_are_foreign_and_left_alone() {
         average_cost: None,
     };
     snapshot.positions.insert(AAPL, position);
+    story.recover(snapshot.clone());
+    assert_eq!(story.desk.book().foreign(AAPL), None, "one read proves nothing");
     story.recover(snapshot);
     assert!(story.desk.is_ready());
     assert_eq!((story.desk.book().foreign(AAPL), story.desk.book().held(AAPL)), (Some(Shares(400)), Shares::ZERO));
@@ -100,7 +102,7 @@ fn another_installations_order_or_another_client_id_refuses_the_session() {
     let admits = |client_id, snapshot: &BrokerSnapshot| {
         story
             .desk
-            .admits(&Recovered { client_id, snapshot: snapshot.clone(), disturbed: false })
+            .admits(&Recovered { client_id, snapshot: snapshot.clone(), disturbed: false, since: 0 })
             .map_err(|e| e.to_string())
     };
     assert!(admits(CLIENT, &snapshot).unwrap_err().contains("rt-other-1"));
@@ -160,7 +162,7 @@ fn a_read_during_which_something_moved_proves_nothing() {
     story.bar(50.0, Some(1.0));
     story.tell(Event::Lost { why: "reset".into() });
     for _ in 0..3 {
-        let disturbed = Recovered { client_id: CLIENT, snapshot: story.snapshot(), disturbed: true };
+        let disturbed = Recovered { client_id: CLIENT, snapshot: story.snapshot(), disturbed: true, since: 0 };
         story.tell(Event::Recovered(Box::new(disturbed)));
     }
     assert!(!story.desk.is_ready());

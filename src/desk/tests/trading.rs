@@ -5,7 +5,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 
 use super::*;
-use crate::domain::book::{LockFact, LockScope};
+use crate::domain::book::{LockCause, LockFact, LockScope};
 
 #[test]
 fn a_target_becomes_an_entry_with_its_stop_and_repeating_it_changes_nothing() {
@@ -259,11 +259,17 @@ fn the_longer_lock_wins() {
     let mut story = Story::new(plan(|_| {}));
     let day = story.desk.book().day().unwrap().date.succ_opt();
     for (until, left) in [(day, 1), (None, 1), (day, 1)] {
-        let lock = LockFact::Set { scope: LockScope::Account, why: "test".into(), until };
+        let lock = LockFact::Set {
+            scope: LockScope::Account,
+            cause: LockCause::Operator,
+            why: "test".into(),
+            until,
+            until_at: None,
+        };
         story.desk.record(None, Fact::Lock(lock));
         assert_eq!(story.desk.book().locks().count(), left);
     }
-    let (_, lock) = story.desk.book().locks().next().unwrap();
+    let (_, _, lock) = story.desk.book().locks().next().unwrap();
     assert_eq!(lock.until, None);
 }
 

@@ -6,7 +6,8 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::broker::{AccountId, Commission, Execution, Venue};
+use super::{LedgerFact, LockFact};
+use crate::domain::broker::{Commission, Execution};
 use crate::domain::order::OrderEvent;
 use crate::domain::refusal::Refusal;
 use crate::domain::ticket::Ticket;
@@ -52,43 +53,6 @@ pub enum Fact {
     Incident(IncidentFact),
 }
 
-/// The ledger itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "what", rename_all = "snake_case")]
-pub enum LedgerFact {
-    /// Fact 0: whose ledger this is.
-    Opened {
-        /// Its id, in every order reference.
-        ledger: String,
-        /// Where its orders go.
-        venue: Venue,
-        /// Whose account.
-        account: AccountId,
-    },
-    /// The limits in force from here on (for the reader; replay does not depend on them).
-    LimitsChanged {
-        /// The limits, as configuration text.
-        limits: serde_json::Value,
-    },
-    /// The account's cash as the broker stated it when the ledger began.
-    Funded {
-        /// USD.
-        cash: Usd,
-    },
-    /// Cash moved for a reason other than a trade of ours.
-    CashAdjusted {
-        /// USD, negative for a payment.
-        amount: Usd,
-        /// Why.
-        reason: String,
-    },
-    /// Shares in the account that are not the book's: bought by hand, or before the ledger began.
-    ForeignHolding {
-        /// Signed shares, in all.
-        quantity: Shares,
-    },
-}
-
 /// The broker session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
@@ -119,8 +83,13 @@ pub enum DayFact {
     Opened {
         /// Its date at the exchange.
         day: NaiveDate,
-        /// The book's equity then (marked at the last prices known), USD: the day's loss is
-        /// measured from it.
+        /// The book's equity at the prior close, USD: the day's loss is measured from it (rule 21).
+        /// For a date that is open already: its loss is measured anew, from this.
+        equity: Usd,
+    },
+    /// Equity has reached a new height: the loss from it is measured (rule 21).
+    PeakRaised {
+        /// USD.
         equity: Usd,
     },
 }
@@ -237,40 +206,6 @@ pub enum FillFact {
     },
 }
 
-/// What is locked.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LockScope {
-    /// Every entry.
-    Account,
-    /// Entries in one contract.
-    Contract(ContractId),
-    /// Everything in one contract: broker and book differ on its position and nobody knows why.
-    Unexplained(ContractId),
-}
-
-/// What stops entries, and until when.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "what", rename_all = "snake_case")]
-pub enum LockFact {
-    /// No more entries within the scope.
-    Set {
-        /// What is locked.
-        scope: LockScope,
-        /// Why, with its numbers.
-        why: String,
-        /// The exchange day on which it clears by itself; `None`: only an operator clears it.
-        until: Option<NaiveDate>,
-    },
-    /// Entries are allowed again.
-    Cleared {
-        /// What was locked.
-        scope: LockScope,
-        /// Why.
-        why: String,
-    },
-}
-
 /// An order that risk refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RefusedFact {
@@ -287,6 +222,20 @@ pub struct IncidentFact {
     pub name: String,
     /// What happened, with its numbers.
     pub text: String,
+    /// Where something was down: milliseconds from its last sign of life to the moment when that was
+    /// noticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detect_ms: Option<u64>,
+    /// Where something is up again: milliseconds from its last sign of life to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recover_ms: Option<u64>,
+}
+
+impl IncidentFact {
+    /// Something that took no time.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { name: name.into(), text: text.into(), detect_ms: None, recover_ms: None }
+    }
 }
 
 impl Fact {
@@ -298,9 +247,12 @@ impl Fact {
             Self::Ledger(LedgerFact::Funded { .. }) => "ledger.funded",
             Self::Ledger(LedgerFact::CashAdjusted { .. }) => "ledger.cash_adjusted",
             Self::Ledger(LedgerFact::ForeignHolding { .. }) => "ledger.foreign_holding",
+            Self::Ledger(LedgerFact::PositionAccepted { .. }) => "ledger.position_accepted",
+            Self::Ledger(LedgerFact::CorporateAction { .. }) => "ledger.corporate_action",
             Self::Session(SessionFact::Ready { .. }) => "session.ready",
             Self::Session(SessionFact::Lost { .. }) => "session.lost",
             Self::Day(DayFact::Opened { .. }) => "day.opened",
+            Self::Day(DayFact::PeakRaised { .. }) => "day.peak_raised",
             Self::Target(TargetFact::Accepted { .. }) => "target.accepted",
             Self::Target(TargetFact::Disarmed { .. }) => "target.disarmed",
             Self::Target(TargetFact::Deferred) => "target.deferred",
@@ -320,15 +272,18 @@ impl Fact {
     }
 
     /// Every kind that this version writes and reads.
-    pub const KINDS: [&'static str; 23] = [
+    pub const KINDS: [&'static str; 26] = [
         "ledger.opened",
         "ledger.limits_changed",
         "ledger.funded",
         "ledger.cash_adjusted",
         "ledger.foreign_holding",
+        "ledger.position_accepted",
+        "ledger.corporate_action",
         "session.ready",
         "session.lost",
         "day.opened",
+        "day.peak_raised",
         "target.accepted",
         "target.disarmed",
         "target.deferred",

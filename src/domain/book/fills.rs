@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Book, FillFact};
 use crate::domain::broker::{Commission, Execution};
-use crate::domain::position::Position;
 use crate::domain::{ContractId, Shares, Usd};
 
 /// An execution of ours with its cost, once known.
@@ -23,12 +22,7 @@ impl Book {
         match fact {
             FillFact::Executed { intent, execution } => self.execute(*intent, execution),
             FillFact::Costed { commission } => self.cost(commission),
-            FillFact::Foreign { execution } => {
-                if self.foreign_executions.insert(execution.id.0.clone()) {
-                    let change = execution.side.signed(execution.quantity);
-                    *self.foreign.entry(execution.contract).or_default() += change;
-                }
-            }
+            FillFact::Foreign { execution } => self.foreign_execution(execution),
         }
     }
 
@@ -53,6 +47,9 @@ impl Book {
         if let Some(cost) = self.early_costs.remove(&stem) {
             self.cost(&cost);
         }
+        if let Some(position) = self.positions.get(&execution.contract).filter(|held| held.quantity().is_zero()) {
+            self.streaks.flat(execution.contract, position.realized - position.fees);
+        }
     }
 
     /// A later revision replaces the former report; the position is rebuilt from all fills, since
@@ -69,12 +66,7 @@ impl Book {
         if let Some(order) = self.orders.get_mut(&intent) {
             order.filled = order.filled - before.quantity + execution.quantity;
         }
-        let mut position = Position::default();
-        for fill in self.fills.get(&contract).into_iter().flatten() {
-            let Execution { side, quantity, price, at, .. } = &fill.execution;
-            position.trade(side.signed(*quantity), *price, *at);
-            position.fees += fill.commission.unwrap_or_default();
-        }
+        let position = self.rebuilt(contract);
         self.positions.insert(contract, position);
         self.complete(intent);
     }

@@ -7,7 +7,10 @@
 
 mod facts;
 mod fills;
+mod ledger;
+mod locks;
 mod orders;
+mod streaks;
 #[cfg(test)]
 mod tests;
 
@@ -16,28 +19,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::broker::{AccountId, Venue};
 use super::order::OrderState;
 use super::position::Position;
 use super::ticket::Ticket;
 use super::{ContractId, MarketTime, Price, Shares, Symbol, Usd};
 
 pub use facts::{
-    DayFact, Disarm, Fact, FillFact, IncidentFact, LedgerFact, LockFact, LockScope, OrderFact, Record, RefusedFact,
-    SessionFact, TargetFact,
+    DayFact, Disarm, Fact, FillFact, IncidentFact, OrderFact, Record, RefusedFact, SessionFact, TargetFact,
 };
 pub use fills::FillRecord;
-
-/// Whose book it is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Identity {
-    /// The ledger's id.
-    pub ledger: String,
-    /// Where its orders go.
-    pub venue: Venue,
-    /// Whose account.
-    pub account: AccountId,
-}
+pub use ledger::{Identity, LedgerFact};
+pub use locks::{Lock, LockCause, LockFact, LockScope};
 
 /// An order of ours with its life so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,17 +80,6 @@ pub struct TargetState {
     pub deferred: bool,
 }
 
-/// A lock in force.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Lock {
-    /// Why.
-    pub why: String,
-    /// Since when.
-    pub since: MarketTime,
-    /// The exchange day on which it clears by itself.
-    pub until: Option<NaiveDate>,
-}
-
 /// The exchange day in progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DayState {
@@ -140,7 +121,14 @@ pub struct Book {
     adjustments: Usd,
     traded_cash: Usd,
     positions: BTreeMap<ContractId, Position>,
+    /// What changed positions beside fills.
+    changes: BTreeMap<ContractId, Vec<ledger::Change>>,
     foreign: BTreeMap<ContractId, Shares>,
+    /// When a foreign holding was last stated whole: older executions are in it.
+    foreign_since: BTreeMap<ContractId, MarketTime>,
+    /// What others' trades brought since the ledger began, USD.
+    foreign_cash: Usd,
+    funded_at: MarketTime,
     symbols: BTreeMap<ContractId, Symbol>,
     orders: BTreeMap<u64, OrderRecord>,
     live: BTreeMap<ContractId, BTreeSet<u64>>,
@@ -154,7 +142,12 @@ pub struct Book {
     early_costs: BTreeMap<String, super::broker::Commission>,
     foreign_executions: BTreeSet<String>,
     targets: BTreeMap<ContractId, BTreeMap<String, TargetState>>,
-    locks: BTreeMap<LockScope, Lock>,
+    locks: BTreeMap<(LockScope, LockCause), Lock>,
+    streaks: streaks::Streaks,
+    /// Facts applied so far.
+    facts: u64,
+    /// The fact that last moved an order, a fill or a holding of a contract.
+    touched: BTreeMap<ContractId, u64>,
     day: Option<DayState>,
     entries_sent: VecDeque<MarketTime>,
     session: u64,
@@ -167,63 +160,41 @@ impl Book {
     /// Takes one fact in. Facts that repeat what is known change nothing.
     pub fn apply(&mut self, record: &Record) {
         self.now = self.now.max(record.at);
+        self.facts += 1;
+        if let (Some(contract), Fact::Order(_) | Fact::Fill(_) | Fact::Ledger(_)) = (record.contract, &record.fact) {
+            self.touched.insert(contract, self.facts);
+        }
         if let (Some(contract), Some(symbol)) = (record.contract, &record.symbol)
             && self.symbols.get(&contract) != Some(symbol)
         {
             self.symbols.insert(contract, symbol.clone());
         }
         match &record.fact {
-            Fact::Ledger(fact) => self.apply_ledger(fact, record.contract),
-            Fact::Session(fact) => self.apply_session(fact),
-            Fact::Day(DayFact::Opened { day, equity }) => {
-                self.day = Some(DayState { date: *day, equity: *equity, entered: Usd::ZERO, adjusted: Usd::ZERO });
-                self.locks.retain(|_, lock| lock.until.is_none_or(|until| until > *day));
-            }
+            Fact::Ledger(fact) => self.apply_ledger(fact, record),
+            Fact::Session(fact) => self.apply_session(fact, record.at),
+            Fact::Day(fact) => self.apply_day(fact),
             Fact::Target(fact) => self.apply_target(fact, record),
             Fact::Order(fact) => self.apply_order(fact, record),
             Fact::Fill(fact) => self.apply_fill(fact),
-            Fact::Lock(LockFact::Set { scope, why, until }) => {
-                // The longer lock wins; one without a day is the longest.
-                let longer = |former: &Lock| match (former.until, until) {
-                    (None, _) => false,
-                    (Some(_), None) => true,
-                    (Some(former), Some(until)) => *until > former,
-                };
-                if self.locks.get(scope).is_none_or(longer) {
-                    self.locks.insert(scope.clone(), Lock { why: why.clone(), since: record.at, until: *until });
-                }
-            }
-            Fact::Lock(LockFact::Cleared { scope, .. }) => {
-                self.locks.remove(scope);
-            }
+            Fact::Lock(fact) => self.apply_lock(fact, record),
             Fact::Refused(_) => self.counts.refusals += 1,
             Fact::Incident(_) => self.counts.incidents += 1,
         }
     }
 
-    fn apply_ledger(&mut self, fact: &LedgerFact, contract: Option<ContractId>) {
+    fn apply_day(&mut self, fact: &DayFact) {
         match fact {
-            LedgerFact::Opened { ledger, venue, account } => {
-                self.identity =
-                    Some(Identity { ledger: ledger.clone(), venue: venue.clone(), account: account.clone() });
+            DayFact::Opened { day, equity } => {
+                let same = self.day.as_ref().filter(|former| former.date == *day);
+                let entered = same.map_or(Usd::ZERO, |former| former.entered);
+                self.day = Some(DayState { date: *day, equity: *equity, entered, adjusted: Usd::ZERO });
+                self.locks.retain(|_, lock| lock.until.is_none_or(|until| until > *day));
             }
-            LedgerFact::LimitsChanged { .. } => {}
-            LedgerFact::Funded { cash } => self.started_with = Some(*cash),
-            LedgerFact::CashAdjusted { amount, .. } => {
-                self.adjustments += *amount;
-                if let Some(day) = &mut self.day {
-                    day.adjusted += *amount;
-                }
-            }
-            LedgerFact::ForeignHolding { quantity } => {
-                if let Some(contract) = contract {
-                    self.foreign.insert(contract, *quantity);
-                }
-            }
+            DayFact::PeakRaised { equity } => self.streaks.peak = Some(*equity),
         }
     }
 
-    fn apply_session(&mut self, fact: &SessionFact) {
+    fn apply_session(&mut self, fact: &SessionFact, at: MarketTime) {
         match fact {
             SessionFact::Ready { number, client_id, next_order_id } => {
                 self.session = *number;
@@ -231,7 +202,10 @@ impl Book {
                 self.highest_order_id = self.highest_order_id.max(next_order_id.saturating_sub(1));
                 self.counts.sessions += 1;
             }
-            SessionFact::Lost { number, .. } => self.session = self.session.max(*number),
+            SessionFact::Lost { number, .. } => {
+                self.session = self.session.max(*number);
+                self.streaks.session_lost(at);
+            }
         }
     }
 
@@ -271,35 +245,9 @@ impl Book {
         }
     }
 
-    /// Whose book it is; `None` before its first fact.
-    pub fn identity(&self) -> Option<&Identity> {
-        self.identity.as_ref()
-    }
-
     /// The latest market time of any fact.
     pub fn now(&self) -> MarketTime {
         self.now
-    }
-
-    /// Cash by the ledger: what the account began with, adjustments, and every trade and fee;
-    /// `None` before the account's cash was stated.
-    pub fn cash(&self) -> Option<Usd> {
-        Some(self.started_with? + self.adjustments + self.traded_cash - self.fees())
-    }
-
-    /// What the book's own trades brought (negative: cost), USD, fees not deducted.
-    pub fn traded_cash(&self) -> Usd {
-        self.traded_cash
-    }
-
-    /// What the account began with.
-    pub fn started_with(&self) -> Option<Usd> {
-        self.started_with
-    }
-
-    /// Cash movements that were no trades, USD.
-    pub fn adjustments(&self) -> Usd {
-        self.adjustments
     }
 
     /// Fees paid, USD.
@@ -327,16 +275,6 @@ impl Book {
         self.positions.get(&contract)
     }
 
-    /// Signed shares in the account that are not the book's.
-    pub fn foreign(&self, contract: ContractId) -> Option<Shares> {
-        self.foreign.get(&contract).copied()
-    }
-
-    /// Contracts with a foreign holding on record.
-    pub fn foreign_holdings(&self) -> impl Iterator<Item = (ContractId, Shares)> {
-        self.foreign.iter().map(|(contract, quantity)| (*contract, *quantity))
-    }
-
     /// The label of a contract, where a fact gave one.
     pub fn symbol(&self, contract: ContractId) -> Option<&Symbol> {
         self.symbols.get(&contract)
@@ -359,17 +297,6 @@ impl Book {
         self.day.as_ref()
     }
 
-    /// The lock that stops entries in a contract, the account's before its own.
-    pub fn lock_on(&self, contract: ContractId) -> Option<&Lock> {
-        let own = || self.locks.get(&LockScope::Contract(contract)).or_else(|| self.unexplained(contract));
-        self.locks.get(&LockScope::Account).or_else(own)
-    }
-
-    /// The unexplained difference of a contract's position, if there is one.
-    pub fn unexplained(&self, contract: ContractId) -> Option<&Lock> {
-        self.locks.get(&LockScope::Unexplained(contract))
-    }
-
     /// When the book's last execution happened.
     pub fn last_execution(&self) -> Option<MarketTime> {
         self.last_execution
@@ -383,11 +310,6 @@ impl Book {
         if held.0 >= 0 { Shares(held.0.min(account.0.max(0))) } else { Shares(held.0.max(account.0.min(0))) }
     }
 
-    /// Every lock.
-    pub fn locks(&self) -> impl Iterator<Item = (&LockScope, &Lock)> {
-        self.locks.iter()
-    }
-
     /// The number of the last session that became Ready.
     pub fn session(&self) -> u64 {
         self.session
@@ -396,6 +318,16 @@ impl Book {
     /// The client id of the last session that became Ready.
     pub fn client_id(&self) -> Option<i32> {
         self.client_id
+    }
+
+    /// How many facts it is made of.
+    pub fn facts(&self) -> u64 {
+        self.facts
+    }
+
+    /// Whether an order, a fill or a holding of a contract has moved since there were so many facts.
+    pub fn moved_since(&self, contract: ContractId, facts: u64) -> bool {
+        self.touched.get(&contract).is_some_and(|at| *at > facts)
     }
 
     /// What has happened so far.

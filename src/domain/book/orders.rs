@@ -16,6 +16,7 @@ impl Book {
             OrderFact::Intended { ticket, session, reference } => {
                 self.insert(ticket, record, OrderState::Sent, None, *session, *reference);
                 self.counts.orders += 1;
+                self.streaks.ordered(record.at);
                 if ticket.role == Role::Entry {
                     self.count_entry(record.at, *reference * ticket.quantity);
                 }
@@ -34,6 +35,9 @@ impl Book {
                 }
                 if let Some(next) = order.state.transition(*event) {
                     order.state = next;
+                    if next == OrderState::Rejected {
+                        self.streaks.rejected(record.at);
+                    }
                 }
                 self.index(*intent);
             }

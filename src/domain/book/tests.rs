@@ -1,6 +1,7 @@
 //! Facts survive being written down, and every kind of them has its name.
 
 use super::*;
+use crate::domain::broker::{AccountId, Venue};
 use crate::domain::refusal::Refusal;
 
 fn written(fact: Fact) -> Fact {
@@ -21,10 +22,16 @@ fn facts_read_back_from_their_text() {
         Fact::Target(TargetFact::Accepted { value: 0.1 + 0.2, size: Shares(7), stale: true }),
         Fact::Target(TargetFact::Disarmed { why: Disarm::Protected }),
         Fact::Target(TargetFact::Deferred),
-        Fact::Lock(LockFact::Set { scope: LockScope::Contract(ContractId(3)), why: "x".into(), until: None }),
-        Fact::Lock(LockFact::Cleared { scope: LockScope::Account, why: "resume".into() }),
+        Fact::Lock(LockFact::Set {
+            scope: LockScope::Contract(ContractId(3)),
+            cause: LockCause::StopBreached,
+            why: "x".into(),
+            until: None,
+            until_at: None,
+        }),
+        Fact::Lock(LockFact::Cleared { scope: LockScope::Account, cause: None, why: "resume".into() }),
         Fact::Refused(RefusedFact { change: Shares(5), refusal: Refusal::OrderRate { sent: 60, limit: 60 } }),
-        Fact::Incident(IncidentFact { name: "link_down".into(), text: "…".into() }),
+        Fact::Incident(IncidentFact::new("link_down", "…")),
     ];
     for fact in facts {
         assert!(Fact::KINDS.contains(&fact.kind()));
@@ -42,9 +49,33 @@ fn a_lock_with_a_day_clears_when_that_day_begins_and_one_without_stays() {
         book.locks().count()
     };
     let scope = LockScope::Account;
-    assert_eq!(tell(1, Fact::Lock(LockFact::Set { scope, why: "loss".into(), until: Some(day(24)) })), 1);
+    assert_eq!(
+        tell(
+            1,
+            Fact::Lock(LockFact::Set {
+                scope,
+                cause: LockCause::DailyLoss,
+                why: "loss".into(),
+                until: Some(day(24)),
+                until_at: None
+            })
+        ),
+        1
+    );
     let scope = LockScope::Contract(ContractId(1));
-    assert_eq!(tell(2, Fact::Lock(LockFact::Set { scope, why: "differs".into(), until: None })), 2);
+    assert_eq!(
+        tell(
+            2,
+            Fact::Lock(LockFact::Set {
+                scope,
+                cause: LockCause::Mismatch,
+                why: "differs".into(),
+                until: None,
+                until_at: None
+            })
+        ),
+        2
+    );
     assert_eq!(tell(3, Fact::Day(DayFact::Opened { day: day(23), equity: Usd::ZERO })), 2);
     assert_eq!(tell(4, Fact::Day(DayFact::Opened { day: day(24), equity: Usd::ZERO })), 1);
 }

@@ -58,7 +58,7 @@ fn a_trail_moves_only_by_what_was_known_before() {
     floor.place(order(1, 100, OrderKind::Market));
     floor.place(order(2, -100, trail("0.5")));
     let trigger = |floor: &Floor| match floor.exchange.order(key(2)).unwrap().order.kind {
-        OrderKind::Trail { trigger, .. } => trigger.unwrap().to_string(),
+        Kind::Trail { trigger, .. } => trigger.unwrap().to_string(),
         _ => unreachable!(),
     };
     assert_eq!(trigger(&floor), "9.5");

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn day_orders_end_with_the_session_but_not_those_decided_at_its_end() {
     let mut floor = Floor::new();
-    let day = |order| NewOrder { tif: TimeInForce::Day, ..order };
+    let day = |order| NewOrder { tif: Tif::Day, ..order };
     floor.place(day(order(1, 100, limit("9"))));
     floor.place(order(2, 100, limit("9")));
     floor.bar([10.0, 10.0, 10.0, 10.0]);
@@ -19,7 +19,7 @@ fn day_orders_end_with_the_session_but_not_those_decided_at_its_end() {
 #[test]
 fn an_expiring_parent_takes_its_children_along_once() {
     let mut floor = Floor::new();
-    let day = |order| NewOrder { tif: TimeInForce::Day, ..order };
+    let day = |order| NewOrder { tif: Tif::Day, ..order };
     floor.place(day(NewOrder { transmit: false, ..order(1, 100, limit("9")) }));
     floor.place(day(child(2, 1, -100, stop("8"), true)));
     floor.bar([10.0, 10.0, 10.0, 10.0]);
@@ -30,7 +30,7 @@ fn an_expiring_parent_takes_its_children_along_once() {
 #[test]
 fn immediate_or_cancel_has_one_chance() {
     let mut floor = Floor::new();
-    let ioc = |order| NewOrder { tif: TimeInForce::Ioc, ..order };
+    let ioc = |order| NewOrder { tif: Tif::Ioc, ..order };
     assert_eq!(floor.place(ioc(order(1, 100, limit("9")))), "1 Submitted 0/100", "no bar is open yet");
     assert_eq!(floor.open(10.0), "1 Cancelled, 1 gone");
     assert_eq!(floor.place(ioc(order(2, 100, limit("9")))), "2 Submitted 0/100, 2 Cancelled, 2 gone");

@@ -4,11 +4,13 @@ mod brackets;
 mod fills;
 mod lifecycle;
 mod money;
+mod past;
 mod properties;
+mod types;
 
 use super::*;
 use crate::domain::order::TrailBy;
-use crate::domain::{Bar, OrderKind, Shares, Side, TimeInForce};
+use crate::domain::{Bar, OrderKind, Shares, Side};
 
 const AAA: ContractId = ContractId(1);
 
@@ -41,24 +43,26 @@ fn key(order_id: i32) -> OrderKey {
 }
 
 /// A buy at the market; tests change what matters to them.
-fn order(order_id: i32, quantity: i64, kind: OrderKind) -> NewOrder {
+fn order(order_id: i32, quantity: i64, kind: impl Into<Kind>) -> NewOrder {
     NewOrder {
         key: key(order_id),
         account: account_id(),
         contract: AAA,
         side: if quantity < 0 { Side::Sell } else { Side::Buy },
         quantity: Shares(quantity.abs()),
-        kind,
-        tif: TimeInForce::Gtc,
+        kind: kind.into(),
+        tif: Tif::Gtc,
+        good_after: None,
         outside_rth: false,
         oca_group: String::new(),
         parent_id: None,
         transmit: true,
         order_ref: format!("t-{order_id}"),
+        algo: None,
     }
 }
 
-fn child(order_id: i32, parent: i32, quantity: i64, kind: OrderKind, transmit: bool) -> NewOrder {
+fn child(order_id: i32, parent: i32, quantity: i64, kind: impl Into<Kind>, transmit: bool) -> NewOrder {
     NewOrder { parent_id: Some(parent), transmit, ..order(order_id, quantity, kind) }
 }
 
@@ -143,15 +147,17 @@ fn tell(events: &[Event]) -> String {
             format!("{} {verb} {} @ {}", fill.key.order_id, fill.quantity, fill.price)
         }
         Event::CancelledByRule { key, .. } => format!("{} gone", key.order_id),
+        Event::Adjusted { amount, reason, .. } => format!("{amount} by {reason}"),
     };
     events.iter().map(line).collect::<Vec<_>>().join(", ")
 }
 
-/// cash + market value = starting cash + realized + unrealized - commissions.
+/// cash + market value = starting cash + adjustments + realized + unrealized - commissions.
 fn check_ledger(exchange: &Exchange) {
     let view = exchange.account(&account_id()).unwrap();
     let value: Usd = view.positions.values().map(|held| held.market_value).sum();
-    let (left, right) = (view.cash + value, view.starting_cash + view.realized + view.unrealized - view.commissions);
+    let profit = view.realized + view.unrealized - view.commissions;
+    let (left, right) = (view.cash + value, view.starting_cash + view.adjusted + profit);
     assert_eq!(left.0.normalize(), right.0.normalize());
     assert_eq!(view.equity, left);
 }

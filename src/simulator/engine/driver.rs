@@ -139,6 +139,17 @@ impl Driver {
         self.floor
     }
 
+    /// When market time reaches `at`, as far as that is known; nothing where the market moves by
+    /// steps alone.
+    fn real_instant(&self, at: MarketTime) -> Option<Instant> {
+        let Speed::Times(speed) = self.speed else { return None };
+        if self.lock_step.is_some() || !self.started || self.over || at == MarketTime::MAX {
+            return None;
+        }
+        let wait = at.since(self.origin.0).div_f64(speed);
+        self.origin.1.checked_add(wait)
+    }
+
     fn hold(&mut self, decided: Vec<(Symbol, MarketTime)>) {
         if let Some(step) = &mut self.lock_step {
             step.hold(decided, Instant::now());
@@ -241,6 +252,11 @@ impl Engine {
         self.finished.send_replace(true);
     }
 
+    /// See the driver's.
+    pub(in crate::simulator) fn real_instant(&self, at: MarketTime) -> Option<Instant> {
+        self.driver.real_instant(at)
+    }
+
     /// Takes the next instant from the tape and queues its actions.
     fn plan(&mut self) {
         let steps = self.market.steps_at();
@@ -307,8 +323,10 @@ impl Engine {
             Action::Close { symbol, contract, bar, next, announced } => {
                 if let Some(bar) = &bar {
                     self.driver.in_bar.remove(&contract);
-                    let events = self.exchange.close(contract, bar, self.is_regular(bar.time));
-                    self.deliver(events);
+                    if !self.is_halted(contract) {
+                        let events = self.exchange.close(contract, bar, self.is_regular(bar.time));
+                        self.deliver(events);
+                    }
                 }
                 let ended = self.publish_close(contract, bar.as_ref(), next, at).map(|end| (symbol, end));
                 if announced {
@@ -330,12 +348,17 @@ impl Engine {
                     let events = self.exchange.end_of_session(contract, at);
                     self.deliver(events);
                 }
+                self.exchange.end_of_day();
+                self.forget_old_orders(at);
                 self.driver.hold(Vec::new());
             }
             Action::Open { contract, at, price } => {
                 self.driver.in_bar.insert(contract);
-                let events = self.exchange.open(contract, at, price, self.is_regular(at));
-                self.deliver(events);
+                self.wake_sleeping(contract);
+                if !self.is_halted(contract) {
+                    let events = self.exchange.open(contract, at, price, self.is_regular(at));
+                    self.deliver(events);
+                }
                 self.publish_open(contract, at, price);
                 self.driver.hold(Vec::new());
             }

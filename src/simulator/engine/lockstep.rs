@@ -24,12 +24,19 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// What an exchange begins with.
-    pub fn of(exchange: &Exchange) -> Self {
+    /// What an exchange begins with. It forgets old fills: `executions` is how many there were,
+    /// where that is known.
+    pub fn of(exchange: &Exchange, executions: Option<u64>) -> Self {
         let mut counts = Self::default();
         exchange.fills().iter().for_each(|fill| counts.filled(fill));
-        exchange.orders().for_each(|order| counts.changed(order));
+        counts.executions = executions.unwrap_or(counts.executions);
+        exchange.live_orders().for_each(|order| counts.changed(order));
         counts
+    }
+
+    /// Executions of the daemon's orders, over the exchange's whole life.
+    pub fn executions(&self) -> u64 {
+        self.executions
     }
 
     /// An order changed.

@@ -3,11 +3,14 @@
 //! It takes turns: one input of a connection, or one piece of the tape; then it keeps what has
 //! changed and lets the frames of the turn go. Nothing else touches its state, so nothing locks.
 
+pub mod acts;
 pub mod clients;
 mod driver;
+mod hours;
 mod lockstep;
 mod orders;
 mod publish;
+mod recent;
 mod rules;
 pub mod streams;
 
@@ -24,6 +27,8 @@ use self::driver::{Driver, Wake};
 use self::lockstep::Counts;
 use self::rules::MarketRules;
 use super::config::{SimulatorConfig, SimulatorError};
+use super::faults::Faults;
+use super::faults::control::Told;
 use super::requests;
 use super::sessions::{ConnectionId, Input};
 use super::state::{Keeper, Kept};
@@ -32,7 +37,7 @@ use super::wire::ids::answer;
 use super::wire::{hello, session};
 use crate::calendar::Calendar;
 use crate::domain::{ContractId, MarketTime, Symbol};
-use crate::exchange::Exchange;
+use crate::exchange::{Borrow, Exchange};
 use crate::simulator::market::{Listing, Market};
 
 /// Inputs taken in one turn at most, so that a busy client cannot stop the market.
@@ -61,6 +66,11 @@ pub struct Engine {
     pub(super) dirty: bool,
     /// Whether fills have moved balances since they were last published.
     pub(super) balances_moved: bool,
+    pub(super) recent: recent::Recent,
+    /// What goes wrong on demand.
+    pub(super) faults: Faults,
+    /// Messages of clients served so far.
+    pub(super) served: u64,
     driver: Driver,
     keeper: Keeper,
     finished: watch::Sender<bool>,
@@ -82,14 +92,16 @@ pub struct Parts {
     pub keeper: Keeper,
     /// Says when the tape has been played.
     pub finished: watch::Sender<bool>,
+    /// What goes wrong on demand; its rules are the configuration's.
+    pub faults: Faults,
 }
 
 impl Engine {
     /// Puts the parts together; contracts of what was kept are listed again.
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, market, calendar, start, kept, keeper, finished } = parts;
+        let Parts { config, market, calendar, start, kept, keeper, finished, faults } = parts;
         let mut driver = Driver::new(config.speed, config.progress.clone(), start);
-        driver.counts = Counts::of(&kept.exchange);
+        driver.counts = Counts::of(&kept.exchange, kept.executions);
         let mut engine = Self {
             began: market.clock(),
             now: start,
@@ -102,6 +114,9 @@ impl Engine {
             polled: BTreeMap::new(),
             dirty: true,
             balances_moved: false,
+            recent: recent::Recent::default(),
+            faults,
+            served: 0,
             config,
             calendar,
             market,
@@ -122,6 +137,11 @@ impl Engine {
             }
         }
         engine.activate_what_is_held();
+        let rules = std::mem::take(&mut engine.config.scenario.rules);
+        if !rules.is_empty() {
+            info!(rules = rules.len(), "a scenario of faults is played");
+            engine.arm(rules);
+        }
         engine
     }
 
@@ -132,6 +152,7 @@ impl Engine {
     pub async fn run(
         mut self,
         mut inputs: mpsc::Receiver<Input>,
+        mut told: mpsc::Receiver<Told>,
         stop: CancellationToken,
     ) -> Result<Summary, SimulatorError> {
         loop {
@@ -140,14 +161,22 @@ impl Engine {
                 // Nothing trades yet; the market's clock keeps up with the time that is served.
                 self.market.resume_at(self.now);
             }
-            let wake = self.advance();
+            let mut wake = self.advance();
+            self.time_faults();
             self.end_turn().await?;
+            if let Some(at) = self.next_fault() {
+                wake = wake.min(Wake::At(at));
+            }
             if *self.finished.borrow() && self.config.exit_at_end {
                 break;
             }
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
+                Some(told) = told.recv() => {
+                    self.now = self.driver.now(&self.market, Instant::now());
+                    self.told(told);
+                }
                 input = inputs.recv() => match input {
                     Some(input) => {
                         self.now = self.driver.now(&self.market, Instant::now());
@@ -175,23 +204,19 @@ impl Engine {
         match input {
             Input::Joined { connection, peer, version, outbox } => {
                 info!(%peer, version, "client connected");
+                let version = self.version_spoken(version);
                 self.clients.join(connection, peer, outbox, hello::reply(version, self.now));
+                self.fault_joined(connection);
             }
-            Input::Frame { connection, frame, breach } => {
-                let handled = match breach {
-                    Some(breach) => {
-                        requests::too_fast(self, connection, &frame, breach);
-                        Ok(())
-                    }
-                    None => requests::handle(self, connection, &frame),
-                };
-                if let Err(error) = handled {
-                    let peer = self.clients.get(connection).map(|client| client.peer);
-                    warn!(?peer, message = frame.id, %error, "undecodable message: connection closed");
-                    self.clients.close(connection);
-                }
+            Input::Frame { connection, frame, breach: Some(breach) } => {
+                requests::too_fast(self, connection, &frame, breach);
             }
-            Input::Left { connection } => self.clients.leave(connection),
+            Input::Frame { connection, frame, breach: None } => self.receive(connection, frame),
+            Input::Left { connection } => {
+                self.clients.leave(connection);
+                self.fault_left(connection);
+            }
+            Input::Act(asked) => self.act(asked),
         }
     }
 
@@ -200,6 +225,7 @@ impl Engine {
         if self.dirty || self.keeper.is_due(self.now, Instant::now()) {
             self.keep().await?;
         }
+        self.send_through_faults();
         self.clients.flush();
         Ok(())
     }
@@ -217,6 +243,7 @@ impl Engine {
             symbols: self.listed.values().collect(),
             next_ids: &self.next_ids,
             exchange: &self.exchange,
+            executions: self.driver.counts.executions(),
         };
         self.keeper.keep(&kept, Instant::now()).await
     }
@@ -244,6 +271,8 @@ impl Engine {
         let contract = listing.contract.id;
         if self.listed.insert(contract, symbol.clone()).is_none() {
             self.exchange.list(contract, listing.contract.price_rule.clone());
+            let hard = self.config.hard_to_borrow.contains(symbol);
+            self.exchange.set_borrow(contract, if hard { Borrow::Locate } else { Borrow::Easy });
         }
         Some(listing)
     }
@@ -255,8 +284,7 @@ impl Engine {
 
     /// Held contracts and those of working orders need a tape, whoever is connected.
     fn activate_what_is_held(&mut self) {
-        let mut contracts: Vec<ContractId> =
-            self.exchange.orders().filter(|order| order.status.is_live()).map(|order| order.order.contract).collect();
+        let mut contracts: Vec<ContractId> = self.exchange.live_orders().map(|order| order.order.contract).collect();
         if let Some(view) = self.exchange.account(&self.config.account) {
             contracts.extend(view.positions.keys().copied());
         }

@@ -8,7 +8,8 @@ use super::Engine;
 use super::streams::{BarStream, FORMING_EVERY, TickStream, merged};
 use crate::domain::{Bar, ContractId, MarketTime};
 use crate::simulator::bar_words;
-use crate::simulator::requests::market_data::changed_ticks;
+use crate::simulator::requests::market_data::DELAY;
+use crate::simulator::requests::tick_words::changed_ticks;
 use crate::simulator::sessions::ConnectionId;
 use crate::simulator::wire::history::{HistoricalDataBar, HistoricalDataUpdate};
 use crate::simulator::wire::ids::answer;
@@ -133,15 +134,19 @@ impl Engine {
     /// Paced only: bars that are forming, a few times a second, and the exchange's last prices.
     pub(super) fn publish_forming(&mut self, real: Instant) {
         let now = self.now;
-        let live = |order: &&crate::exchange::types::Order| order.status.is_live();
         let mut contracts: BTreeSet<ContractId> =
-            self.exchange.orders().filter(live).map(|order| order.order.contract).collect();
+            self.exchange.live_orders().map(|order| order.order.contract).collect();
         contracts.extend(self.watched());
-        contracts.extend(self.clients.iter().flat_map(|(_, c)| c.ticks.values().map(|stream| stream.contract)));
+        contracts.extend(self.clients.iter().flat_map(|(_, client)| {
+            let single = client.wishes.tick_by_tick.values().map(|stream| stream.contract);
+            client.ticks.values().map(|stream| stream.contract).chain(single)
+        }));
         for contract in contracts {
             let Some(part) = self.market.forming(contract, now) else { continue };
-            let events = self.exchange.touch(contract, now, part.close);
-            self.deliver(events);
+            if !self.is_halted(contract) {
+                let events = self.exchange.touch(contract, now, part.close);
+                self.deliver(events);
+            }
             let regular = self.is_regular(part.time);
             let mut updates = Vec::new();
             for (to, client) in self.clients.iter_mut() {
@@ -175,18 +180,21 @@ impl Engine {
 
     /// Sends what has changed in prices to those who follow ticks.
     fn publish_ticks(&mut self, contract: ContractId, at: MarketTime, real: Instant) {
+        self.publish_single_ticks(contract, at);
         let follows = |stream: &TickStream| {
             stream.contract == contract && stream.at.is_none_or(|sent| real.duration_since(sent) >= FORMING_EVERY)
         };
         if !self.clients.iter().any(|(_, client)| client.ticks.values().any(follows)) {
             return;
         }
-        let Some(quote) = self.market.quote(contract) else { return };
+        let (live, late) = (self.market.quote(contract), self.market.quote_at(contract, at - DELAY));
         let mut changed = Vec::new();
         for (to, client) in self.clients.iter_mut() {
             for (req_id, stream) in client.ticks.iter_mut().filter(|(_, stream)| follows(stream)) {
+                let (quote, of) = if stream.delayed { (&late, at - DELAY) } else { (&live, at) };
+                let Some(quote) = quote else { continue };
                 stream.at = Some(real);
-                changed.push((to, changed_ticks(*req_id, stream, &quote, at)));
+                changed.push((to, changed_ticks(*req_id, stream, quote, of)));
             }
         }
         for (to, ticks) in changed {

@@ -112,6 +112,36 @@ pub struct TickStream {
     pub sent: [Option<Price>; 3],
     /// When anything was last sent.
     pub at: Option<Instant>,
+    /// Whether it tells what was fifteen minutes ago.
+    pub delayed: bool,
+    /// Whether every trade is told with the day's volume (generic tick 233).
+    pub real_time_volume: bool,
+}
+
+/// Which single ticks are followed, by TWS's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TickKind {
+    /// Trades.
+    Last = 1,
+    /// Trades, odd ones too: here the same.
+    AllLast = 2,
+    /// Best prices.
+    BidAsk = 3,
+    /// Their middle.
+    MidPoint = 4,
+}
+
+/// Single ticks.
+#[derive(Debug, Clone, Copy)]
+pub struct TickByTick {
+    /// Of what.
+    pub contract: ContractId,
+    /// Which.
+    pub kind: TickKind,
+    /// Whether sizes are left out.
+    pub ignore_size: bool,
+    /// What happened before this has been told.
+    pub since: MarketTime,
 }
 
 /// The day's figures of a contract.

@@ -24,8 +24,9 @@ pub struct Listing {
 const FUNDS: [&str; 8] = ["SPY", "QQQ", "QLD", "IWM", "DIA", "VOO", "TLT", "GLD"];
 
 /// Hours of trading before the regular session and after it (04:00 to 20:00 New York time).
-const BEFORE: Duration = Duration::from_secs(5 * 3_600 + 1_800);
-const AFTER: Duration = Duration::from_secs(4 * 3_600);
+pub(in crate::simulator) const BEFORE: Duration = Duration::from_secs(5 * 3_600 + 1_800);
+/// See [`BEFORE`].
+pub(in crate::simulator) const AFTER: Duration = Duration::from_secs(4 * 3_600);
 
 /// Days that stated hours reach ahead, as IBKR's do.
 const DAYS_AHEAD: u64 = 7;
@@ -64,6 +65,11 @@ impl Listings {
     /// The number of a symbol that is listed.
     pub(super) fn find(&self, symbol: &Symbol) -> Option<ContractId> {
         self.ids.get(symbol).copied()
+    }
+
+    /// Everything that is listed.
+    pub(super) fn symbols(&self) -> impl Iterator<Item = &Symbol> {
+        self.ids.keys()
     }
 
     pub(super) fn get(&self, id: ContractId) -> Option<&Listing> {
@@ -115,7 +121,7 @@ fn us_stock_steps() -> PriceRule {
 
 /// The session of a date as this market keeps it: where the calendar does not reach, weekdays
 /// trade their usual hours, for the market is its own authority.
-pub(super) fn session(calendar: Calendar, date: NaiveDate) -> Option<Window> {
+pub(in crate::simulator) fn session(calendar: Calendar, date: NaiveDate) -> Option<Window> {
     match calendar.day(date) {
         Day::Open(session) => Some(session),
         Day::Closed => None,

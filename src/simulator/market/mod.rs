@@ -14,10 +14,13 @@ mod replay;
 mod synthetic;
 #[cfg(test)]
 mod tests;
+mod trades;
 mod walk;
 
 pub use listing::Listing;
+pub(super) use listing::{AFTER, BEFORE, session};
 pub use replay::Series;
+pub use trades::{Around, Trade};
 
 use listing::Listings;
 use replay::Replay;
@@ -74,6 +77,12 @@ pub enum MarketError {
 /// Symbols that a synthetic market does not know, so that "unknown symbol" can be seen: these, and
 /// all that begin with `ZZ`.
 const UNKNOWN: [&str; 3] = ["NOSUCH", "UNKNOWN", "INVALID"];
+
+/// Symbols that a search in a synthetic market finds without having been told of them.
+const KNOWN: [&str; 24] = [
+    "AAPL", "ABNB", "AMD", "AMGN", "AMZN", "BAC", "DIA", "GLD", "GOOG", "GOOGL", "INTC", "IWM", "JPM", "META", "MSFT",
+    "MU", "NFLX", "NVDA", "QQQ", "SPY", "TLT", "TSLA", "VOO", "XOM",
+];
 
 #[derive(Debug)]
 enum Source {
@@ -275,7 +284,12 @@ impl Market {
 
     /// Best prices, last price and volume at the clock; `None` before the contract's first trade.
     pub fn quote(&self, contract: ContractId) -> Option<Quote> {
-        let at = self.clock;
+        self.quote_at(contract, self.clock)
+    }
+
+    /// The same as it was at an instant up to the clock.
+    pub fn quote_at(&self, contract: ContractId, at: MarketTime) -> Option<Quote> {
+        let at = at.min(self.clock);
         let ended = match &self.source {
             Source::Synthetic(synthetic) => synthetic.last_bar(contract, at),
             Source::Replay(replay) => replay.last_bar(contract, at),
@@ -284,16 +298,26 @@ impl Market {
         let last = self.forming(contract, at).map(|bar| bar.close).or(ended.map(|bar| bar.close))?;
         let day = self.calendar().nominal_session(self.calendar().date_of(at));
         let today = self.bars(contract, BarSize::Day1, day.open, at, false);
-        // A few hundred shares on each side, different at every instant and the same every time.
-        let lot = |salt: i64| Shares(100 * (1 + (at.secs() / 5 + salt).rem_euclid(9)));
-        Some(Quote {
-            bid: cents_away(last, -spread(last)),
-            ask: cents_away(last, spread(last)),
-            last,
-            bid_size: lot(i64::from(contract.0)),
-            ask_size: lot(i64::from(contract.0) * 7 + 3),
-            volume: today.last().and_then(|bar| bar.volume).unwrap_or(0),
-        })
+        let trades::Around { bid, ask, bid_size, ask_size } = trades::around(contract, at, last);
+        let volume = today.last().and_then(|bar| bar.volume).unwrap_or(0);
+        Some(Quote { bid, ask, last, bid_size, ask_size, volume })
+    }
+
+    /// Symbols that begin with a pattern: of a replay those with files, of an invented market those
+    /// that were asked about, a few well-known ones, and the pattern itself.
+    pub fn matching(&mut self, pattern: &str) -> Vec<Symbol> {
+        let wanted = pattern.trim().to_ascii_uppercase();
+        let mut found: Vec<Symbol> =
+            self.listings.symbols().filter(|s| s.as_str().starts_with(&wanted)).cloned().collect();
+        if !self.is_replay() {
+            let known = KNOWN.iter().filter(|name| name.starts_with(&wanted)).filter_map(|name| name.parse().ok());
+            found.extend(known);
+            found.extend(wanted.parse::<Symbol>());
+        }
+        found.retain(|symbol| !wanted.is_empty() && self.lookup(symbol).is_some());
+        found.sort();
+        found.dedup();
+        found
     }
 }
 

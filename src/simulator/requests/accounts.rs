@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use prost::Message;
 
-use super::balances::{Row, portfolio, position, rows};
+use super::balances::{Row, is_ledger, is_wanted, portfolio, position, rows};
 use super::{Handled, code, invalid};
 use crate::domain::{ContractId, Usd};
 use crate::exchange::AccountView;
@@ -48,7 +48,11 @@ pub fn cancel_positions(engine: &mut Engine, from: ConnectionId) -> Handled {
 
 /// Positions under a request id.
 pub fn positions_multi(engine: &mut Engine, from: ConnectionId, payload: &[u8]) -> Handled {
-    let req_id = PositionsMultiRequest::decode(payload)?.req_id.unwrap_or(-1);
+    let request = PositionsMultiRequest::decode(payload)?;
+    let req_id = request.req_id.unwrap_or(-1);
+    if !engine.is_own(from, req_id, request.account.as_deref(), request.model_code.as_deref()) {
+        return Ok(());
+    }
     if let Some(client) = engine.clients.get(from) {
         client.positions_multi.retain(|id| *id != req_id);
         client.positions_multi.push(req_id);
@@ -73,6 +77,11 @@ pub fn cancel_positions_multi(engine: &mut Engine, from: ConnectionId, payload: 
 pub fn summary(engine: &mut Engine, from: ConnectionId, payload: &[u8]) -> Handled {
     let request = AccountSummaryRequest::decode(payload)?;
     let req_id = request.req_id.unwrap_or(-1);
+    let group = request.group.unwrap_or_default();
+    if !matches!(group.as_str(), "" | "All") && group != engine.config.account.0 {
+        engine.error(from, req_id, code::INVALID, invalid(&format!("Invalid account group '{group}'")));
+        return Ok(());
+    }
     let tags: Vec<String> = request.tags.unwrap_or_default().split(',').map(|tag| tag.trim().to_owned()).collect();
     let Some(client) = engine.clients.get(from) else { return Ok(()) };
     if client.summaries.len() >= MOST_SUMMARIES && !client.summaries.contains_key(&req_id) {
@@ -121,37 +130,52 @@ pub fn updates(engine: &mut Engine, from: ConnectionId, payload: &[u8]) -> Handl
     Ok(())
 }
 
-/// All figures, once, under a request id.
+/// All figures under a request id (or the ledger's and the net liquidation), and each that changes.
 pub fn updates_multi(engine: &mut Engine, from: ConnectionId, payload: &[u8]) -> Handled {
-    let req_id = AccountUpdatesMultiRequest::decode(payload)?.req_id;
-    let account = Some(engine.own_account().0);
-    for Row { tag, value, currency } in rows(&engine.view()) {
-        let message = AccountUpdateMulti {
-            req_id,
-            account: account.clone(),
-            model_code: None,
-            key: Some(tag.to_owned()),
-            value: Some(value),
-            currency: Some(currency.to_owned()).filter(|c| !c.is_empty()),
-        };
-        engine.send(from, answer::ACCOUNT_UPDATE_MULTI, &message);
+    let request = AccountUpdatesMultiRequest::decode(payload)?;
+    let req_id = request.req_id.unwrap_or(-1);
+    if !engine.is_own(from, req_id, request.account.as_deref(), request.model_code.as_deref()) {
+        return Ok(());
     }
-    engine.send(from, answer::ACCOUNT_UPDATE_MULTI_END, &Numbered { req_id });
+    let ledger_only = request.ledger_and_nlv.unwrap_or(false);
+    let all = rows(&engine.view());
+    let tags = all.iter().map(|row| row.tag).filter(|tag| !ledger_only || is_ledger(tag) || *tag == "NetLiquidation");
+    let tags = tags.map(str::to_owned).collect();
+    if let Some(client) = engine.clients.get(from) {
+        client.wishes.balances.insert(req_id, Rows { tags, sent: BTreeMap::new() });
+    }
+    engine.send_balances_multi(from, req_id);
+    engine.send(from, answer::ACCOUNT_UPDATE_MULTI_END, &Numbered { req_id: Some(req_id) });
+    Ok(())
+}
+
+/// No more figures under a request id.
+pub fn cancel_updates_multi(engine: &mut Engine, from: ConnectionId, payload: &[u8]) -> Handled {
+    let req_id = Numbered::decode(payload)?.req_id.unwrap_or(-1);
+    if let Some(client) = engine.clients.get(from) {
+        client.wishes.balances.remove(&req_id);
+    }
     Ok(())
 }
 
 /// The account's profit now, and about once a second when it changes.
 pub fn profit(engine: &mut Engine, from: ConnectionId, payload: &[u8]) -> Handled {
-    let req_id = PnLRequest::decode(payload)?.req_id.unwrap_or(-1);
-    subscribe_profit(engine, from, req_id, None);
+    let request = PnLRequest::decode(payload)?;
+    let req_id = request.req_id.unwrap_or(-1);
+    if engine.is_own(from, req_id, request.account.as_deref(), request.model_code.as_deref()) {
+        subscribe_profit(engine, from, req_id, None);
+    }
     Ok(())
 }
 
 /// One holding's profit.
 pub fn profit_of_one(engine: &mut Engine, from: ConnectionId, payload: &[u8]) -> Handled {
     let request = PnLSingleRequest::decode(payload)?;
+    let req_id = request.req_id.unwrap_or(-1);
     let contract = ContractId(request.con_id.unwrap_or(0));
-    subscribe_profit(engine, from, request.req_id.unwrap_or(-1), Some(contract));
+    if engine.is_own(from, req_id, request.account.as_deref(), request.model_code.as_deref()) {
+        subscribe_profit(engine, from, req_id, Some(contract));
+    }
     Ok(())
 }
 
@@ -179,6 +203,17 @@ impl Engine {
         view.unwrap_or_else(|| unreachable!("the account was opened with the exchange"))
     }
 
+    /// Whether a request is about the one account and no model of it; refuses it if not.
+    fn is_own(&mut self, from: ConnectionId, req_id: i32, account: Option<&str>, model: Option<&str>) -> bool {
+        let cause = match (account.unwrap_or_default(), model.unwrap_or_default()) {
+            (account, "") if matches!(account, "" | "All") || account == self.config.account.0 => return true,
+            (_, model) if !model.is_empty() => format!("The simulator does not serve models ('{model}')"),
+            (account, _) => format!("Invalid account code '{account}'"),
+        };
+        self.error(from, req_id, code::INVALID, invalid(&cause));
+        false
+    }
+
     fn send_position_multi(&mut self, to: ConnectionId, req_id: i32, contract: ContractId) {
         let (account, view) = (self.own_account().0, self.view());
         let Some(words) = self.wire_contract(contract) else { return };
@@ -197,7 +232,8 @@ impl Engine {
     fn send_portfolio(&mut self, to: ConnectionId, contract: ContractId) {
         let (account, view) = (self.own_account().0, self.view());
         let Some(words) = self.wire_contract(contract) else { return };
-        self.send(to, answer::PORTFOLIO_VALUE, &portfolio(&account, words, view.positions.get(&contract)));
+        let today = view.today.get(&contract).copied().unwrap_or_default();
+        self.send(to, answer::PORTFOLIO_VALUE, &portfolio(&account, words, view.positions.get(&contract), today));
     }
 
     fn send_update_time(&mut self, to: ConnectionId) {
@@ -225,9 +261,8 @@ impl Engine {
     fn send_summary(&mut self, to: ConnectionId, req_id: i32) {
         let (account, all) = (self.own_account().0, rows(&self.view()));
         let Some(sent) = self.clients.get(to).and_then(|client| client.summaries.get_mut(&req_id)) else { return };
-        let everything = sent.tags.iter().any(|tag| tag == "All" || tag.starts_with("$LEDGER"));
-        let wanted = |sent: &Rows, row: &Row| everything || sent.tags.iter().any(|tag| tag == row.tag);
-        let changed: Vec<Row> = all.into_iter().filter(|row| wanted(sent, row) && news(sent, row)).collect();
+        let changed: Vec<Row> =
+            all.into_iter().filter(|row| is_wanted(&sent.tags, row.tag) && news(sent, row)).collect();
         for Row { tag, value, currency } in changed {
             let message = AccountSummary {
                 req_id: Some(req_id),
@@ -237,6 +272,26 @@ impl Engine {
                 currency: Some(currency.to_owned()).filter(|c| !c.is_empty()),
             };
             self.send(to, answer::ACCOUNT_SUMMARY, &message);
+        }
+    }
+
+    /// Figures that have changed since they were last sent under this request.
+    fn send_balances_multi(&mut self, to: ConnectionId, req_id: i32) {
+        let (account, all) = (self.own_account().0, rows(&self.view()));
+        let sent = self.clients.get(to).and_then(|client| client.wishes.balances.get_mut(&req_id));
+        let Some(sent) = sent else { return };
+        let wanted = |sent: &Rows, row: &Row| sent.tags.iter().any(|tag| tag == row.tag);
+        let changed: Vec<Row> = all.into_iter().filter(|row| wanted(sent, row) && news(sent, row)).collect();
+        for Row { tag, value, currency } in changed {
+            let message = AccountUpdateMulti {
+                req_id: Some(req_id),
+                account: Some(account.clone()),
+                model_code: None,
+                key: Some(tag.to_owned()),
+                value: Some(value),
+                currency: Some(currency.to_owned()).filter(|c| !c.is_empty()),
+            };
+            self.send(to, answer::ACCOUNT_UPDATE_MULTI, &message);
         }
     }
 
@@ -303,6 +358,10 @@ impl Engine {
         for (to, req_id) in summaries {
             self.send_summary(to, req_id);
         }
+        let multi = self.clients.iter().flat_map(|(to, c)| c.wishes.balances.keys().map(move |id| (to, *id)));
+        for (to, req_id) in multi.collect::<Vec<_>>() {
+            self.send_balances_multi(to, req_id);
+        }
         let updates: Vec<ConnectionId> =
             self.clients.iter().filter(|(_, c)| c.account.is_some()).map(|(id, _)| id).collect();
         for to in updates {
@@ -325,21 +384,22 @@ fn account_profit(req_id: i32, view: &AccountView) -> PnL {
     let amount = |amount: Usd| Some(amount.to_f64());
     PnL {
         req_id: Some(req_id),
-        daily_pn_l: amount(view.equity - view.starting_cash),
+        daily_pn_l: amount(view.daily),
         unrealized_pn_l: amount(view.unrealized),
-        realized_pn_l: amount(view.realized),
+        realized_pn_l: amount(view.today.values().map(|today| today.realized).sum()),
     }
 }
 
 fn one_profit(req_id: i32, contract: ContractId, view: &AccountView) -> PnLSingle {
     let held = view.positions.get(&contract);
     let amount = |of: fn(&crate::exchange::Holding) -> Usd| Some(held.map_or(0.0, |held| of(held).to_f64()));
+    let today = view.today.get(&contract).copied().unwrap_or_default();
     PnLSingle {
         req_id: Some(req_id),
         position: Some(held.map_or_else(|| "0".to_owned(), |held| held.quantity.to_string())),
-        daily_pn_l: amount(|held| held.unrealized),
+        daily_pn_l: Some(today.profit.to_f64()),
         unrealized_pn_l: amount(|held| held.unrealized),
-        realized_pn_l: Some(0.0),
+        realized_pn_l: Some(today.realized.to_f64()),
         value: amount(|held| held.market_value),
     }
 }

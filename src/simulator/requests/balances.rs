@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use crate::domain::{Price, Shares, Usd};
-use crate::exchange::{AccountView, Holding};
+use crate::exchange::{AccountView, Holding, Today};
 use crate::simulator::wire::accounts::{PortfolioValue, Position};
 use crate::simulator::wire::contracts::Contract;
 
@@ -55,7 +55,10 @@ pub fn rows(view: &AccountView) -> Vec<Row> {
         usd("LookAheadInitMarginReq", view.initial_margin),
         usd("LookAheadMaintMarginReq", view.maintenance_margin),
         usd("MaintMarginReq", view.maintenance_margin),
+        usd("NetDividend", Usd::ZERO),
         usd("NetLiquidation", view.equity),
+        usd("NetLiquidationByCurrency", view.equity),
+        word("RealCurrency", "USD"),
         usd("RealizedPnL", view.realized),
         usd("RegTEquity", view.equity),
         usd("RegTMargin", view.initial_margin),
@@ -65,6 +68,36 @@ pub fn rows(view: &AccountView) -> Vec<Row> {
         usd("TotalCashValue", view.cash),
         usd("UnrealizedPnL", view.unrealized),
     ]
+}
+
+/// Tags that `$LEDGER` stands for: balances by currency.
+const LEDGER: [&str; 11] = [
+    "AccruedCash",
+    "CashBalance",
+    "Currency",
+    "ExchangeRate",
+    "NetLiquidationByCurrency",
+    "RealCurrency",
+    "RealizedPnL",
+    "StockMarketValue",
+    "TotalCashBalance",
+    "UnrealizedPnL",
+    "NetDividend",
+];
+
+/// Whether a tag is one of the ledger's.
+pub fn is_ledger(tag: &str) -> bool {
+    LEDGER.contains(&tag)
+}
+
+/// Whether a list of tags asks for a figure: by its name, by `All`, or as a part of the ledger
+/// (`$LEDGER`, `$LEDGER:USD`, `$LEDGER:ALL`; in other currencies there is nothing).
+pub fn is_wanted(tags: &[String], tag: &str) -> bool {
+    tags.iter().any(|asked| match asked.as_str() {
+        "All" | "AllTags" => true,
+        "$LEDGER" | "$LEDGER:USD" | "$LEDGER:ALL" | "$LEDGER:BASE" => is_ledger(tag),
+        other => other == tag,
+    })
 }
 
 /// A holding as position messages carry it; a closed one has quantity 0.
@@ -78,7 +111,7 @@ pub fn position(account: &str, contract: Contract, held: Option<&Holding>) -> Po
 }
 
 /// A holding as account updates carry it.
-pub fn portfolio(account: &str, contract: Contract, held: Option<&Holding>) -> PortfolioValue {
+pub fn portfolio(account: &str, contract: Contract, held: Option<&Holding>, today: Today) -> PortfolioValue {
     let amount = |of: fn(&Holding) -> Usd| Some(held.map_or(0.0, |held| of(held).to_f64()));
     PortfolioValue {
         contract: Some(Contract { exchange: None, ..contract }),
@@ -87,7 +120,21 @@ pub fn portfolio(account: &str, contract: Contract, held: Option<&Holding>) -> P
         market_value: amount(|held| held.market_value),
         average_cost: Some(held.map_or(0.0, |held| held.average_cost.to_f64())),
         unrealized_pnl: amount(|held| held.unrealized),
-        realized_pnl: Some(0.0),
+        realized_pnl: Some(today.realized.to_cent().to_f64()),
         account_name: Some(account.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ledger_is_a_part_of_the_figures() {
+        let tags = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
+        assert!(is_wanted(&tags("$LEDGER"), "CashBalance") && !is_wanted(&tags("$LEDGER:USD"), "BuyingPower"));
+        assert!(!is_wanted(&tags("$LEDGER:EUR"), "CashBalance"));
+        assert!(is_wanted(&tags("BuyingPower,$LEDGER:ALL"), "BuyingPower"));
+        assert!(is_wanted(&tags("All"), "Cushion") && !is_wanted(&tags("Cushion"), "BuyingPower"));
     }
 }

@@ -1,14 +1,12 @@
 //! Contracts: which ones there are, when they trade, and at which prices.
 
-use std::time::Duration;
-
 use prost::Message;
 
 use super::{Handled, code, invalid};
 use crate::calendar::{Calendar, Day};
 use crate::domain::{ContractId, MarketTime, Window};
 use crate::simulator::engine::Engine;
-use crate::simulator::market::Listing;
+use crate::simulator::market::{AFTER, BEFORE, Listing};
 use crate::simulator::sessions::ConnectionId;
 use crate::simulator::wire::Numbered;
 use crate::simulator::wire::contracts::{
@@ -22,14 +20,10 @@ use crate::simulator::words;
 /// these.
 const EXCHANGES: [&str; 10] = ["SMART", "AMEX", "NYSE", "NASDAQ", "ARCA", "BATS", "BYX", "EDGX", "IEX", "OVERNIGHT"];
 /// Order types that are served.
-const ORDER_TYPES: &str = "ACTIVETIM,DAY,GTC,IOC,LMT,MKT,OCA,STP,STPLMT,TRAIL";
+const ORDER_TYPES: &str =
+    "ACTIVETIM,ALGO,DAY,FOK,GAT,GTC,GTD,IOC,LIT,LMT,LOC,MIT,MKT,MOC,OCA,STP,STPLMT,TRAIL,TRAILLMT,WHATIF";
 /// Days of hours that details state, from today.
 const DAYS: u64 = 8;
-/// Extended hours around a regular session of the NYSE: 04:00 to 20:00.
-const BEFORE: Duration = Duration::from_secs(5 * 3_600 + 1_800);
-/// See [`BEFORE`].
-const AFTER: Duration = Duration::from_secs(4 * 3_600);
-
 /// Why no contract answers to a description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoContract {
@@ -202,15 +196,20 @@ pub fn market_rule(engine: &mut Engine, from: ConnectionId, payload: &[u8]) -> H
     Ok(())
 }
 
-/// Symbols that begin with a pattern: here, the pattern itself where it is a symbol.
+/// Contracts that one search tells of (TWS: 16).
+const MOST_MATCHES: usize = 16;
+
+/// Contracts whose symbols begin with a pattern.
 pub fn matching(engine: &mut Engine, from: ConnectionId, payload: &[u8]) -> Handled {
     let request = MatchingSymbolsRequest::decode(payload)?;
-    let found = request.pattern.and_then(|pattern| pattern.parse().ok()).and_then(|symbol| engine.find(&symbol));
+    let mut found = engine.market.matching(request.pattern.as_deref().unwrap_or_default());
+    found.truncate(MOST_MATCHES);
     let description = |listing: Listing| ContractDescription {
         contract: Some(Contract { exchange: None, ..wire_contract(&listing, None) }),
         derivative_sec_types: Vec::new(),
     };
-    let contract_descriptions = found.map(description).into_iter().collect();
+    let listings = found.iter().filter_map(|symbol| engine.market.lookup(symbol));
+    let contract_descriptions = listings.map(description).collect();
     engine.send(from, answer::SYMBOL_SAMPLES, &SymbolSamples { req_id: request.req_id, contract_descriptions });
     Ok(())
 }

@@ -9,10 +9,10 @@ use crate::exchange::Fill;
 use crate::simulator::engine::Engine;
 use crate::simulator::sessions::ConnectionId;
 use crate::simulator::wire::Numbered;
-use crate::simulator::wire::ids::answer;
-use crate::simulator::wire::orders::{
+use crate::simulator::wire::executions::{
     CommissionAndFeesReport, Execution, ExecutionDetails, ExecutionFilter, ExecutionRequest,
 };
+use crate::simulator::wire::ids::answer;
 use crate::simulator::words;
 
 /// The most days that can be asked back for (TWS: a week).
@@ -48,15 +48,22 @@ fn passes(engine: &Engine, filter: &ExecutionFilter, fill: &Fill) -> bool {
         Some(_) => false,
     };
     let client = filter.client_id.is_none_or(|id| id == 0 || id == fill.key.client_id);
-    let since = said(&filter.time).and_then(|text| words::parse_date_time(&text));
+    let since = said(&filter.time).and_then(|text| words::parse_since(&text));
     client
         && side
         && is(&filter.acct_code, &|| fill.account.to_string())
         && is(&filter.symbol, &symbol)
         && is(&filter.sec_type, &|| "STK".to_owned())
-        && is(&filter.exchange, &|| "SMART".to_owned())
+        && at_exchange(engine, filter, fill)
         && since.is_none_or(|since| fill.at >= since)
         && on_day(engine, filter, fill.at)
+}
+
+/// Orders are routed by SMART and filled at the listing exchange: both names find them.
+fn at_exchange(engine: &Engine, filter: &ExecutionFilter, fill: &Fill) -> bool {
+    let Some(wanted) = filter.exchange.as_deref().filter(|text| !text.is_empty()) else { return true };
+    let primary = engine.market.listing(fill.contract).map(|listing| listing.contract.primary_exchange.as_str());
+    ["SMART"].into_iter().chain(primary).any(|name| name.eq_ignore_ascii_case(wanted))
 }
 
 fn on_day(engine: &Engine, filter: &ExecutionFilter, at: MarketTime) -> bool {
@@ -79,8 +86,9 @@ impl Engine {
             Side::Buy => "BOT",
             Side::Sell => "SLD",
         };
+        let unbound = fill.key.order_id < 0 && self.exchange.order(fill.key).is_some_and(|order| !order.bound);
         let execution = Execution {
-            order_id: Some(fill.key.order_id),
+            order_id: Some(if unbound { 0 } else { fill.key.order_id }),
             exec_id: Some(fill.id.to_string()),
             time: Some(words::date_time_zone(fill.at)),
             acct_number: Some(fill.account.to_string()),

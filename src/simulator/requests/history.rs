@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use prost::Message;
+use tokio::time::Instant;
 
 use super::contracts::{resolve, tick_at};
 use super::span::Span;
@@ -13,6 +14,7 @@ use crate::simulator::bar_words;
 use crate::simulator::engine::Engine;
 use crate::simulator::engine::streams::BarStream;
 use crate::simulator::market::Listing;
+use crate::simulator::pacing::{Asked, MOST_OPEN, is_small};
 use crate::simulator::prices::{BadShow, Show};
 use crate::simulator::running::HISTORY;
 use crate::simulator::sessions::ConnectionId;
@@ -27,8 +29,13 @@ use crate::simulator::words;
 /// How far back a request for trading seconds looks for enough of them.
 const SECONDS_REACH: Duration = Duration::from_secs(7 * 86_400);
 
+/// How far back anything is told of, from the process's beginning.
+pub const FIRST_OF_ALL: Duration = Duration::from_secs(10 * 366 * 86_400);
+/// TWS's words for having nothing.
+pub const NO_DATA: &str = "HMDS query returned no data";
+
 /// A refusal: TWS's code and words.
-type Refused = (i32, String);
+pub type Refused = (i32, String);
 
 /// A request that makes sense.
 #[derive(Debug, Clone, Copy)]
@@ -70,11 +77,7 @@ fn check(request: &HistoricalDataRequest, calendar: Calendar) -> Result<Wanted, 
         Some(_) if word == Some("ADJUSTED_LAST") => {
             return Err(refuse("End Date not supported with adjusted last".to_owned()));
         }
-        Some(text) => Some(words::parse_date_time(text).ok_or_else(|| {
-            let text = "End Date/Time: The date, time, or time-zone entered is invalid. The correct format is \
-                        yyyymmdd hh:mm:ss xx/xxxx where yyyymmdd and xx/xxxx are optional.";
-            (code::BAD_END_TIME, text.to_owned())
-        })?),
+        Some(text) => Some(words::parse_date_time(text).ok_or_else(bad_end_time)?),
     };
     if live && size < BarSize::Secs5 {
         return Err(refuse("Bars that are kept up to date must be of 5 secs or longer".to_owned()));
@@ -91,7 +94,38 @@ fn check(request: &HistoricalDataRequest, calendar: Calendar) -> Result<Wanted, 
     Ok(Wanted { size, span, show, regular_only, format, end, live })
 }
 
-fn no_data(text: String) -> Refused {
+/// A time that is none.
+pub fn bad_end_time() -> Refused {
+    let text = "End Date/Time: The date, time, or time-zone entered is invalid. The correct format is \
+                yyyymmdd hh:mm:ss xx/xxxx where yyyymmdd and xx/xxxx are optional.";
+    (code::BAD_END_TIME, text.to_owned())
+}
+
+/// IBKR's limits on requests to the historical data service, where they are enforced.
+///
+/// # Errors
+/// The request comes too soon.
+pub fn pace(
+    engine: &mut Engine,
+    contract: ContractId,
+    named: Option<&Contract>,
+    show: &str,
+    rest: String,
+) -> Result<(), Refused> {
+    if !engine.config.pacing {
+        return Ok(());
+    }
+    let exchange = named.and_then(|contract| contract.exchange.clone()).unwrap_or_default();
+    let asked = Asked { contract, exchange, show: show.to_owned(), rest };
+    if engine.recent.pacing.history(asked, Instant::now()) { Ok(()) } else { Err(violation()) }
+}
+
+fn violation() -> Refused {
+    no_data("Historical data request pacing violation".to_owned())
+}
+
+/// What was refused for want of data, in TWS's words.
+pub fn no_data(text: String) -> Refused {
     (code::NO_HISTORY, format!("Historical Market Data Service error message:{text}"))
 }
 
@@ -111,11 +145,24 @@ fn answer_bars(
     req_id: i32,
     request: &HistoricalDataRequest,
 ) -> Result<(), Refused> {
+    if request.what_to_show.as_deref() == Some("SCHEDULE") {
+        return super::schedule::schedule(engine, from, req_id, request);
+    }
     let listing = resolve(engine, request.contract.as_ref()).map_err(|error| error.message())?;
     let wanted = check(request, engine.calendar)?;
     let contract = listing.contract.id;
     if engine.clients.get(from).is_some_and(|client| client.bars.contains_key(&req_id)) {
         return Err((code::INVALID, invalid("Duplicate ticker id")));
+    }
+    let open: usize = engine.clients.iter().map(|(_, client)| client.bars.len()).sum();
+    if engine.config.pacing && open >= MOST_OPEN {
+        return Err(violation());
+    }
+    if is_small(wanted.size) {
+        let Wanted { size, span, regular_only, end, live, .. } = wanted;
+        let rest = format!("{size} {span:?} {regular_only} {end:?} {live}");
+        let show = request.what_to_show.as_deref().unwrap_or("TRADES");
+        pace(engine, contract, request.contract.as_ref(), show, rest)?;
     }
     if wanted.live {
         engine.activate(contract);

@@ -7,10 +7,17 @@ pub mod contracts;
 pub mod executions;
 pub mod history;
 pub mod market_data;
+pub mod order_lists;
+pub mod order_reading;
 pub mod order_words;
 pub mod orders;
+pub mod past_ticks;
+pub mod real_time;
+pub mod schedule;
 pub mod session;
 mod span;
+pub mod tick_by_tick;
+pub mod tick_words;
 
 use prost::{DecodeError, Message};
 
@@ -41,6 +48,16 @@ pub mod code {
     pub const CLIENT_ID_IN_USE: i32 = 326;
     /// A historical data request to be cancelled does not exist.
     pub const NO_HISTORY_QUERY: i32 = 366;
+    /// Real-time bars are refused.
+    pub const REAL_TIME: i32 = 420;
+    /// Delayed market data comes instead of live.
+    pub const DELAYED: i32 = 10_167;
+    /// No market data comes.
+    pub const NOT_SUBSCRIBED: i32 = 10_168;
+    /// No single ticks come.
+    pub const NO_TICK_BY_TICK: i32 = 10_189;
+    /// Too many subscriptions to single ticks.
+    pub const TOO_MANY_TICK_BY_TICK: i32 = 10_190;
     /// An end time that is no time.
     pub const BAD_END_TIME: i32 = 10_314;
 }
@@ -89,9 +106,8 @@ pub fn handle(engine: &mut Engine, from: ConnectionId, frame: &Frame) -> Handled
         id::CURRENT_TIME_IN_MILLIS => session::time_in_millis(engine, from),
         id::USER_INFO => session::user_info(engine, from, payload),
         id::FAMILY_CODES => session::family_codes(engine, from),
-        // A setting of TWS's own log, and the binding of orders placed by hand: neither is
-        // answered by TWS, and neither means anything here.
-        id::SET_SERVER_LOG_LEVEL | id::AUTO_OPEN_ORDERS => Ok(()),
+        // A setting of TWS's own log: never answered, and it means nothing here.
+        id::SET_SERVER_LOG_LEVEL => Ok(()),
         id::CONTRACT_DATA => contracts::details(engine, from, payload),
         id::MARKET_RULE => contracts::market_rule(engine, from, payload),
         id::MATCHING_SYMBOLS => contracts::matching(engine, from, payload),
@@ -99,20 +115,26 @@ pub fn handle(engine: &mut Engine, from: ConnectionId, frame: &Frame) -> Handled
         id::CANCEL_HISTORICAL_DATA => history::cancel(engine, from, payload),
         id::HEAD_TIMESTAMP => history::head(engine, from, payload),
         // Answered at once, so there is nothing left to cancel; TWS says nothing either.
-        id::CANCEL_HEAD_TIMESTAMP | id::CANCEL_CONTRACT_DATA => Ok(()),
-        id::REAL_TIME_BARS => market_data::real_time_bars(engine, from, payload),
-        id::CANCEL_REAL_TIME_BARS => market_data::cancel_real_time_bars(engine, from, payload),
+        id::CANCEL_HEAD_TIMESTAMP | id::CANCEL_CONTRACT_DATA | id::CANCEL_HISTOGRAM | id::CANCEL_HISTORICAL_TICKS => {
+            Ok(())
+        }
+        id::HISTOGRAM => schedule::histogram(engine, from, payload),
+        id::HISTORICAL_TICKS => past_ticks::list(engine, from, payload),
+        id::REAL_TIME_BARS => real_time::subscribe(engine, from, payload),
+        id::CANCEL_REAL_TIME_BARS => real_time::cancel(engine, from, payload),
         id::MARKET_DATA => market_data::ticks(engine, from, payload),
         id::CANCEL_MARKET_DATA => market_data::cancel_ticks(engine, from, payload),
-        id::MARKET_DATA_TYPE => market_data::data_type(payload),
-        id::CANCEL_TICK_BY_TICK => market_data::cancel_unknown(engine, from, payload),
+        id::MARKET_DATA_TYPE => market_data::data_type(engine, from, payload),
+        id::TICK_BY_TICK => tick_by_tick::subscribe(engine, from, payload),
+        id::CANCEL_TICK_BY_TICK => tick_by_tick::cancel(engine, from, payload),
         id::CANCEL_MARKET_DEPTH => market_data::cancel_depth(engine, from, payload),
         id::PLACE_ORDER => orders::place(engine, from, payload),
         id::CANCEL_ORDER => orders::cancel(engine, from, payload),
         id::GLOBAL_CANCEL => orders::cancel_all(engine, payload),
-        id::OPEN_ORDERS => orders::open(engine, from, false),
-        id::ALL_OPEN_ORDERS => orders::open(engine, from, true),
-        id::COMPLETED_ORDERS => orders::completed(engine, from),
+        id::OPEN_ORDERS => order_lists::open(engine, from, false),
+        id::ALL_OPEN_ORDERS => order_lists::open(engine, from, true),
+        id::AUTO_OPEN_ORDERS => order_lists::auto_open(engine, from, payload),
+        id::COMPLETED_ORDERS => order_lists::completed(engine, from, payload),
         id::EXECUTIONS => executions::list(engine, from, payload),
         id::POSITIONS => accounts::positions(engine, from),
         id::CANCEL_POSITIONS => accounts::cancel_positions(engine, from),
@@ -122,7 +144,7 @@ pub fn handle(engine: &mut Engine, from: ConnectionId, frame: &Frame) -> Handled
         id::CANCEL_ACCOUNT_SUMMARY => accounts::cancel_summary(engine, from, payload),
         id::ACCOUNT_DATA => accounts::updates(engine, from, payload),
         id::ACCOUNT_UPDATES_MULTI => accounts::updates_multi(engine, from, payload),
-        id::CANCEL_ACCOUNT_UPDATES_MULTI => Ok(()),
+        id::CANCEL_ACCOUNT_UPDATES_MULTI => accounts::cancel_updates_multi(engine, from, payload),
         id::PNL => accounts::profit(engine, from, payload),
         id::PNL_SINGLE => accounts::profit_of_one(engine, from, payload),
         id::CANCEL_PNL | id::CANCEL_PNL_SINGLE => accounts::cancel_profit(engine, from, payload),

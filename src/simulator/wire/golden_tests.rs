@@ -195,7 +195,12 @@ fn order(action: &str, kind: &str) -> orders::Order {
 
 #[track_caller]
 fn check_order(order_id: i32, order: orders::Order, head: &str, tail: &str) {
-    let request = orders::PlaceOrderRequest { order_id: Some(order_id), contract: Some(aapl()), order: Some(order) };
+    let request = orders::PlaceOrderRequest {
+        order_id: Some(order_id),
+        contract: Some(aapl()),
+        order: Some(order),
+        attached_orders: None,
+    };
     check(request::PLACE_ORDER, request, &format!("{head}{CONTRACT}{tail}"));
 }
 
@@ -262,7 +267,7 @@ fn orders_reported_and_cancelled() {
     );
     check(
         answer::COMMISSION_AND_FEES,
-        orders::CommissionAndFeesReport {
+        executions::CommissionAndFeesReport {
             exec_id: Some("0000e0d5.00000001.01.01".into()),
             commission_and_fees: Some(1.0),
             currency: Some("USD".into()),
@@ -282,7 +287,7 @@ fn orders_reported_and_cancelled() {
     check(request::OPEN_ORDERS, Empty {}, "00000004000000cd");
     check(
         request::EXECUTIONS,
-        orders::ExecutionRequest { req_id: Some(1_500_000_000), execution_filter: Some(Default::default()) },
+        executions::ExecutionRequest { req_id: Some(1_500_000_000), execution_filter: Some(Default::default()) },
         "0000000c000000cf0880dea0cb051200",
     );
 }
@@ -323,8 +328,8 @@ fn accounts() {
 
 #[test]
 fn fields_not_listed_are_skipped() {
-    // Field 62 (a map) and field 145 are not in our `Order`.
-    let with_more = bytes("2a03425559f203060a0161120162880901");
+    // Field 105 (a message) and field 145 are not in our `Order`.
+    let with_more = bytes("2a03425559ca06060a0161120162880901");
     let order = orders::Order::decode(&with_more[..]).unwrap();
     assert_eq!(order, orders::Order { action: Some("BUY".into()), ..Default::default() });
 }

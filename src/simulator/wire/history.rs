@@ -99,3 +99,60 @@ pub struct HeadTimestamp {
     #[prost(string, optional, tag = "2")]
     pub head_timestamp: Option<String>,
 }
+
+/// `HistoricalSession`, part of other messages.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct HistoricalSession {
+    #[prost(string, optional, tag = "1")]
+    pub start_date_time: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    pub end_date_time: Option<String>,
+    #[prost(string, optional, tag = "3")]
+    pub ref_date: Option<String>,
+}
+
+/// `HistoricalSchedule`, 306 to the client.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct HistoricalSchedule {
+    #[prost(int32, optional, tag = "1")]
+    pub req_id: Option<i32>,
+    #[prost(string, optional, tag = "2")]
+    pub start_date_time: Option<String>,
+    #[prost(string, optional, tag = "3")]
+    pub end_date_time: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    pub time_zone: Option<String>,
+    #[prost(message, repeated, tag = "5")]
+    pub historical_sessions: Vec<HistoricalSession>,
+}
+
+/// `HistogramDataRequest`, 288 from the client.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct HistogramDataRequest {
+    #[prost(int32, optional, tag = "1")]
+    pub req_id: Option<i32>,
+    #[prost(message, optional, tag = "2")]
+    pub contract: Option<Contract>,
+    #[prost(bool, optional, tag = "3")]
+    pub use_rth: Option<bool>,
+    #[prost(string, optional, tag = "4")]
+    pub time_period: Option<String>,
+}
+
+/// `HistogramDataEntry`, part of other messages.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct HistogramDataEntry {
+    #[prost(double, optional, tag = "1")]
+    pub price: Option<f64>,
+    #[prost(string, optional, tag = "2")]
+    pub size: Option<String>,
+}
+
+/// `HistogramData`, 289 to the client.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct HistogramData {
+    #[prost(int32, optional, tag = "1")]
+    pub req_id: Option<i32>,
+    #[prost(message, repeated, tag = "2")]
+    pub histogram_data_entries: Vec<HistogramDataEntry>,
+}

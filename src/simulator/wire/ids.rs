@@ -36,16 +36,21 @@ pub mod request {
     pub const MATCHING_SYMBOLS: i32 = 81;
     pub const HEAD_TIMESTAMP: i32 = 87;
     pub const CANCEL_HEAD_TIMESTAMP: i32 = 90;
+    pub const HISTOGRAM: i32 = 88;
+    pub const CANCEL_HISTOGRAM: i32 = 89;
     pub const MARKET_RULE: i32 = 91;
     pub const PNL: i32 = 92;
     pub const CANCEL_PNL: i32 = 93;
     pub const PNL_SINGLE: i32 = 94;
     pub const CANCEL_PNL_SINGLE: i32 = 95;
+    pub const HISTORICAL_TICKS: i32 = 96;
+    pub const TICK_BY_TICK: i32 = 97;
     pub const CANCEL_TICK_BY_TICK: i32 = 98;
     pub const COMPLETED_ORDERS: i32 = 99;
     pub const USER_INFO: i32 = 104;
     pub const CURRENT_TIME_IN_MILLIS: i32 = 105;
     pub const CANCEL_CONTRACT_DATA: i32 = 106;
+    pub const CANCEL_HISTORICAL_TICKS: i32 = 107;
 }
 
 /// Ids of messages to a client.
@@ -63,6 +68,7 @@ pub mod answer {
     pub const EXECUTION_DETAILS: i32 = 11;
     pub const MANAGED_ACCOUNTS: i32 = 15;
     pub const HISTORICAL_DATA: i32 = 17;
+    pub const TICK_GENERIC: i32 = 45;
     pub const TICK_STRING: i32 = 46;
     pub const CURRENT_TIME: i32 = 49;
     pub const REAL_TIME_BAR: i32 = 50;
@@ -85,12 +91,19 @@ pub mod answer {
     pub const SYMBOL_SAMPLES: i32 = 79;
     pub const TICK_REQ_PARAMS: i32 = 81;
     pub const HEAD_TIMESTAMP: i32 = 88;
+    pub const HISTOGRAM: i32 = 89;
     pub const HISTORICAL_DATA_UPDATE: i32 = 90;
     pub const MARKET_RULE: i32 = 93;
     pub const PNL: i32 = 94;
     pub const PNL_SINGLE: i32 = 95;
+    pub const HISTORICAL_TICKS: i32 = 96;
+    pub const HISTORICAL_TICKS_BID_ASK: i32 = 97;
+    pub const HISTORICAL_TICKS_LAST: i32 = 98;
+    pub const TICK_BY_TICK: i32 = 99;
+    pub const ORDER_BOUND: i32 = 100;
     pub const COMPLETED_ORDER: i32 = 101;
     pub const COMPLETED_ORDERS_END: i32 = 102;
+    pub const HISTORICAL_SCHEDULE: i32 = 106;
     pub const USER_INFO: i32 = 107;
     pub const HISTORICAL_DATA_END: i32 = 108;
     pub const CURRENT_TIME_IN_MILLIS: i32 = 109;

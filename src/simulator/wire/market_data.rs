@@ -132,3 +132,14 @@ pub struct TickReqParams {
     #[prost(string, optional, tag = "6")]
     pub last_size_precision: Option<String>,
 }
+
+/// `TickGeneric`, 245 to the client.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TickGeneric {
+    #[prost(int32, optional, tag = "1")]
+    pub req_id: Option<i32>,
+    #[prost(int32, optional, tag = "2")]
+    pub tick_type: Option<i32>,
+    #[prost(double, optional, tag = "3")]
+    pub value: Option<f64>,
+}

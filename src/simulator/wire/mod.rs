@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod contracts;
+pub mod executions;
 pub mod frame;
 #[cfg(test)]
 mod golden_tests;
@@ -15,6 +16,7 @@ pub mod ids;
 pub mod market_data;
 pub mod orders;
 pub mod session;
+pub mod ticks;
 
 /// Any request whose first field is its number, or its whole content: cancels, and requests that
 /// are not served.

@@ -1,4 +1,4 @@
-//! Orders and executions. Names and tags as IBKR's descriptors have them; fields that are not
+//! Orders. Names and tags as IBKR's descriptors have them; fields that are not
 //! listed are skipped on reading.
 
 use super::contracts::Contract;
@@ -12,6 +12,9 @@ pub struct PlaceOrderRequest {
     pub contract: Option<Contract>,
     #[prost(message, optional, tag = "3")]
     pub order: Option<Order>,
+    /// Only its presence matters.
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub attached_orders: Option<Vec<u8>>,
 }
 
 /// `Order`, part of other messages.
@@ -41,6 +44,12 @@ pub struct Order {
     pub tif: Option<String>,
     #[prost(string, optional, tag = "12")]
     pub account: Option<String>,
+    #[prost(string, optional, tag = "13")]
+    pub settling_firm: Option<String>,
+    #[prost(string, optional, tag = "14")]
+    pub clearing_account: Option<String>,
+    #[prost(string, optional, tag = "15")]
+    pub clearing_intent: Option<String>,
     #[prost(bool, optional, tag = "16")]
     pub all_or_none: Option<bool>,
     #[prost(bool, optional, tag = "17")]
@@ -67,24 +76,46 @@ pub struct Order {
     pub oca_group: Option<String>,
     #[prost(string, optional, tag = "28")]
     pub order_ref: Option<String>,
+    #[prost(string, optional, tag = "29")]
+    pub rule80_a: Option<String>,
     #[prost(int32, optional, tag = "30")]
     pub oca_type: Option<i32>,
     #[prost(int32, optional, tag = "31")]
     pub trigger_method: Option<i32>,
+    #[prost(string, optional, tag = "32")]
+    pub active_start_time: Option<String>,
+    #[prost(string, optional, tag = "33")]
+    pub active_stop_time: Option<String>,
     #[prost(string, optional, tag = "34")]
     pub fa_group: Option<String>,
     #[prost(string, optional, tag = "35")]
     pub fa_method: Option<String>,
+    #[prost(string, optional, tag = "36")]
+    pub fa_percentage: Option<String>,
     #[prost(double, optional, tag = "37")]
     pub volatility: Option<f64>,
+    #[prost(int32, optional, tag = "38")]
+    pub volatility_type: Option<i32>,
+    #[prost(bool, optional, tag = "39")]
+    pub continuous_update: Option<bool>,
+    #[prost(int32, optional, tag = "40")]
+    pub reference_price_type: Option<i32>,
+    #[prost(string, optional, tag = "41")]
+    pub delta_neutral_order_type: Option<String>,
     #[prost(int32, optional, tag = "48")]
     pub scale_init_level_size: Option<i32>,
+    #[prost(int32, optional, tag = "49")]
+    pub scale_subs_level_size: Option<i32>,
     #[prost(double, optional, tag = "50")]
     pub scale_price_increment: Option<f64>,
     #[prost(string, optional, tag = "59")]
     pub hedge_type: Option<String>,
+    #[prost(string, optional, tag = "60")]
+    pub hedge_param: Option<String>,
     #[prost(string, optional, tag = "61")]
     pub algo_strategy: Option<String>,
+    #[prost(btree_map = "string, string", tag = "62")]
+    pub algo_params: std::collections::BTreeMap<String, String>,
     #[prost(bool, optional, tag = "65")]
     pub what_if: Option<bool>,
     #[prost(bool, optional, tag = "66")]
@@ -95,12 +126,34 @@ pub struct Order {
     pub origin: Option<i32>,
     #[prost(int32, optional, tag = "70")]
     pub short_sale_slot: Option<i32>,
+    #[prost(string, optional, tag = "71")]
+    pub designated_location: Option<String>,
     #[prost(int32, optional, tag = "72")]
     pub exempt_code: Option<i32>,
     #[prost(double, optional, tag = "76")]
     pub discretionary_amt: Option<f64>,
+    #[prost(bool, optional, tag = "77")]
+    pub opt_out_smart_routing: Option<bool>,
+    #[prost(double, optional, tag = "78")]
+    pub starting_price: Option<f64>,
+    #[prost(double, optional, tag = "79")]
+    pub stock_ref_price: Option<f64>,
+    #[prost(double, optional, tag = "80")]
+    pub delta: Option<f64>,
+    #[prost(double, optional, tag = "81")]
+    pub stock_range_lower: Option<f64>,
+    #[prost(double, optional, tag = "82")]
+    pub stock_range_upper: Option<f64>,
     #[prost(bool, optional, tag = "83")]
     pub not_held: Option<bool>,
+    #[prost(bool, optional, tag = "85")]
+    pub solicited: Option<bool>,
+    #[prost(bool, optional, tag = "86")]
+    pub randomize_size: Option<bool>,
+    #[prost(bool, optional, tag = "87")]
+    pub randomize_price: Option<bool>,
+    #[prost(int32, optional, tag = "88")]
+    pub reference_contract_id: Option<i32>,
     #[prost(double, optional, tag = "89")]
     pub pegged_change_amount: Option<f64>,
     #[prost(double, optional, tag = "91")]
@@ -109,25 +162,69 @@ pub struct Order {
     pub adjusted_order_type: Option<String>,
     #[prost(double, optional, tag = "94")]
     pub trigger_price: Option<f64>,
+    #[prost(double, optional, tag = "95")]
+    pub adjusted_stop_price: Option<f64>,
+    #[prost(double, optional, tag = "96")]
+    pub adjusted_stop_limit_price: Option<f64>,
+    #[prost(double, optional, tag = "97")]
+    pub adjusted_trailing_amount: Option<f64>,
     #[prost(double, optional, tag = "99")]
     pub lmt_price_offset: Option<f64>,
     /// Only their presence matters.
     #[prost(bytes = "vec", repeated, tag = "100")]
     pub conditions: Vec<Vec<u8>>,
+    #[prost(bool, optional, tag = "101")]
+    pub conditions_cancel_order: Option<bool>,
     #[prost(string, optional, tag = "103")]
     pub model_code: Option<String>,
     #[prost(double, optional, tag = "106")]
     pub cash_qty: Option<f64>,
+    #[prost(bool, optional, tag = "112")]
+    pub is_oms_container: Option<bool>,
+    #[prost(bool, optional, tag = "113")]
+    pub discretionary_up_to_limit_price: Option<bool>,
     #[prost(string, optional, tag = "114")]
     pub auto_cancel_date: Option<String>,
     #[prost(string, optional, tag = "115")]
     pub filled_quantity: Option<String>,
     #[prost(int32, optional, tag = "116")]
     pub ref_futures_con_id: Option<i32>,
+    #[prost(bool, optional, tag = "117")]
+    pub auto_cancel_parent: Option<bool>,
+    #[prost(bool, optional, tag = "119")]
+    pub imbalance_only: Option<bool>,
+    #[prost(int32, optional, tag = "120")]
+    pub route_marketable_to_bbo: Option<i32>,
     #[prost(int64, optional, tag = "121")]
     pub parent_perm_id: Option<i64>,
+    #[prost(int32, optional, tag = "123")]
+    pub duration: Option<i32>,
+    #[prost(int32, optional, tag = "124")]
+    pub post_to_ats: Option<i32>,
+    #[prost(int32, optional, tag = "127")]
+    pub min_trade_qty: Option<i32>,
+    #[prost(int32, optional, tag = "128")]
+    pub min_compete_size: Option<i32>,
+    #[prost(double, optional, tag = "129")]
+    pub compete_against_best_offset: Option<f64>,
+    #[prost(double, optional, tag = "130")]
+    pub mid_offset_at_whole: Option<f64>,
+    #[prost(double, optional, tag = "131")]
+    pub mid_offset_at_half: Option<f64>,
+    #[prost(bool, optional, tag = "135")]
+    pub include_overnight: Option<bool>,
+    #[prost(bool, optional, tag = "138")]
+    pub deactivate: Option<bool>,
     #[prost(bool, optional, tag = "139")]
     pub post_only: Option<bool>,
+    #[prost(bool, optional, tag = "140")]
+    pub allow_pre_open: Option<bool>,
+    #[prost(bool, optional, tag = "141")]
+    pub ignore_open_auction: Option<bool>,
+    #[prost(int32, optional, tag = "142")]
+    pub seek_price_improvement: Option<i32>,
+    #[prost(int32, optional, tag = "143")]
+    pub what_if_type: Option<i32>,
 }
 
 /// `OrderState`, part of other messages.
@@ -135,8 +232,30 @@ pub struct Order {
 pub struct OrderState {
     #[prost(string, optional, tag = "1")]
     pub status: Option<String>,
+    #[prost(double, optional, tag = "2")]
+    pub init_margin_before: Option<f64>,
+    #[prost(double, optional, tag = "3")]
+    pub maint_margin_before: Option<f64>,
+    #[prost(double, optional, tag = "4")]
+    pub equity_with_loan_before: Option<f64>,
+    #[prost(double, optional, tag = "5")]
+    pub init_margin_change: Option<f64>,
+    #[prost(double, optional, tag = "6")]
+    pub maint_margin_change: Option<f64>,
+    #[prost(double, optional, tag = "7")]
+    pub equity_with_loan_change: Option<f64>,
+    #[prost(double, optional, tag = "8")]
+    pub init_margin_after: Option<f64>,
+    #[prost(double, optional, tag = "9")]
+    pub maint_margin_after: Option<f64>,
+    #[prost(double, optional, tag = "10")]
+    pub equity_with_loan_after: Option<f64>,
     #[prost(double, optional, tag = "11")]
     pub commission_and_fees: Option<f64>,
+    #[prost(double, optional, tag = "12")]
+    pub min_commission_and_fees: Option<f64>,
+    #[prost(double, optional, tag = "13")]
+    pub max_commission_and_fees: Option<f64>,
     #[prost(string, optional, tag = "14")]
     pub commission_and_fees_currency: Option<String>,
     #[prost(string, optional, tag = "15")]
@@ -236,116 +355,20 @@ pub struct CompletedOrder {
     pub order_state: Option<OrderState>,
 }
 
-/// `ExecutionFilter`, part of other messages.
+/// `AutoOpenOrdersRequest`, 215 from the client.
 #[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ExecutionFilter {
-    #[prost(int32, optional, tag = "1")]
-    pub client_id: Option<i32>,
-    #[prost(string, optional, tag = "2")]
-    pub acct_code: Option<String>,
-    #[prost(string, optional, tag = "3")]
-    pub time: Option<String>,
-    #[prost(string, optional, tag = "4")]
-    pub symbol: Option<String>,
-    #[prost(string, optional, tag = "5")]
-    pub sec_type: Option<String>,
-    #[prost(string, optional, tag = "6")]
-    pub exchange: Option<String>,
-    #[prost(string, optional, tag = "7")]
-    pub side: Option<String>,
-    #[prost(int32, optional, tag = "8")]
-    pub last_n_days: Option<i32>,
-    #[prost(int32, repeated, tag = "9")]
-    pub specific_dates: Vec<i32>,
+pub struct AutoOpenOrdersRequest {
+    #[prost(bool, optional, tag = "1")]
+    pub auto_bind: Option<bool>,
 }
 
-/// `ExecutionRequest`, 207 from the client.
+/// `OrderBound`, 300 to the client.
 #[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ExecutionRequest {
-    #[prost(int32, optional, tag = "1")]
-    pub req_id: Option<i32>,
-    #[prost(message, optional, tag = "2")]
-    pub execution_filter: Option<ExecutionFilter>,
-}
-
-/// `Execution`, part of other messages.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Execution {
-    #[prost(int32, optional, tag = "1")]
-    pub order_id: Option<i32>,
-    #[prost(string, optional, tag = "2")]
-    pub exec_id: Option<String>,
-    #[prost(string, optional, tag = "3")]
-    pub time: Option<String>,
-    #[prost(string, optional, tag = "4")]
-    pub acct_number: Option<String>,
-    #[prost(string, optional, tag = "5")]
-    pub exchange: Option<String>,
-    #[prost(string, optional, tag = "6")]
-    pub side: Option<String>,
-    #[prost(string, optional, tag = "7")]
-    pub shares: Option<String>,
-    #[prost(double, optional, tag = "8")]
-    pub price: Option<f64>,
-    #[prost(int64, optional, tag = "9")]
+pub struct OrderBound {
+    #[prost(int64, optional, tag = "1")]
     pub perm_id: Option<i64>,
-    #[prost(int32, optional, tag = "10")]
+    #[prost(int32, optional, tag = "2")]
     pub client_id: Option<i32>,
-    #[prost(bool, optional, tag = "11")]
-    pub is_liquidation: Option<bool>,
-    #[prost(string, optional, tag = "12")]
-    pub cum_qty: Option<String>,
-    #[prost(double, optional, tag = "13")]
-    pub avg_price: Option<f64>,
-    #[prost(string, optional, tag = "14")]
-    pub order_ref: Option<String>,
-    #[prost(string, optional, tag = "15")]
-    pub ev_rule: Option<String>,
-    #[prost(double, optional, tag = "16")]
-    pub ev_multiplier: Option<f64>,
-    #[prost(string, optional, tag = "17")]
-    pub model_code: Option<String>,
-    #[prost(int32, optional, tag = "18")]
-    pub last_liquidity: Option<i32>,
-    #[prost(bool, optional, tag = "19")]
-    pub is_price_revision_pending: Option<bool>,
-    #[prost(string, optional, tag = "20")]
-    pub submitter: Option<String>,
-    #[prost(int32, optional, tag = "21")]
-    pub opt_exercise_or_lapse_type: Option<i32>,
-}
-
-/// `ExecutionDetails`, 211 to the client.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ExecutionDetails {
-    #[prost(int32, optional, tag = "1")]
-    pub req_id: Option<i32>,
-    #[prost(message, optional, tag = "2")]
-    pub contract: Option<Contract>,
-    #[prost(message, optional, tag = "3")]
-    pub execution: Option<Execution>,
-}
-
-/// `ExecutionDetailsEnd`, 255 to the client.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ExecutionDetailsEnd {
-    #[prost(int32, optional, tag = "1")]
-    pub req_id: Option<i32>,
-}
-
-/// `CommissionAndFeesReport`, 259 to the client.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct CommissionAndFeesReport {
-    #[prost(string, optional, tag = "1")]
-    pub exec_id: Option<String>,
-    #[prost(double, optional, tag = "2")]
-    pub commission_and_fees: Option<f64>,
-    #[prost(string, optional, tag = "3")]
-    pub currency: Option<String>,
-    #[prost(double, optional, tag = "4")]
-    pub realized_pnl: Option<f64>,
-    #[prost(double, optional, tag = "5")]
-    pub bond_yield: Option<f64>,
-    #[prost(string, optional, tag = "6")]
-    pub yield_redemption_date: Option<String>,
+    #[prost(int32, optional, tag = "3")]
+    pub order_id: Option<i32>,
 }

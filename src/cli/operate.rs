@@ -1,0 +1,171 @@
+//! `status`, `halt`, `resume`, `flatten`, `reconcile`: an operator speaks to a running daemon.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::state_dir::DaemonArgs;
+use super::status_text;
+use crate::control::{self, ControlError};
+use crate::domain::Symbol;
+use crate::runner::exit;
+use crate::runner::operate::{Reply, Request};
+
+/// How long a daemon may take to answer: longer than it takes itself.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// Flags of `status`.
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    #[command(flatten)]
+    daemon: DaemonArgs,
+    /// Print everything as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Flags of `halt` and `resume`.
+#[derive(Debug, Args)]
+pub(super) struct LockArgs {
+    #[command(flatten)]
+    daemon: DaemonArgs,
+    /// The symbol; the whole account without it.
+    symbol: Option<Symbol>,
+    /// Why: it goes into the journal.
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    reason: String,
+}
+
+/// Flags of `flatten`.
+#[derive(Debug, Args)]
+pub(super) struct FlattenArgs {
+    #[command(flatten)]
+    lock: LockArgs,
+    /// Also cancel EVERY order in the account, of every program and placed by hand; to be confirmed
+    /// twice.
+    #[arg(long, conflicts_with = "symbol")]
+    everything: bool,
+    /// The account's id, to confirm --everything.
+    #[arg(long, value_name = "ACCOUNT", requires = "everything")]
+    confirm: Option<String>,
+    /// The account's id once more.
+    #[arg(long, value_name = "ACCOUNT", requires = "confirm")]
+    confirm_again: Option<String>,
+}
+
+/// Flags of `reconcile`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct ReconcileArgs {
+    #[command(flatten)]
+    status: StatusArgs,
+    #[command(subcommand)]
+    accept: Option<Accept>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Accept {
+    /// Take what the broker states of a symbol for right, and journal it with a reason.
+    Accept {
+        #[command(flatten)]
+        daemon: DaemonArgs,
+        /// The symbol.
+        symbol: Symbol,
+        /// Why: it goes into the journal.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// The split that explains it: NEW:OLD, as 2:1.
+        #[arg(long, value_name = "NEW:OLD")]
+        split: Option<String>,
+    },
+}
+
+pub(super) fn status(args: &StatusArgs) -> ExitCode {
+    speak(&args.daemon, &Request::Status {}, |reply| shown(reply, args.json, status_text::status))
+}
+
+pub(super) fn halt(args: LockArgs) -> ExitCode {
+    let LockArgs { daemon, symbol, reason } = args;
+    speak(&daemon, &Request::Halt { symbol, reason }, said)
+}
+
+pub(super) fn resume(args: LockArgs) -> ExitCode {
+    let LockArgs { daemon, symbol, reason } = args;
+    speak(&daemon, &Request::Resume { symbol, reason }, said)
+}
+
+pub(super) fn flatten(args: FlattenArgs) -> ExitCode {
+    let FlattenArgs { lock: LockArgs { daemon, symbol, reason }, everything, confirm, confirm_again } = args;
+    let confirm = confirm.into_iter().chain(confirm_again).collect();
+    speak(&daemon, &Request::Flatten { symbol, reason, everything, confirm }, said)
+}
+
+pub(super) fn reconcile(args: ReconcileArgs) -> ExitCode {
+    match args.accept {
+        None => {
+            let json = args.status.json;
+            speak(&args.status.daemon, &Request::Reconcile {}, |reply| shown(reply, json, status_text::differences))
+        }
+        Some(Accept::Accept { daemon, symbol, reason, split }) => {
+            speak(&daemon, &Request::Accept { symbol, reason, split }, said)
+        }
+    }
+}
+
+fn said(reply: &Reply) -> ExitCode {
+    super::say(&reply.text)
+}
+
+fn shown(reply: &Reply, json: bool, text: fn(&str, &serde_json::Value) -> String) -> ExitCode {
+    match &reply.status {
+        Some(status) if json => super::say(&format!("{status:#}")),
+        Some(status) => super::say(&text(&reply.text, status).trim_end()),
+        None => said(reply),
+    }
+}
+
+/// Says one thing to the daemon and hands its answer on.
+fn speak(daemon: &DaemonArgs, request: &Request, answered: impl FnOnce(&Reply) -> ExitCode) -> ExitCode {
+    let socket = match daemon.socket() {
+        Ok(socket) => socket,
+        Err(error) => {
+            super::complain(&error);
+            return ExitCode::from(exit::USAGE);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            super::complain(&format_args!("cannot start: {error}"));
+            return ExitCode::from(exit::RESTART);
+        }
+    };
+    match runtime.block_on(asked(&socket, request)) {
+        Ok(reply) if reply.ok => answered(&reply),
+        Ok(reply) => {
+            super::complain(&reply.text);
+            ExitCode::from(exit::HUMAN)
+        }
+        Err(error) => {
+            super::complain(&error);
+            ExitCode::from(exit::RESTART)
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum Silence {
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    #[error("the answer cannot be read ({0}): is the daemon of the same version?")]
+    Unreadable(#[from] serde_json::Error),
+}
+
+async fn asked(socket: &Path, request: &Request) -> Result<Reply, Silence> {
+    let line = serde_json::to_string(request)?;
+    let answer = control::ask(socket, &line, ANSWER_WITHIN).await?;
+    Ok(serde_json::from_str(&answer)?)
+}

@@ -1,0 +1,191 @@
+//! A daemon's status as text for people. A value that is not known is shown as unknown.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+/// What is shown where nothing is known.
+const UNKNOWN: &str = "unknown";
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => UNKNOWN.to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value[name].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn line(out: &mut String, name: &str, value: &str) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{name:<12} {value}");
+}
+
+/// Everything of `status`.
+pub(super) fn status(_: &str, status: &Value) -> String {
+    let mut out = String::new();
+    line(&mut out, "trading", &text(&status["trading"]));
+    let connection = &status["connection"];
+    let breaker = text(&connection["breaker"]);
+    line(&mut out, "connection", &format!("{}, breaker {breaker}", text(&connection["text"])));
+    if !status["outage"].is_null() {
+        line(&mut out, "outage", &format!("expected: {}", text(&status["outage"])));
+    }
+    for layer in list(status, "layers") {
+        let state = if layer["up"] == true { "up" } else { "DOWN" };
+        let mut words = format!("{:<22} {state} since {}", text(&layer["layer"]), text(&layer["since"]));
+        if layer["up"] == false {
+            words += &format!(": {}; it blocks {}", text(&layer["why"]), text(&layer["blocks"]));
+        }
+        line(&mut out, "layer", &words);
+    }
+    let desk = &status["desk"];
+    if desk.is_null() {
+        line(&mut out, "desk", "no session was Ready yet: book and positions are not open");
+        return out;
+    }
+    money(&mut out, desk);
+    locks(&mut out, desk);
+    for symbol in list(desk, "symbols") {
+        let words = format!(
+            "{:<8} held {:>6}  target {:>7}  working {}  last bar {}{}",
+            text(&symbol["symbol"]),
+            text(&symbol["held"]),
+            if symbol["target"].is_null() { "none".to_owned() } else { text(&symbol["target"]) },
+            text(&symbol["working"]),
+            text(&symbol["last_bar_end"]),
+            if symbol["disarmed"].is_null() {
+                String::new()
+            } else {
+                format!("  disarmed: {}", text(&symbol["disarmed"]))
+            },
+        );
+        line(&mut out, "symbol", &words);
+    }
+    out += &differing(desk);
+    for incident in list(desk, "incidents") {
+        let mut words = format!("{} {}: {}", text(&incident["at"]), text(&incident["name"]), text(&incident["text"]));
+        if let Some(symbol) = incident["symbol"].as_str() {
+            words = format!("{symbol} {words}");
+        }
+        line(&mut out, "incident", &words);
+    }
+    out
+}
+
+fn money(out: &mut String, desk: &Value) {
+    line(out, "account", &text(&desk["account"]));
+    line(out, "market time", &text(&desk["market_time"]));
+    for (name, key) in [("equity", "equity_usd"), ("day", "day_pnl_usd"), ("cash", "cash_usd"), ("fees", "fees_usd")] {
+        let value = text(&desk[key]);
+        let unit = if value == UNKNOWN { "" } else { " USD" };
+        line(out, name, &format!("{value}{unit}"));
+    }
+    let orders = format!("{} working, {} in doubt", text(&desk["working_orders"]), text(&desk["unknown_orders"]));
+    line(out, "orders", &orders);
+}
+
+fn locks(out: &mut String, desk: &Value) {
+    for lock in list(desk, "locks") {
+        let words = format!(
+            "{} ({}) since {}: {}; ends: {}",
+            text(&lock["what"]),
+            text(&lock["cause"]),
+            text(&lock["since"]),
+            text(&lock["why"]),
+            text(&lock["ends"])
+        );
+        line(out, "locked", &words);
+    }
+}
+
+/// What `reconcile` tells.
+pub(super) fn differences(said: &str, status: &Value) -> String {
+    let desk = &status["desk"];
+    let mut out = String::new();
+    line(&mut out, "reconcile", said);
+    if desk.is_null() {
+        return out;
+    }
+    out += &differing(desk);
+    line(
+        &mut out,
+        "cash",
+        &format!(
+            "the broker states {}, the ledger {}",
+            text(&desk["broker_cash_usd"]),
+            text(&desk["expected_cash_usd"])
+        ),
+    );
+    line(&mut out, "orders", &format!("{} in doubt", text(&desk["unknown_orders"])));
+    if list(desk, "differences").is_empty() {
+        line(&mut out, "positions", "broker and book agree");
+    }
+    out
+}
+
+fn differing(desk: &Value) -> String {
+    let mut out = String::new();
+    for difference in list(desk, "differences") {
+        let symbol = text(&difference["symbol"]);
+        let mut words = format!(
+            "{symbol}: the broker holds {}, the book {}, others {}",
+            text(&difference["at_broker"]),
+            text(&difference["held"]),
+            text(&difference["foreign"])
+        );
+        if difference["locked"] == true {
+            let split = difference["split"].as_str().map_or_else(String::new, |split| format!(" --split {split}"));
+            words += &format!("; locked: robo-trader reconcile accept {symbol}{split} --reason TEXT");
+        }
+        line(&mut out, "differs", &words);
+    }
+    for holding in list(desk, "foreign_holdings") {
+        line(&mut out, "others hold", &format!("{} {}", text(&holding["quantity"]), text(&holding["symbol"])));
+    }
+    for order in list(desk, "foreign_orders") {
+        line(&mut out, "others' order", &format!("{} (client {})", text(&order["order"]), text(&order["client_id"])));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    #[test]
+    fn what_blocks_trading_is_named_and_what_is_unknown_says_so() {
+        let status = json!({
+            "trading": "exits only: locked",
+            "connection": {"text": "connected for 5 s", "breaker": "closed"},
+            "outage": null,
+            "layers": [
+                {"layer": "socket", "up": true, "since": "t0", "why": null, "blocks": null},
+                {"layer": "farm usfarm (market data)", "up": false, "since": "t1", "why": "2103", "blocks": "bars"},
+            ],
+            "desk": {
+                "account": "DU1", "market_time": "t2", "equity_usd": null, "day_pnl_usd": null, "cash_usd": "5",
+                "fees_usd": "0", "working_orders": 1, "unknown_orders": 0,
+                "locks": [{"what": "account", "cause": "operator", "since": "t3", "why": "news", "ends": "robo-trader resume"}],
+                "symbols": [{"symbol": "AAPL", "held": 10, "target": null, "working": 1, "last_bar_end": null, "disarmed": null}],
+                "differences": [{"symbol": "TSLA", "at_broker": 70, "held": 10, "foreign": 0, "split": "7:1", "locked": true}],
+                "foreign_orders": [], "foreign_holdings": [], "incidents": []
+            }
+        });
+        let shown = super::status("", &status);
+        for part in [
+            "trading      exits only: locked",
+            "DOWN since t1: 2103; it blocks bars",
+            "equity       unknown",
+            "locked       account (operator) since t3: news; ends: robo-trader resume",
+            "last bar unknown",
+            "robo-trader reconcile accept TSLA --split 7:1 --reason TEXT",
+        ] {
+            assert!(shown.contains(part), "{part} in\n{shown}");
+        }
+        assert!(!shown.contains("null"), "{shown}");
+    }
+}

@@ -1,0 +1,323 @@
+//! The operator's end of the daemon: what may be said on the control socket, and the answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::desk_loop::Command;
+use super::heartbeat;
+use super::layers::{LayerView, Layers};
+use super::view::DeskView;
+use crate::clock::wall_now;
+use crate::control::Asked;
+use crate::desk::operator::Order;
+use crate::domain::Symbol;
+use crate::robust_connection::{ConnectionState, Phase};
+
+/// How long the desk may take to answer: an append to the journal, at worst behind a busy reader.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// What an operator may ask, as a JSON line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Everything that is known.
+    Status {},
+    /// Broker and book, compared now.
+    Reconcile {},
+    /// What the broker states of a symbol is right.
+    Accept {
+        /// Which.
+        symbol: Symbol,
+        /// Why.
+        reason: String,
+        /// NEW:OLD, where a split explains it.
+        #[serde(default)]
+        split: Option<String>,
+    },
+    /// No entries.
+    Halt {
+        /// In one symbol; all without it.
+        #[serde(default)]
+        symbol: Option<Symbol>,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Entries again.
+    Resume {
+        /// In one symbol; the account without it.
+        #[serde(default)]
+        symbol: Option<Symbol>,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Everything of ours closed, entries blocked.
+    Flatten {
+        /// In one symbol; all without it.
+        #[serde(default)]
+        symbol: Option<Symbol>,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+        /// Every client's orders are cancelled, too.
+        #[serde(default)]
+        everything: bool,
+        /// The account, twice, where everything goes.
+        #[serde(default)]
+        confirm: Vec<String>,
+    },
+}
+
+/// The answer, as a JSON line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// Whether it was done.
+    pub ok: bool,
+    /// What was done, or why not.
+    pub text: String,
+    /// For `status` and `reconcile`: what is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<serde_json::Value>,
+}
+
+impl Reply {
+    fn no(text: impl Into<String>) -> Self {
+        Self { ok: false, text: text.into(), status: None }
+    }
+
+    fn yes(text: impl Into<String>) -> Self {
+        Self { ok: true, text: text.into(), status: None }
+    }
+}
+
+/// The connection, for people and programs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ConnectionView {
+    /// One word for what it is doing.
+    pub phase: &'static str,
+    /// The same in a sentence.
+    pub text: String,
+    /// Seconds since when.
+    pub for_s: u64,
+    /// The breaker's state.
+    pub breaker: &'static str,
+    /// Attempts since the last session that was held.
+    pub attempts: u32,
+    /// Sessions got by this process.
+    pub sessions: u64,
+    /// Seconds until the next attempt, where one is waited for.
+    pub next_attempt_s: Option<u64>,
+    /// The latest failure or loss.
+    pub last_error: Option<String>,
+}
+
+/// Everything that `status` tells.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    /// The program's version.
+    pub version: &'static str,
+    /// `yes`, or the first reason why not.
+    pub trading: &'static str,
+    /// This machine's time.
+    pub at: crate::domain::MarketTime,
+    /// The connection.
+    pub connection: ConnectionView,
+    /// The expected outage that is on.
+    pub outage: Option<String>,
+    /// Health by layers.
+    pub layers: Vec<LayerView>,
+    /// The desk; `None` before the first session.
+    pub desk: Option<DeskView>,
+}
+
+/// What the answers are made from.
+pub(super) struct Operated {
+    pub(super) connection: watch::Receiver<ConnectionState>,
+    pub(super) shown: watch::Receiver<Option<watch::Receiver<Arc<DeskView>>>>,
+    pub(super) commands: watch::Receiver<Option<mpsc::Sender<Command>>>,
+    pub(super) layers: Layers,
+    /// Asks for a comparison with the broker.
+    pub(super) compare: Arc<Notify>,
+}
+
+impl Operated {
+    /// Answers one caller after another, for ever.
+    pub(super) async fn answer(self, mut asked: mpsc::Receiver<Asked>) {
+        while let Some(Asked { line, answer }) = asked.recv().await {
+            let reply = match serde_json::from_str::<Request>(&line) {
+                Ok(request) => self.reply(request).await,
+                Err(error) => Reply::no(format!("{line:?} is no command: {error}")),
+            };
+            let text = serde_json::to_string(&reply)
+                .unwrap_or_else(|error| format!("{{\"ok\":false,\"text\":\"the answer cannot be written: {error}\"}}"));
+            if answer.send(text).is_err() {
+                warn!("an operator did not wait for the answer: {}", reply.text);
+            }
+        }
+    }
+
+    async fn reply(&self, request: Request) -> Reply {
+        let order = match request {
+            Request::Status {} => return self.status("status"),
+            Request::Reconcile {} => return self.reconcile().await,
+            Request::Accept { symbol, reason, split } => match split.as_deref().map(ratio).transpose() {
+                Ok(_) if reason.trim().is_empty() => {
+                    return Reply::no("say why, with --reason: it goes into the journal");
+                }
+                Ok(split) => Order::Accept { symbol, reason, split },
+                Err(why) => return Reply::no(why),
+            },
+            Request::Halt { symbol, reason } => Order::Halt { symbol, reason },
+            Request::Resume { symbol, reason } => Order::Resume { symbol, reason },
+            Request::Flatten { symbol, reason, everything, confirm } => {
+                if everything && let Err(reply) = self.confirmed(symbol.as_ref(), &confirm) {
+                    return reply;
+                }
+                Order::Flatten { symbol, reason, everything }
+            }
+        };
+        info!(?order, "an operator orders");
+        self.order(order).await
+    }
+
+    fn view(&self) -> Option<Arc<DeskView>> {
+        self.shown.borrow().as_ref().map(|view| Arc::clone(&view.borrow()))
+    }
+
+    /// Everything is cancelled only for somebody who names the account twice.
+    fn confirmed(&self, symbol: Option<&Symbol>, confirm: &[String]) -> Result<(), Reply> {
+        let Some(account) = self.view().and_then(|view| view.account.clone()) else {
+            return Err(Reply::no("no session was Ready yet: the account is not known"));
+        };
+        if symbol.is_some() {
+            return Err(Reply::no("--everything is for the whole account: leave the symbol out"));
+        }
+        if confirm.len() == 2 && confirm.iter().all(|named| *named == account) {
+            return Ok(());
+        }
+        Err(Reply::no(format!(
+            "this cancels EVERY order in account {account}, those of other programs and those placed by hand included; \
+             confirm it twice: --confirm {account} --confirm-again {account}"
+        )))
+    }
+
+    async fn order(&self, order: Order) -> Reply {
+        let Some(commands) = self.commands.borrow().clone() else {
+            return Reply::no(
+                "no ledger is open yet, because no session was Ready: stop the daemon to keep it from trading",
+            );
+        };
+        let (done, said) = oneshot::channel();
+        if commands.send(Command::Operate { order, done }).await.is_err() {
+            return Reply::no("the desk has ended: look into the log");
+        }
+        match tokio::time::timeout(ANSWER_WITHIN, said).await {
+            Ok(Ok(Ok(text))) => Reply::yes(text),
+            Ok(Ok(Err(unable))) => Reply::no(unable.to_string()),
+            Ok(Err(_)) => Reply::no("the desk has ended: look into the log"),
+            Err(_) => Reply::no(format!(
+                "the desk did not answer within {} s; it may still act: look at robo-trader status",
+                ANSWER_WITHIN.as_secs()
+            )),
+        }
+    }
+
+    /// Has broker and book compared now, and tells how they are.
+    async fn reconcile(&self) -> Reply {
+        let Some(mut view) = self.shown.borrow().clone() else {
+            return Reply::no("no session was Ready yet: there is nothing to compare");
+        };
+        let before = view.borrow().reads;
+        if !view.borrow().ready {
+            return self.status("not ready: this is what the last comparison saw");
+        }
+        self.compare.notify_one();
+        let read = tokio::time::timeout(ANSWER_WITHIN, view.wait_for(|view| view.reads > before));
+        match read.await {
+            Ok(Ok(_)) => self.status("compared now"),
+            Ok(Err(_)) => Reply::no("the desk has ended: look into the log"),
+            Err(_) => self.status("the broker did not answer in time: this is what the last comparison saw"),
+        }
+    }
+
+    fn status(&self, text: &str) -> Reply {
+        let desk = self.view();
+        let connection = self.connection.borrow().clone();
+        let status = Status {
+            version: env!("CARGO_PKG_VERSION"),
+            trading: desk.as_deref().map_or("no: no session was Ready yet", heartbeat::trading),
+            at: wall_now(),
+            connection: connection_view(&connection),
+            outage: self.layers.outage(wall_now()).map(|(name, until)| format!("{name}, until {}", until.close)),
+            layers: self.layers.view(),
+            desk: desk.map(|view| (*view).clone()),
+        };
+        match serde_json::to_value(&status) {
+            Ok(value) => Reply { status: Some(value), ..Reply::yes(text) },
+            Err(error) => Reply::no(format!("the status cannot be written: {error}")),
+        }
+    }
+}
+
+fn connection_view(state: &ConnectionState) -> ConnectionView {
+    let now = Instant::now();
+    let until = match &state.phase {
+        Phase::BackingOff { until, .. } | Phase::Open { until } | Phase::Lost { until, .. } => Some(*until),
+        Phase::Idle | Phase::Dialing { .. } | Phase::Connected | Phase::Held | Phase::Failed { .. } => None,
+    };
+    ConnectionView {
+        phase: state.phase.as_str(),
+        text: heartbeat::describe(state),
+        for_s: now.saturating_duration_since(state.since).as_secs(),
+        breaker: state.breaker.as_str(),
+        attempts: state.attempts,
+        sessions: state.sessions,
+        next_attempt_s: until.map(|until| until.saturating_duration_since(now).as_secs()),
+        last_error: state.last_error.clone(),
+    }
+}
+
+/// NEW:OLD.
+fn ratio(text: &str) -> Result<(u32, u32), String> {
+    let parsed = text.split_once(':').and_then(|(new, old)| Some((new.trim().parse().ok()?, old.trim().parse().ok()?)));
+    parsed
+        .filter(|(new, old)| (1..=1_000).contains(new) && (1..=1_000).contains(old))
+        .ok_or_else(|| format!("--split {text:?}: use NEW:OLD with numbers from 1 to 1000, as 2:1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_read_back_and_strangers_are_refused() {
+        let halt = Request::Halt { symbol: Some("AAPL".parse().unwrap()), reason: "news".into() };
+        let line = serde_json::to_string(&halt).unwrap();
+        assert_eq!(line, r#"{"command":"halt","symbol":"AAPL","reason":"news"}"#);
+        assert_eq!(serde_json::from_str::<Request>(&line).unwrap(), halt);
+        assert_eq!(serde_json::from_str::<Request>(r#"{"command":"status"}"#).unwrap(), Request::Status {});
+        for line in [
+            "",
+            "halt",
+            r#"{"command":"sell"}"#,
+            r#"{"command":"halt","now":true}"#,
+            r#"{"command":"halt","symbol":"A;B"}"#,
+        ] {
+            assert!(serde_json::from_str::<Request>(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_ratio_is_two_small_numbers() {
+        assert_eq!(ratio("7:1"), Ok((7, 1)));
+        for text in ["", "7", "7:0", "0:1", "7:1:2", "x:1", "2000:1"] {
+            assert!(ratio(text).unwrap_err().contains("NEW:OLD"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Ended orders and fills on disk: lines of JSON, only ever appended.
+//!
+//! The kept state names the archive by its generation and says how many bytes of it count, so that
+//! a line written without its state (the process was killed in between) is no part of it. When most
+//! of an archive is of what the exchange has forgotten, what it knows is written to one of the next
+//! generation, and the former is removed once the state names the new one.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt;
+use tracing::warn;
+
+use super::config::SimulatorError;
+use crate::exchange::{ArchiveMark, Entry, Exchange};
+
+/// Archives smaller than this are not written anew.
+const SMALL: u64 = 64 << 10;
+/// An archive is written anew when it has grown to so many times what it was at its beginning.
+const GROWN: u64 = 4;
+
+/// Which archive, and how much of it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Extent {
+    generation: u64,
+    bytes: u64,
+}
+
+fn name(generation: u64) -> String {
+    format!("simulator-archive-{generation}.jsonl")
+}
+
+/// Reads what counts of an archive.
+///
+/// # Errors
+/// It is not there, is too short, or holds something else.
+pub fn read(dir: &Path, extent: Extent) -> Result<Vec<Entry>, SimulatorError> {
+    if extent.bytes == 0 {
+        return Ok(Vec::new());
+    }
+    let path = dir.join(name(extent.generation));
+    let unreadable = |why: String| SimulatorError::State { path: path.clone(), why };
+    let bytes = std::fs::read(&path).map_err(|error| unreadable(error.to_string()))?;
+    let counted = usize::try_from(extent.bytes).ok().and_then(|length| bytes.get(..length));
+    let counted = counted
+        .ok_or_else(|| unreadable(format!("it has {} bytes of the {} that were written", bytes.len(), extent.bytes)))?;
+    let lines = counted.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let entries = lines.map(|line| serde_json::from_slice(line).map_err(|error| unreadable(error.to_string())));
+    entries.collect()
+}
+
+/// Writes an archive.
+#[derive(Debug)]
+pub struct Archive {
+    dir: Option<PathBuf>,
+    file: Option<tokio::fs::File>,
+    extent: Extent,
+    /// Its bytes when it was begun.
+    begun_with: u64,
+    mark: ArchiveMark,
+    /// Archives that are to go once the state names this one.
+    former: Vec<PathBuf>,
+}
+
+impl Archive {
+    /// The next archive of a folder: the one that is there is read, but never written to.
+    ///
+    /// # Errors
+    /// The folder cannot be listed.
+    pub fn new(dir: Option<&Path>) -> Result<Self, SimulatorError> {
+        let mut former = Vec::new();
+        let mut newest = 0;
+        if let Some(dir) = dir {
+            let failed = |source| SimulatorError::Save { path: dir.to_owned(), source };
+            for file in std::fs::read_dir(dir).map_err(failed)? {
+                let file = file.map_err(failed)?;
+                let number = file.file_name().to_str().and_then(generation);
+                if let Some(number) = number {
+                    newest = newest.max(number);
+                    former.push(file.path());
+                }
+            }
+        }
+        Ok(Self {
+            dir: dir.map(Path::to_owned),
+            file: None,
+            extent: Extent { generation: newest, bytes: 0 },
+            begun_with: 0,
+            mark: ArchiveMark::default(),
+            former,
+        })
+    }
+
+    /// Adds what has come to its end since the last time; says what of the archive counts now.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub async fn write(&mut self, exchange: &Exchange) -> Result<Extent, SimulatorError> {
+        let Some(dir) = self.dir.clone() else { return Ok(self.extent) };
+        let grown = self.extent.bytes > SMALL.max(self.begun_with * GROWN);
+        if self.file.is_none() || grown {
+            if self.file.is_some() {
+                self.former.push(dir.join(name(self.extent.generation)));
+            }
+            self.extent = Extent { generation: self.extent.generation + 1, bytes: 0 };
+            self.mark = ArchiveMark::default();
+            let path = dir.join(name(self.extent.generation));
+            let file = tokio::fs::File::create(&path).await;
+            self.file = Some(file.map_err(|source| SimulatorError::Save { path, source })?);
+        }
+        let path = dir.join(name(self.extent.generation));
+        let failed = |source| SimulatorError::Save { path: path.clone(), source };
+        let mut text = Vec::new();
+        for entry in exchange.archive_since(self.mark) {
+            serde_json::to_writer(&mut text, &entry).map_err(|error| failed(error.into()))?;
+            text.push(b'\n');
+        }
+        let begins = self.extent.bytes == 0 && self.mark == ArchiveMark::default();
+        self.mark = exchange.archive_mark();
+        if let Some(file) = self.file.as_mut().filter(|_| !text.is_empty()) {
+            file.write_all(&text).await.map_err(failed)?;
+            file.flush().await.map_err(failed)?;
+            self.extent.bytes += text.len() as u64;
+        }
+        if begins {
+            self.begun_with = self.extent.bytes;
+        }
+        Ok(self.extent)
+    }
+
+    /// The state names this archive: former ones go. One that cannot be removed is named, and
+    /// tried again by the next process.
+    pub async fn drop_former(&mut self) {
+        for path in self.former.drain(..) {
+            if let Err(error) = tokio::fs::remove_file(&path).await {
+                warn!(path = %path.display(), %error, "a former archive could not be removed");
+            }
+        }
+    }
+}
+
+fn generation(file_name: &str) -> Option<u64> {
+    file_name.strip_prefix("simulator-archive-")?.strip_suffix(".jsonl")?.parse().ok()
+}
