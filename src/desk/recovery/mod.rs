@@ -99,14 +99,14 @@ impl Desk {
         let agreed =
             !recovered.disturbed && self.pending_read.as_ref().is_some_and(|former| self.agree(former, snapshot));
         self.note_foreign_orders(snapshot);
-        self.note_holdings(snapshot);
+        self.note_holdings(recovered);
         if !self.link_up {
             // TWS answers from what it last knew: executions count, silence proves nothing.
             self.pending_read = None;
             return;
         }
         let orders_clear = self.settle_orders(snapshot, agreed);
-        let positions_clear = self.compare_positions(snapshot, new_ledger, agreed);
+        let positions_clear = self.compare_positions(recovered, new_ledger, agreed);
         if orders_clear && positions_clear && is_complete(snapshot) {
             self.pending_read = None;
             self.take_account(snapshot.account.clone());

@@ -126,3 +126,33 @@ fn an_entry_that_waits_for_its_children_is_not_transmitted_by_putting_its_terms_
     preset.status = BrokerStatus::Submitted;
     assert_eq!(story.tell(Event::Order(OrderUpdate::Open(preset))), ["amend 1: BUY 100 MKT"]);
 }
+
+#[test]
+fn a_holding_is_others_only_when_two_statements_say_so_without_a_trade_between() {
+    let position = |quantity: i64| BrokerPosition {
+        account: account(),
+        contract: AAPL,
+        symbol: "AAPL".parse().unwrap(),
+        quantity: Decimal::from(quantity),
+        average_cost: None,
+    };
+    let mut by_hand = {
+        let mut story = Story::long(plan(|_| {}));
+        story.execution(1, 40, 50.0)
+    };
+    (by_hand.client_id, by_hand.order_id, by_hand.order_ref) = (0, 0, String::new());
+    let desk = Desk::new(plan(|_| {}), Book::default());
+    let mut story = Story { desk, records: Vec::new(), minute: 0, executions: 0 };
+    let venue = Venue::Simulator { exchange: "x".into() };
+    let opened = LedgerFact::Opened { ledger: "test".into(), venue, account: account() };
+    let facts = story.desk.open_ledger(opened, serde_json::json!({}), story.now());
+    story.records.extend(facts);
+    story.tell(Event::Listed(contract()));
+    // Somebody bought between the executions and the positions of the first read.
+    let read = BrokerSnapshot { positions: BTreeMap::from([(AAPL, position(40))]), ..story.snapshot() };
+    story.recover(read.clone());
+    assert!(!story.desk.is_ready(), "one statement proves nothing");
+    story.recover(BrokerSnapshot { executions: vec![by_hand], ..read });
+    assert!(story.desk.is_ready());
+    assert_eq!(story.desk.book().foreign(AAPL), Some(Shares(40)), "counted once");
+}
