@@ -156,3 +156,20 @@ fn a_holding_is_others_only_when_two_statements_say_so_without_a_trade_between()
     assert!(story.desk.is_ready());
     assert_eq!(story.desk.book().foreign(AAPL), Some(Shares(40)), "counted once");
 }
+
+#[test]
+fn a_stop_that_fills_beyond_a_change_on_its_way_still_works_for_its_former_size() {
+    let mut story = Story::new(plan(|_| {}));
+    story.bar(50.0, Some(1.0));
+    story.accepted(&[1, 2]);
+    story.fill(1, 40, 50.0);
+    assert_eq!(story.status(1, BrokerStatus::Cancelled), ["amend 2: SELL 40 STP 47.5"]);
+    // Its child was the broker's to size after all, and somebody gave the rest: it has sold 44.
+    let order_id = story.order(2).ticket.order_id;
+    let quantity = story.execution(2, 44, 47.5);
+    story.tell(Event::Order(OrderUpdate::Execution(quantity)));
+    assert!(story.order(2).state.is_live(), "{:?}", story.order(2).state);
+    let news = OrderNews::ChangeRefused;
+    story.tell(Event::Order(OrderUpdate::News { order_id, code: 321, news, text: "too late".into() }));
+    assert!(story.order(2).state.is_live());
+}

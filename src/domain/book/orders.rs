@@ -104,10 +104,11 @@ impl Book {
         }
     }
 
-    /// Marks the orders whose executions now cover them.
+    /// Marks the orders whose executions now cover them. More than an order's quantity says that
+    /// its last change of size came too late: the broker still works what it had before.
     pub(super) fn complete(&mut self, intent: u64) {
         if let Some(order) = self.orders.get_mut(&intent)
-            && order.filled >= order.ticket.quantity
+            && order.filled == order.ticket.quantity
             && let Some(next) = order.state.transition(OrderEvent::Completed)
         {
             order.state = next;
