@@ -8,7 +8,7 @@ use super::super::Desk;
 use super::super::locks::Until;
 use super::Recovered;
 use crate::domain::book::{Fact, LedgerFact, LockCause, LockScope};
-use crate::domain::broker::{BrokerPosition, BrokerSnapshot};
+use crate::domain::broker::BrokerPosition;
 use crate::domain::order::OrderState;
 use crate::domain::{ContractId, Price, Shares, Symbol};
 
