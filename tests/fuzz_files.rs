@@ -16,6 +16,8 @@ use robo_trader::calendar::Calendar;
 use robo_trader::config::table::TABLE;
 use robo_trader::config::{Layers, Settings, Source};
 use robo_trader::domain::BarSize;
+use robo_trader::simulator::faults::Scenario;
+use robo_trader::simulator::faults::kinds::KINDS;
 use tempfile::TempDir;
 
 /// A file of its own, written anew for every case.
@@ -173,6 +175,40 @@ fn no_dot_env_panics() {
             let mut layers = Layers::new();
             if let Err(error) = layers.dot_env(scrap.write(&bytes)) {
                 prop_assert!(error.to_string().contains(".env"), "{error}");
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn no_scenario_panics_and_what_is_read_reads_back() {
+    let right = b"[[rule]]\nat = \"+2m\"\nrepeat = \"40s\"\nreset = { mid_frame = true }\n\n[[rule]]\non = \"order-status\"\nprobability = 0.05\nduplicate = { copies = 1 }\n".to_vec();
+    let faults: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    let key = prop_oneof![
+        Just("at".to_owned()),
+        Just("after".to_owned()),
+        Just("for".to_owned()),
+        Just("repeat_market".to_owned()),
+        Just("on".to_owned()),
+        Just("probability".to_owned()),
+        Just("nth".to_owned()),
+        Just("symbol".to_owned()),
+    ];
+    let field = (key, value()).prop_map(|(key, value)| format!("{key} = {value:?}\n"));
+    let fault = (prop::sample::select(faults), value()).prop_map(|(name, value)| format!("{name} = {value:?}\n"));
+    let rule = (prop::collection::vec(field, 0..4), fault)
+        .prop_map(|(fields, fault)| format!("[[rule]]\n{}{fault}", fields.concat()));
+    let text = prop_oneof![
+        4 => prop::collection::vec(rule, 1..4).prop_map(|rules| rules.concat().into_bytes()),
+        3 => prop::collection::vec(scratched(), 1..4)
+            .prop_map(move |scratches| scratches.iter().fold(right.clone(), |bytes, scratch| scratch.of(&bytes))),
+    ];
+    TestRunner::new(cases(3_000))
+        .run(&text, |bytes| {
+            if let Ok(scenario) = Scenario::parse("fuzz", &String::from_utf8_lossy(&bytes)) {
+                let again = Scenario::parse("again", &scenario.to_toml());
+                prop_assert_eq!(again.map_err(|error| error.to_string()), Ok(scenario));
             }
             Ok(())
         })
