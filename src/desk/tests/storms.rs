@@ -173,3 +173,21 @@ fn a_stop_that_fills_beyond_a_change_on_its_way_still_works_for_its_former_size(
     story.tell(Event::Order(OrderUpdate::News { order_id, code: 321, news, text: "too late".into() }));
     assert!(story.order(2).state.is_live());
 }
+
+#[test]
+fn an_order_that_works_at_the_broker_after_its_end_in_the_book_is_cancelled() {
+    let mut story = Story::new(plan(|_| {}));
+    story.bar(50.0, Some(1.0));
+    story.accepted(&[1, 2]);
+    story.fill(1, 40, 50.0);
+    assert_eq!(story.status(1, BrokerStatus::Cancelled), ["amend 2: SELL 40 STP 47.5"]);
+    // As many fill as the change would leave, before it arrives: it is refused, and 60 work on.
+    story.fill(2, 40, 47.5);
+    assert_eq!(story.order(2).state, OrderState::Filled);
+    let mut ghost = story.at_broker(2, BrokerStatus::PreSubmitted);
+    (ghost.quantity, ghost.filled) = (Shares(100), Some(Shares(40)));
+    let snapshot = BrokerSnapshot { open_orders: vec![ghost], ..story.snapshot() };
+    let since = story.desk.book().facts();
+    let recovered = Recovered { client_id: CLIENT, snapshot, disturbed: false, since };
+    assert_eq!(story.tell(Event::Recovered(Box::new(recovered))), ["cancel 2"]);
+}
