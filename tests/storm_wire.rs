@@ -37,6 +37,9 @@ const STORM: Duration = Duration::from_millis(1_500);
 /// How long the account may take to come to rest when the weather is clear.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Lives after the storm's in which the journal has to catch up with a market that goes on.
+const LOOKS: u32 = 10;
+
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
@@ -212,23 +215,24 @@ async fn weathered(seed: u64) -> Result<Sum, String> {
         result.map_err(|error| format!("the daemon ended: {error}"))?;
         // What a resting stop does between the daemon's end and the look, and what was in doubt just
         // then, is found by one more life.
-        for _ in 0..5 {
+        for _ in 0..LOOKS {
             let account = running.account().await.map_err(|error| error.to_string())?;
             let known = book(dir.path());
             let doubt = known.orders().any(|order| order.state == OrderState::Unknown);
-            if known.counts().executions == account.fills && !doubt {
-                break;
+            let counts = known.counts();
+            if counts.executions == account.fills && counts.costed == account.fills && !doubt {
+                return Ok(account);
             }
             let looks: Vec<_> = pairs.iter().copied().chain([("EXECUTION_MODE", "observe")]).collect();
             let mut daemon = Daemon::start(settings(running.address, &looks), dir.path(), Start::default());
             at_rest(&mut daemon, &running).await?;
             daemon.stop().await.1.map_err(|error| format!("the daemon ended: {error}"))?;
         }
-        Ok::<(), String>(())
+        Err(format!("in {LOOKS} lives the journal has not caught up with the account"))
     };
     let played = played.await;
-    let account = running.stop().await.map_err(|error| told(format!("the simulator failed: {error}")))?;
-    played.map_err(told)?;
+    running.stop().await.map_err(|error| told(format!("the simulator failed: {error}")))?;
+    let account = played.map_err(told)?;
     let orders = the_same(dir.path(), &account).map_err(told)?;
     Ok(Sum { orders, fills: account.fills, sessions: book(dir.path()).counts().sessions })
 }
