@@ -42,7 +42,7 @@ fn a_journal_that_is_no_database_is_refused_and_left_as_it_is() {
     std::fs::create_dir_all(place.journal().parent().unwrap()).unwrap();
     let garbage = "this is no database, it only lies where one is expected. ".repeat(20);
     std::fs::write(place.journal(), &garbage).unwrap();
-    place.tell(&STILL).ends(4, &["journal.db", "not a database", "restore it from a backup"]);
+    place.tell(&STILL).ends(4, &["journal.db", "not a database", "from a backup"]);
     assert_eq!(std::fs::read_to_string(place.journal()).unwrap(), garbage);
 }
 

@@ -86,6 +86,9 @@ impl Life {
             "RISK_STOP_LOSS_PCT=0.05",
             "RISK_MAX_DAILY_NOTIONAL=100000000",
             "RISK_MAX_ORDERS_PER_MINUTE=1000",
+            "RISK_MAX_LOSSES=1000000",
+            "RISK_MAX_SESSIONS_LOST=1000000",
+            "RISK_MAX_DRAWDOWN_PCT=1",
         ] {
             command.args(["--set", setting]);
         }

@@ -7,7 +7,7 @@ mod simulator_support;
 use futures::StreamExt;
 use ibapi::contracts::Contract;
 use ibapi::orders::{Action, ExecutionFilter, Executions, Order, OrderUpdate, order_builder};
-use ibapi::prelude::SubscriptionItem;
+use ibapi::prelude::{SubscriptionItem, SubscriptionItemStreamExt};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use robo_trader::simulator::{SimulatorConfig, SimulatorError, Speed, start};
@@ -131,4 +131,47 @@ async fn a_client_that_does_not_read_is_dropped_and_slows_nobody() {
     good.write(&hex("00000004000000f9")).await;
     good.until(49).await;
     running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn ended_orders_and_fills_are_told_of_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = SimulatorConfig { state_dir: Some(dir.path().to_owned()), speed: Speed::Times(10.0), ..config() };
+    let told = async |client: &ibapi::Client| {
+        let completed = client.completed_orders(true).await.unwrap().filter_data();
+        let completed: Vec<String> = completed.map(|order| format!("{:?}", order.unwrap())).collect().await;
+        let fills = client.executions(ExecutionFilter::default()).await.unwrap().filter_data();
+        let fills = fills.map(|fill| match fill.unwrap() {
+            Executions::ExecutionData(fill) => format!("{:?}", fill.execution),
+            Executions::CommissionReport(cost) => format!("{cost:?}"),
+        });
+        let fills: Vec<String> = fills.collect().await;
+        (completed, fills)
+    };
+    let running = start(kept.clone()).await.unwrap();
+    let client = ibapi(&running, 7).await;
+    let contract = Contract::stock("AAPL").build();
+    let resting = Order { transmit: true, ..order_builder::limit_order(Action::Buy, 10.0, 1.0) };
+    client.submit_order(1, &contract, &resting).await.unwrap();
+    let market = Order { transmit: true, ..order_builder::market_order(Action::Buy, 10.0) };
+    client.submit_order(2, &contract, &market).await.unwrap();
+    drop(client.cancel_order(1, "").await.unwrap());
+    let both = async {
+        loop {
+            let told = told(&client).await;
+            if told.0.len() == 2 {
+                break told;
+            }
+        }
+    };
+    let before = timeout(PATIENCE, both).await.unwrap();
+    assert_eq!(before.1.len(), 2, "a fill and its cost");
+    client.disconnect().await;
+    let end = running.stop().await.unwrap();
+    let running = start(kept).await.unwrap();
+    let client = ibapi(&running, 7).await;
+    assert_eq!(told(&client).await, before);
+    client.disconnect().await;
+    let again = running.stop().await.unwrap();
+    assert_eq!((again.orders, again.fills, again.cash), (end.orders, end.fills, end.cash));
 }

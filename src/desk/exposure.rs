@@ -1,9 +1,10 @@
 //! What the limits are measured against: equity, exposure, reservations.
 
+use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
 use super::Desk;
-use crate::domain::book::{DayFact, Fact};
+use crate::domain::book::{DayFact, Fact, FillRecord};
 use crate::domain::broker::AccountState;
 use crate::domain::order::Role;
 use crate::domain::{ContractId, Shares, Usd, Window};
@@ -26,9 +27,30 @@ impl Desk {
         if self.book.day().is_some_and(|day| day.date >= date) {
             return;
         }
-        if let Some(equity) = self.equity() {
+        if let Some(equity) = self.equity_before(date) {
             self.record(None, Fact::Day(DayFact::Opened { day: date, equity }));
         }
+    }
+
+    /// Equity at the close before an exchange day (rule 21): what the day has traded so far is taken
+    /// back, and what was held then is valued at that close. Where no history tells it (the daemon
+    /// ran through the night), the last price is that close.
+    fn equity_before(&self, date: NaiveDate) -> Option<Usd> {
+        let mut equity = self.book.cash()?;
+        let known: Vec<ContractId> = self.book.positions().map(|(id, _)| id).collect();
+        for contract in known {
+            let mut held = self.book.held(contract);
+            let of_today = |fill: &&FillRecord| self.plan.calendar.date_of(fill.execution.at) >= date;
+            for fill in self.book.fills_in(contract).iter().rev().take_while(of_today) {
+                let change = fill.execution.side.signed(fill.execution.quantity);
+                held -= change;
+                equity += fill.execution.price * change + fill.commission.unwrap_or_default();
+            }
+            if !held.is_zero() {
+                equity += self.marks.prior(contract, date).or_else(|| self.last_price(contract))? * held;
+            }
+        }
+        Some(equity)
     }
 
     /// What the limits see, for an order in `contract`.

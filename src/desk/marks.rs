@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
+
 use crate::domain::broker::AccountState;
 use crate::domain::{Bar, Contract, ContractId, MarketTime, Price, Symbol, Usd};
 
@@ -14,6 +16,8 @@ pub struct Mark {
     pub end: Option<MarketTime>,
     /// Average true range, USD a share.
     pub atr: Option<f64>,
+    /// An exchange day, and the last close before it, USD a share, where history told it.
+    pub prior: Option<(NaiveDate, f64)>,
 }
 
 /// What is known of the markets and of the account.
@@ -45,6 +49,16 @@ impl Marks {
             mark.end = Some(bar.end);
         }
         mark.atr = atr.or(mark.atr);
+    }
+
+    pub(super) fn close_before(&mut self, contract: ContractId, day: NaiveDate, close: f64) {
+        self.marks.entry(contract).or_default().prior = Some((day, close));
+    }
+
+    /// The last close before an exchange day, as money; `None` where no history told it.
+    pub fn prior(&self, id: ContractId, day: NaiveDate) -> Option<Price> {
+        let (known, close) = self.marks.get(&id)?.prior?;
+        Price::from_f64(close).filter(|_| known == day)
     }
 
     pub(super) fn state(&mut self, state: AccountState, committed: Usd) {

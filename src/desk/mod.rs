@@ -26,6 +26,8 @@ mod tickets;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use chrono::NaiveDate;
+
 use crate::domain::book::{Book, Fact, IncidentFact, LedgerFact, Record};
 use crate::domain::broker::{AccountState, BrokerOrder, BrokerPosition, BrokerSnapshot, OrderUpdate};
 use crate::domain::{Bar, Contract, ContractId, MarketTime, Price, Symbol};
@@ -69,6 +71,15 @@ pub enum Event {
         atr: Option<f64>,
         /// Whether it may lead to an order: the newest closed bar, not one being caught up.
         newest: bool,
+    },
+    /// The last close before an exchange day.
+    PriorClose {
+        /// Which contract.
+        contract: ContractId,
+        /// The exchange day.
+        day: NaiveDate,
+        /// The close before it, USD a share.
+        close: f64,
     },
     /// Broker time passed.
     Time(MarketTime),
@@ -161,6 +172,8 @@ pub struct Desk {
     marks: Marks,
     now: MarketTime,
     ready: bool,
+    /// Whether the next Ready is the first of its session.
+    new_session: bool,
     link_up: bool,
     stopping: bool,
     /// Contracts whose last exit failed: not tried again before a fresh bar.
@@ -197,6 +210,7 @@ impl Desk {
             marks: Marks::default(),
             now,
             ready: false,
+            new_session: true,
             link_up: true,
             stopping: false,
             failed_exits: BTreeSet::new(),
@@ -230,6 +244,7 @@ impl Desk {
             Event::Listed(contract) => self.marks.list(contract),
             Event::Warmed { contract, opinion, bar, atr } => self.warmed(contract, opinion, &bar, atr),
             Event::Bar { contract, bar, target, atr, newest } => self.bar(contract, &bar, target, atr, newest),
+            Event::PriorClose { contract, day, close } => self.marks.close_before(contract, day, close),
             Event::Time(at) => self.time(at),
             Event::Recovered(recovered) => self.recovered(&recovered),
             Event::Compared(recovered) => self.compared(&recovered),
@@ -304,6 +319,8 @@ impl Desk {
 
     fn bar(&mut self, contract: ContractId, bar: &Bar, target: Option<Target>, atr: Option<f64>, newest: bool) {
         self.now = self.now.max(bar.end);
+        // A day that begins with this bar is measured from the prices before it, where there are any.
+        self.new_day();
         self.marks.see(contract, bar, atr);
         self.new_day();
         let fresh = newest && self.is_fresh(bar.end);

@@ -10,6 +10,7 @@ impl Desk {
     pub(super) fn lost(&mut self, why: &str) {
         let was_up = self.ready;
         self.ready = false;
+        self.new_session = true;
         self.pending_read = None;
         // A new session says anew how its link is.
         self.link_up = true;
@@ -54,7 +55,9 @@ impl Desk {
 
     /// Orders may be sent from here on.
     pub(super) fn become_ready(&mut self, client_id: i32, next_order_id: i32) {
-        let number = self.book.session() + 1;
+        // Behind the fence anew in the same session is no new session.
+        let number = self.book.session() + u64::from(self.new_session);
+        self.new_session = false;
         let next_order_id = next_order_id.max(self.book.next_order_id());
         self.record(None, Fact::Session(SessionFact::Ready { number, client_id, next_order_id }));
         self.ready = true;

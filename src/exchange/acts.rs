@@ -101,7 +101,8 @@ impl Exchange {
     /// # Errors
     /// As for [`Exchange::place`].
     pub fn manual(&mut self, now: MarketTime, order: NewOrder) -> Result<(OrderKey, Vec<Event>), Refusal> {
-        let number = self.last_perm_id + 1 - super::FIRST_PERM_ID;
+        // From -2 down: -1 means "no order" in TWS's messages.
+        let number = self.last_perm_id + 2 - super::FIRST_PERM_ID;
         let key = OrderKey { client_id: BY_HAND, order_id: -i32::try_from(number).unwrap_or(i32::MAX) };
         let events = self.place(now, NewOrder { key, transmit: true, ..order })?;
         Ok((key, events))

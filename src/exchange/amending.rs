@@ -95,6 +95,7 @@ impl Exchange {
         }
         let key = fill.key;
         self.retell(key);
+        self.count_rewrite();
         self.fills.get(index).cloned()
     }
 

@@ -1,7 +1,8 @@
 //! What has ended: how long it is known, and how it is kept apart from what still works.
 //!
 //! The whole of an exchange is [`Core`] (small: accounts, markets, working orders) and entries
-//! that never change again: orders that have ended, and fills. A keeper writes the core anew and
+//! that hardly ever change again: orders that have ended, and fills. (A correction changes one; then
+//! all are archived anew.) A keeper writes the core anew and
 //! appends the entries, so that writing costs the same after a day and after a year.
 
 use std::collections::BTreeSet;
@@ -22,6 +23,9 @@ pub struct Tallies {
     pub fills: u64,
     /// Orders that have ended.
     ended: u64,
+    /// How often what had ended was changed after all, by a correction.
+    #[serde(default)]
+    rewritten: u64,
 }
 
 /// How far somebody has archived.
@@ -29,6 +33,7 @@ pub struct Tallies {
 pub struct ArchiveMark {
     ended: u64,
     fills: u64,
+    rewritten: u64,
 }
 
 /// What never changes again, as it is kept.
@@ -132,12 +137,25 @@ impl Exchange {
             rejected: rejected as u64,
             fills: self.fills.len() as u64,
             ended: self.ended.len() as u64,
+            rewritten: 0,
         };
     }
 
     /// Up to where there is something to archive now.
     pub fn archive_mark(&self) -> ArchiveMark {
-        ArchiveMark { ended: self.tallies.ended, fills: self.tallies.fills }
+        let Tallies { ended, fills, rewritten, .. } = self.tallies;
+        ArchiveMark { ended, fills, rewritten }
+    }
+
+    /// Whether something that was archived up to `mark` has been changed since: then all of it must
+    /// be archived anew.
+    pub fn has_rewritten_since(&self, mark: ArchiveMark) -> bool {
+        self.tallies.rewritten != mark.rewritten
+    }
+
+    /// A fill that may have been archived is changed.
+    pub(super) fn count_rewrite(&mut self) {
+        self.tallies.rewritten += 1;
     }
 
     /// What has come to its end since `mark`, as far as it is still known.
@@ -150,8 +168,8 @@ impl Exchange {
         self.fills[fills..].iter().map(|fill| EntryRef(KeptRef::Filled(fill))).chain(ended)
     }
 
-    /// Forgets orders that ended, and fills that happened, before this instant; the parents of
-    /// working orders stay. Counts are not touched.
+    /// Forgets orders that ended before this instant with their fills; the parents of working
+    /// orders stay. Counts are not touched.
     pub fn forget_before(&mut self, before: MarketTime) {
         let parents: BTreeSet<OrderKey> =
             self.live_keys().filter_map(|key| self.orders.get(&key).and_then(Slot::parent)).collect();
@@ -166,7 +184,8 @@ impl Exchange {
             }
             stays
         });
-        self.fills.retain(|fill| fill.at >= before);
+        let orders = &self.orders;
+        self.fills.retain(|fill| orders.contains_key(&fill.key));
     }
 
     /// Whether an id that is not known was used by an order that is forgotten.

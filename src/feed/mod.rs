@@ -322,6 +322,9 @@ impl Feed {
 
     async fn catch_up(&mut self, bars: Vec<Bar>) -> Result<(), FeedError> {
         let now = *self.broker_time.borrow();
+        if let Some((day, close)) = Track::prior_close(self.config.calendar, &bars) {
+            self.tell(Event::PriorClose { contract: self.contract.id, day, close }).await?;
+        }
         let silent;
         let events = {
             let mut track = self.track.lock().await;

@@ -1,6 +1,9 @@
 //! A symbol's track: its strategy and the bars it has seen. It lives as long as the process;
 //! sessions come and go.
 
+use chrono::NaiveDate;
+
+use crate::calendar::Calendar;
 use crate::desk::Event;
 use crate::domain::{Bar, ContractId, MarketTime, Symbol};
 use crate::strategy::indicators::Atr;
@@ -97,6 +100,14 @@ impl Track {
         Event::Bar { contract, bar, target, atr, newest }
     }
 
+    /// The exchange day of `bars`' last one, and the close of the last bar before that day, USD a
+    /// share: what the day's loss is measured from (rule 21). `None` where they do not reach back so far.
+    pub fn prior_close(calendar: Calendar, bars: &[Bar]) -> Option<(NaiveDate, f64)> {
+        let today = calendar.date_of(bars.last()?.time);
+        let before = bars.iter().rev().find(|bar| calendar.date_of(bar.time) < today);
+        before.map(|bar| (today, bar.close))
+    }
+
     /// Shows the closed bars of a history answer. At first they warm the strategy, and none may
     /// trade (unless `resumes`: then the newest may); later they were missed, and only the newest
     /// may trade.
@@ -160,6 +171,19 @@ mod tests {
             _ => "other",
         };
         events.iter().map(word).collect()
+    }
+
+    #[test]
+    fn the_prior_close_is_the_last_of_the_day_before() {
+        // A bar every minute from two minutes before midnight in New York, 04:00 UTC in June.
+        let midnight = 1_780_632_000 / 60;
+        let mut seen = bars(midnight - 2..midnight + 2);
+        for (close, bar) in [1.0, 2.0, 3.0, 4.0].into_iter().zip(&mut seen) {
+            bar.close = close;
+        }
+        let today = NaiveDate::from_ymd_opt(2026, 6, 5);
+        assert_eq!(Track::prior_close(Calendar::Xnys, &seen), today.map(|today| (today, 2.0)));
+        assert_eq!(Track::prior_close(Calendar::Xnys, &seen[2..]), None);
     }
 
     #[test]

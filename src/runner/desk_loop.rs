@@ -401,6 +401,7 @@ impl DeskLoop {
         let (contract, end) = match event {
             Event::Bar { contract, bar, .. } | Event::Warmed { contract, bar, .. } => (*contract, bar.end),
             Event::Listed(_)
+            | Event::PriorClose { .. }
             | Event::Time(_)
             | Event::Recovered(_)
             | Event::Compared(_)

@@ -33,7 +33,13 @@ pub fn log(record: &Record) {
         }
         Fact::Lock(LockFact::Set { scope, cause, why, until, until_at }) => {
             let until = until.map(|day| day.to_string()).or(until_at.map(|at| at.to_string()));
-            error!(symbol, ?scope, ?cause, until, ends = cause.remedy(), "entries locked: {why}");
+            let ends = cause.remedy();
+            if until_at.is_some() {
+                // It ends by itself, soon.
+                warn!(symbol, ?scope, ?cause, until, ends, "entries paused: {why}");
+            } else {
+                error!(symbol, ?scope, ?cause, until, ends, "entries locked: {why}");
+            }
         }
         Fact::Lock(LockFact::Cleared { scope, why, .. }) => info!(symbol, ?scope, "entries unlocked: {why}"),
         Fact::Refused(refused) => warn!(symbol, change = %refused.change, "refused: {}", refused.refusal),

@@ -2,8 +2,9 @@
 //!
 //! The kept state names the archive by its generation and says how many bytes of it count, so that
 //! a line written without its state (the process was killed in between) is no part of it. When most
-//! of an archive is of what the exchange has forgotten, what it knows is written to one of the next
-//! generation, and the former is removed once the state names the new one.
+//! of an archive is of what the exchange has forgotten, or a correction has changed a line of it,
+//! what the exchange knows is written to one of the next generation, and the former is removed once
+//! the state names the new one.
 
 use std::path::{Path, PathBuf};
 
@@ -98,7 +99,7 @@ impl Archive {
     pub async fn write(&mut self, exchange: &Exchange) -> Result<Extent, SimulatorError> {
         let Some(dir) = self.dir.clone() else { return Ok(self.extent) };
         let grown = self.extent.bytes > SMALL.max(self.begun_with * GROWN);
-        if self.file.is_none() || grown {
+        if self.file.is_none() || grown || exchange.has_rewritten_since(self.mark) {
             if self.file.is_some() {
                 self.former.push(dir.join(name(self.extent.generation)));
             }
@@ -141,4 +142,101 @@ impl Archive {
 
 fn generation(file_name: &str) -> Option<u64> {
     file_name.strip_prefix("simulator-archive-")?.strip_suffix(".jsonl")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::broker::AccountId;
+    use crate::domain::{ContractId, MarketTime, PriceRule, Shares, Side, Usd};
+    use crate::exchange::{Config, Kind, NewOrder, OrderKey, Tif};
+
+    const AAA: ContractId = ContractId(1);
+
+    fn exchange() -> Exchange {
+        let mut exchange = Exchange::new(Config::default());
+        exchange.open_account(AccountId("DU1".into()), Usd(1_000_000.into()));
+        exchange.list(AAA, PriceRule::flat("0.01".parse().unwrap()));
+        exchange.open(AAA, MarketTime::from_secs(0), 10.0, true);
+        exchange
+    }
+
+    /// A market order that fills at once.
+    fn buy(exchange: &mut Exchange, order_id: i32) {
+        let order = NewOrder {
+            key: OrderKey { client_id: 1, order_id },
+            account: AccountId("DU1".into()),
+            contract: AAA,
+            side: Side::Buy,
+            quantity: Shares(1),
+            kind: Kind::Market,
+            tif: Tif::Day,
+            good_after: None,
+            outside_rth: false,
+            oca_group: String::new(),
+            parent_id: None,
+            transmit: true,
+            order_ref: String::new(),
+            algo: None,
+        };
+        exchange.place(MarketTime::from_secs(i64::from(order_id)), order).unwrap();
+    }
+
+    /// The exchange as the next process reads it.
+    fn read_back(dir: &Path, exchange: &Exchange, extent: Extent) -> Exchange {
+        let core = serde_json::to_string(&exchange.core()).unwrap();
+        Exchange::restore(serde_json::from_str(&core).unwrap(), read(dir, extent).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_was_written_without_its_state_is_no_part_of_the_archive() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut exchange, mut archive) = (exchange(), Archive::new(Some(dir.path())).unwrap());
+        buy(&mut exchange, 1);
+        let extent = archive.write(&exchange).await.unwrap();
+        let then = exchange.clone();
+        buy(&mut exchange, 2);
+        let later = archive.write(&exchange).await.unwrap();
+        // Killed before the state that names the second extent was in place.
+        assert_eq!(read_back(dir.path(), &then, extent), then);
+        assert_eq!(read_back(dir.path(), &exchange, later), exchange);
+        let cut = Extent { bytes: later.bytes + 1, ..later };
+        assert!(read(dir.path(), cut).unwrap_err().to_string().contains("bytes of the"));
+        // The next process writes another archive, and the former goes once that is named.
+        let mut next = Archive::new(Some(dir.path())).unwrap();
+        let anew = next.write(&exchange).await.unwrap();
+        assert_eq!(anew.generation, later.generation + 1);
+        assert_eq!(read_back(dir.path(), &exchange, later), exchange, "the former is still whole");
+        next.drop_former().await;
+        assert_eq!(read_back(dir.path(), &exchange, anew), exchange);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_corrected_fill_is_kept_as_corrected() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut exchange, mut archive) = (exchange(), Archive::new(Some(dir.path())).unwrap());
+        buy(&mut exchange, 1);
+        archive.write(&exchange).await.unwrap();
+        assert!(exchange.correct(None, Some("9.5".parse().unwrap()), None).is_some());
+        let extent = archive.write(&exchange).await.unwrap();
+        assert_eq!(read_back(dir.path(), &exchange, extent), exchange);
+        assert!(exchange.fills()[0].id.0.ends_with(".02"));
+    }
+
+    #[tokio::test]
+    async fn an_archive_of_what_is_forgotten_is_written_anew_and_smaller() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut exchange, mut archive) = (exchange(), Archive::new(Some(dir.path())).unwrap());
+        let mut largest = 0;
+        for order_id in 1..1_000 {
+            buy(&mut exchange, order_id);
+            exchange.forget_before(MarketTime::from_secs(i64::from(order_id) - 20));
+            let extent = archive.write(&exchange).await.unwrap();
+            archive.drop_former().await;
+            largest = largest.max(extent.bytes);
+        }
+        assert!(largest < 2 * SMALL, "{largest} bytes for twenty orders");
+        assert_eq!(exchange.tallies().fills, 999);
+    }
 }

@@ -296,6 +296,25 @@ mod tests {
         assert_ne!(fresh.exchange_id, kept.exchange_id);
     }
 
+    #[test]
+    fn a_file_of_before_there_was_an_archive_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(dir.path());
+        let kept = begin(&config);
+        let mut exchange = serde_json::to_value(&kept.exchange).unwrap();
+        for new in ["ended", "forgotten", "tallies", "holds_sells"] {
+            exchange.as_object_mut().unwrap().remove(new);
+        }
+        let file = serde_json::json!({
+            "version": 1, "exchange_id": "0123456789abcdef", "account": config.account, "market": market_name(&config),
+            "clock": MarketTime::from_secs(60), "symbols": ["AAPL"], "next_ids": {"7": 42}, "exchange": exchange,
+        });
+        std::fs::write(dir.path().join(FILE), file.to_string()).unwrap();
+        let read = load(&config).unwrap();
+        assert_eq!((read.exchange_id.as_str(), read.next_ids[&7], read.executions), ("0123456789abcdef", 42, None));
+        assert_eq!(read.exchange, kept.exchange);
+    }
+
     #[tokio::test]
     async fn a_state_that_does_not_fit_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();

@@ -131,3 +131,21 @@ fn before_and_in_an_expected_outage_entries_are_held_and_exits_pass() {
     assert_eq!(story.records.iter().filter(held).count(), 3);
     assert_eq!(story.bar(50.0, None).len(), 2, "12:06: it is over");
 }
+
+#[test]
+fn the_days_loss_is_measured_from_the_prior_close_whenever_the_daemon_starts() {
+    let story = Story::long(plan(|plan| plan.limits.max_daily_loss = Decimal::new(1, 2)));
+    let mut story = story.restart();
+    // The next noon: the close of the day before was 52, and the price is 45 by now.
+    story.minute += 24 * 60;
+    let open = vec![story.at_broker(2, BrokerStatus::PreSubmitted)];
+    let snapshot = BrokerSnapshot { open_orders: open, ..story.snapshot() };
+    story.recover(snapshot);
+    let day = chrono::NaiveDate::from_ymd_opt(2026, 6, 6).unwrap();
+    story.tell(Event::PriorClose { contract: AAPL, day, close: 52.0 });
+    story.bar(45.0, None);
+    let opened = story.desk.book().day().unwrap();
+    assert_eq!((opened.date, opened.equity), (day, Usd(Decimal::from(100_000 - 5_000 - 1 + 5_200))));
+    story.bar(41.9, None);
+    assert_eq!(causes(&story), [LockCause::DailyLoss]);
+}

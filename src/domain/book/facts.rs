@@ -57,7 +57,8 @@ pub enum Fact {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum SessionFact {
-    /// Orders may be sent: handshake, account, time and reconciliation are done.
+    /// Orders may be sent: handshake, account, time and reconciliation are done. Again with the same
+    /// number where the fence was closed and opened within a session.
     Ready {
         /// The session's number in this ledger, from 1.
         number: u64,

@@ -197,10 +197,10 @@ impl Book {
     fn apply_session(&mut self, fact: &SessionFact, at: MarketTime) {
         match fact {
             SessionFact::Ready { number, client_id, next_order_id } => {
+                self.counts.sessions += u64::from(*number > self.session);
                 self.session = *number;
                 self.client_id = Some(*client_id);
                 self.highest_order_id = self.highest_order_id.max(next_order_id.saturating_sub(1));
-                self.counts.sessions += 1;
             }
             SessionFact::Lost { number, .. } => {
                 self.session = self.session.max(*number);

@@ -111,7 +111,7 @@ fn begin(engine: &mut Engine, from: ConnectionId, req_id: i32, request: &MarketD
     if let Some(quote) = quote {
         first.extend(changed_ticks(req_id, &mut stream, &quote, at));
     }
-    first.push(halted(req_id, engine.exchange.is_halted(contract)));
+    first.push(halted(req_id, engine.exchange.is_halted(contract), delayed));
     if generic.contains(&SHORTABLE) {
         first.extend(shortable(req_id, engine.exchange.borrow_of(contract)));
     }
@@ -218,11 +218,11 @@ impl Engine {
         self.dirty = true;
         let streams = self.clients.iter().flat_map(|(to, client)| {
             let follows = client.ticks.iter().filter(|(_, stream)| stream.contract == contract);
-            follows.map(move |(req_id, _)| (to, *req_id))
+            follows.map(move |(req_id, stream)| (to, *req_id, stream.delayed))
         });
-        let streams: Vec<(ConnectionId, i32)> = streams.collect();
-        for (to, req_id) in streams {
-            self.send_ticks(to, vec![halted(req_id, halt)]);
+        let streams: Vec<(ConnectionId, i32, bool)> = streams.collect();
+        for (to, req_id, delayed) in streams {
+            self.send_ticks(to, vec![halted(req_id, halt, delayed)]);
         }
     }
 }

@@ -146,6 +146,10 @@ pub fn cancel(engine: &mut Engine, from: ConnectionId, payload: &[u8]) -> Handle
     let order_id = CancelOrderRequest::decode(payload)?.order_id.unwrap_or(0);
     let Some(client_id) = engine.clients.get(from).and_then(|client| client.id) else { return Ok(()) };
     let key = OrderKey { client_id, order_id };
+    if order_id == 0 {
+        engine.error(from, order_id, order_code::BAD_ID, format!("Invalid order id: {order_id}"));
+        return Ok(());
+    }
     let refusal = match engine.exchange.cancel(engine.now, key) {
         Ok(events) => {
             engine.dirty = true;

@@ -1,6 +1,6 @@
 //! Ticks in TWS's numbers.
 
-use crate::domain::{MarketTime, Price};
+use crate::domain::{MarketTime, Price, Shares};
 use crate::exchange::Borrow;
 use crate::simulator::engine::streams::{Day, TickStream};
 use crate::simulator::market::Quote;
@@ -25,6 +25,9 @@ mod kind {
     pub const HALTED: i32 = 49;
     pub const SHORTABLE_SHARES: i32 = 89;
 }
+
+/// Size of a last trade of which nothing is known.
+const USUAL_SIZE: i64 = 100;
 
 /// One tick, to be sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +57,7 @@ fn delayed(tick_type: i32) -> i32 {
         kind::CLOSE => 75,
         kind::OPEN => 76,
         kind::LAST_TIME => 88,
+        kind::HALTED => 90,
         other => other,
     }
 }
@@ -91,9 +95,10 @@ impl Writer {
 }
 
 /// Whether a contract is halted (0 or 1, as TWS sends it).
-pub fn halted(req_id: i32, halted: bool) -> Tick {
+pub fn halted(req_id: i32, halted: bool, is_delayed: bool) -> Tick {
     let value = Some(f64::from(u8::from(halted)));
-    Tick::Number(TickGeneric { req_id: Some(req_id), tick_type: Some(kind::HALTED), value })
+    let tick_type = Some(if is_delayed { delayed(kind::HALTED) } else { kind::HALTED });
+    Tick::Number(TickGeneric { req_id: Some(req_id), tick_type, value })
 }
 
 /// How easily shares can be borrowed: TWS's level (above 2.5: at least 1,000 shares; above 1.5: they
@@ -127,10 +132,11 @@ pub fn changed_ticks(req_id: i32, stream: &mut TickStream, quote: &Quote, at: Ma
     // What was traded before the first quote is no trade of this stream.
     let begun = stream.sent[2].is_some();
     let traded = quote.volume.saturating_sub(stream.day.volume);
+    let last_size = if begun && traded > 0 { i64::try_from(traded).unwrap_or(i64::MAX) } else { USUAL_SIZE };
     let sides = [
         (kind::BID, quote.bid, Some((kind::BID_SIZE, quote.bid_size))),
         (kind::ASK, quote.ask, Some((kind::ASK_SIZE, quote.ask_size))),
-        (kind::LAST, quote.last, None),
+        (kind::LAST, quote.last, Some((kind::LAST_SIZE, Shares(last_size)))),
     ];
     for (place, (tick_type, value, sized)) in sides.into_iter().enumerate() {
         let exact = Price::from_f64(value);
@@ -141,7 +147,8 @@ pub fn changed_ticks(req_id: i32, stream: &mut TickStream, quote: &Quote, at: Ma
         writer.price(tick_type, value, sized.map(|(_, shares)| shares.to_string()));
         if let Some((size_type, shares)) = sized {
             writer.size(size_type, shares);
-        } else {
+        }
+        if tick_type == kind::LAST {
             writer.text(kind::LAST_TIME, at.secs().to_string());
         }
     }

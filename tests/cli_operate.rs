@@ -1,0 +1,160 @@
+//! An operator speaks to a running daemon: what it answers, what it does, what it remembers.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod cli_support;
+
+use cli_support::{Daemon, Place, Told};
+use serde_json::Value;
+
+/// A daemon on its own simulator that trades often.
+const BUSY: [&str; 14] = [
+    "run",
+    "--simulator",
+    "--symbols",
+    "AAPL,NVDA",
+    "--speed",
+    "60",
+    "--param",
+    "fast=2",
+    "--param",
+    "slow=5",
+    "--set",
+    "RISK_MAX_LOSSES=1000000",
+    "--set",
+    "RISK_STOP_LOSS_PCT=0.1",
+];
+
+fn busy(place: &Place) -> Daemon {
+    place.start(&[], &BUSY)
+}
+
+/// The status as a value.
+fn status(place: &Place) -> Value {
+    let told = place.tell(&["status", "--json"]).ends(0, &[]);
+    serde_json::from_str(&told.out).unwrap()
+}
+
+/// Asks for the status until it is so; the commands themselves take the time.
+#[track_caller]
+fn until(place: &Place, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    for _ in 0..2_000 {
+        let now = status(place);
+        if is_so(&now) {
+            return now;
+        }
+    }
+    panic!("never: {what}; last {:#}", status(place));
+}
+
+fn says(told: &Told, parts: &[&str]) {
+    for part in parts {
+        assert!(told.out.contains(part), "{part:?} is not in {}", told.out);
+    }
+}
+
+fn held(status: &Value) -> i64 {
+    let symbols = status["desk"]["symbols"].as_array().unwrap();
+    symbols.iter().map(|symbol| symbol["held"].as_i64().unwrap().abs()).sum()
+}
+
+#[test]
+fn a_halt_is_told_kept_over_a_restart_explained_there_and_lifted() {
+    let place = Place::new();
+    let mut daemon = busy(&place);
+    daemon.says("fill: ");
+    says(&place.tell(&["halt", "--reason", "earnings"]).ends(0, &[]), &["every symbol", "exits pass"]);
+    says(
+        &place.tell(&["status"]).ends(0, &[]),
+        &[
+            "trading      exits only: locked",
+            "halted by an operator: earnings",
+            "ends: robo-trader resume",
+            "layer        link",
+        ],
+    );
+    daemon.says("entries locked");
+    daemon.ends_well_on("TERM");
+    let mut daemon = busy(&place);
+    let explained = daemon.says("still locked");
+    assert!(explained.contains("earnings") && explained.contains("robo-trader resume"), "{explained}");
+    daemon.says("ready:");
+    says(&place.tell(&["resume"]).ends(0, &[]), &["entries are allowed again", "earnings"]);
+    let now = status(&place);
+    assert_eq!(now["desk"]["locks"], serde_json::json!([]));
+    place.tell(&["resume"]).ends(3, &["nothing is locked"]);
+    daemon.ends_well_on("TERM");
+}
+
+#[test]
+fn flatten_closes_what_is_held_and_says_when_it_is_flat() {
+    let place = Place::new();
+    let mut daemon = busy(&place);
+    daemon.says("fill: ");
+    until(&place, "something is held", |status| held(status) > 0);
+    says(&place.tell(&["flatten", "--reason", "enough"]).ends(0, &[]), &["entries are blocked", "robo-trader status"]);
+    let flat = until(&place, "everything is flat", |status| held(status) == 0 && status["desk"]["working_orders"] == 0);
+    assert_eq!(flat["desk"]["locks"][0]["cause"], "flatten");
+    let orders = flat["desk"]["counts"]["orders"].clone();
+    until(&place, "bars go on", |status| status["desk"]["market_time"] != flat["desk"]["market_time"]);
+    assert_eq!(status(&place)["desk"]["counts"]["orders"], orders, "nothing is sent after that");
+    daemon.ends_well_on("TERM");
+}
+
+#[test]
+fn everything_is_cancelled_only_for_who_names_the_account_twice() {
+    let place = Place::new();
+    let mut daemon = busy(&place);
+    daemon.says("ready:");
+    place.tell(&["flatten", "--everything"]).ends(3, &["EVERY order", "--confirm DU1234567 --confirm-again DU1234567"]);
+    place.tell(&["flatten", "--everything", "--confirm", "DU1234567"]).ends(3, &["confirm it twice"]);
+    assert_eq!(status(&place)["desk"]["locks"], serde_json::json!([]), "nothing has happened");
+    let twice = ["flatten", "--everything", "--confirm", "DU1234567", "--confirm-again", "DU1234567"];
+    says(&place.tell(&twice).ends(0, &[]), &["every order of every client"]);
+    place.tell(&["flatten", "AAPL", "--everything"]).ends(2, &["--everything"]);
+    daemon.ends_well_on("TERM");
+}
+
+#[test]
+fn reconcile_compares_now_and_has_nothing_to_accept_where_both_agree() {
+    let place = Place::new();
+    let mut daemon = busy(&place);
+    daemon.says("fill: ");
+    until(&place, "it is ready", |status| status["desk"]["ready"] == true);
+    let before = status(&place)["desk"]["reads"].as_u64().unwrap();
+    says(&place.tell(&["reconcile"]).ends(0, &[]), &["broker and book agree", "cash"]);
+    assert!(status(&place)["desk"]["reads"].as_u64().unwrap() > before, "it was read anew");
+    place.tell(&["reconcile", "accept", "AAPL", "--reason", "x"]).ends(3, &["there is nothing to accept"]);
+    place.tell(&["reconcile", "accept", "AAPL", "--reason", " "]).ends(3, &["--reason"]);
+    place.tell(&["reconcile", "accept", "AAPL", "--reason", "x", "--split", "2"]).ends(3, &["NEW:OLD"]);
+    place.tell(&["reconcile", "accept", "AAPL"]).ends(2, &["--reason"]);
+    place.tell(&["halt", "MSFT"]).ends(3, &["MSFT is neither in SYMBOLS nor held: AAPL, NVDA"]);
+    daemon.ends_well_on("TERM");
+}
+
+#[test]
+fn without_a_daemon_and_before_the_first_session_the_answer_says_so() {
+    let place = Place::new();
+    for command in [&["status"][..], &["halt"], &["resume"], &["flatten"], &["reconcile"]] {
+        place.tell(command).ends(1, &["nothing answers at", "control.sock"]);
+    }
+    // Nobody listens at the gateway's port: the daemon lives, and has no ledger yet.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    drop(listener);
+    let mut daemon = place.start(&[("BACKOFF_BASE", "0.05"), ("BACKOFF_CAP", "0.1")], &["run", "--port", &port]);
+    daemon.says("attempt failed");
+    says(
+        &place.tell(&["status"]).ends(0, &[]),
+        &["trading      no: no session was Ready yet", "socket", "DOWN", "nothing listens"],
+    );
+    place.tell(&["halt"]).ends(3, &["no ledger is open yet"]);
+    daemon.ends_well_on("TERM");
+}
+
+#[test]
+fn a_state_directory_too_long_for_a_socket_is_refused_at_the_start() {
+    let place = Place::new();
+    let long = place.path(&"x".repeat(120));
+    let told = place.tell(&["run", "--simulator", "--state-dir", long.to_str().unwrap()]);
+    told.ends(3, &["too long for a socket", "choose a shorter directory"]);
+}
