@@ -124,6 +124,10 @@ impl Desk {
         if ticket.role.is_protective() && entering() {
             return;
         }
+        // Changing an order transmits it: one that waits for its last child has to wait on.
+        if matches!(order.status, BrokerStatus::PendingSubmit | BrokerStatus::ApiPending) {
+            return;
+        }
         let kind_differs = order.kind.is_some_and(|kind| !same_kind(kind, ticket.kind));
         let tif_differs = order.tif.is_some_and(|tif| tif != ticket.tif);
         if kind_differs || tif_differs {

@@ -26,21 +26,48 @@ fn decimal_from_f64(value: f64) -> Option<Decimal> {
     Some(decimal.normalize())
 }
 
+/// A number that comes from outside and is too large to be meant. Arithmetic on what is let in
+/// cannot overflow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{number} is not believable: {what} is at most {most} either way")]
+pub struct Unbelievable {
+    number: String,
+    what: &'static str,
+    most: i64,
+}
+
 macro_rules! decimal_type {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $most:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-        #[serde(transparent)]
+        #[serde(try_from = "Decimal", into = "Decimal")]
         pub struct $name(pub Decimal);
+
+        impl TryFrom<Decimal> for $name {
+            type Error = Unbelievable;
+            fn try_from(value: Decimal) -> Result<Self, Unbelievable> {
+                let most: i64 = $most;
+                if value.abs() > Decimal::from(most) {
+                    return Err(Unbelievable { number: value.to_string(), what: $what, most });
+                }
+                Ok(Self(value))
+            }
+        }
+
+        impl From<$name> for Decimal {
+            fn from(value: $name) -> Self {
+                value.0
+            }
+        }
 
         impl $name {
             /// Nothing.
             pub const ZERO: Self = Self(Decimal::ZERO);
 
             /// From an API or file number, by its shortest round-trip text; `None` where it is
-            /// not finite or out of a decimal's range.
+            /// not finite or no believable size.
             pub fn from_f64(value: f64) -> Option<Self> {
-                decimal_from_f64(value).map(Self)
+                decimal_from_f64(value)?.try_into().ok()
             }
 
             /// The nearest `f64`, for the wire, for indicators and for statistics only.
@@ -117,12 +144,12 @@ macro_rules! decimal_type {
 
 decimal_type! {
     /// An amount of money in US dollars (the account's base currency), exact.
-    Usd
+    Usd, "an amount in USD", 1_000_000_000_000_000_000
 }
 
 decimal_type! {
     /// A price in US dollars per share, exact.
-    Price
+    Price, "a price", 1_000_000_000_000
 }
 
 impl Usd {
@@ -134,10 +161,30 @@ impl Usd {
 
 /// A whole number of shares. Negative means sold short, or a sale where a signed change is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "i64", into = "i64")]
 pub struct Shares(pub i64);
 
+impl TryFrom<i64> for Shares {
+    type Error = Unbelievable;
+    fn try_from(value: i64) -> Result<Self, Unbelievable> {
+        let most = Self::MOST;
+        if value.unsigned_abs() > most.unsigned_abs() {
+            return Err(Unbelievable { number: value.to_string(), what: "a number of shares", most });
+        }
+        Ok(Self(value))
+    }
+}
+
+impl From<Shares> for i64 {
+    fn from(shares: Shares) -> Self {
+        shares.0
+    }
+}
+
 impl Shares {
+    /// More than anybody holds of anything; nothing larger is let in from outside.
+    pub const MOST: i64 = 1_000_000_000_000;
+
     /// No shares.
     pub const ZERO: Self = Self(0);
 
@@ -222,7 +269,7 @@ mod tests {
             (1e-7, "0.0000001"),
             (100.0, "100"),
             (13.63, "13.63"),
-            (1e15, "1000000000000000"),
+            (1e12, "1000000000000"),
         ] {
             assert_eq!(Price::from_f64(number).map(|p| p.to_string()).as_deref(), Some(text));
         }
@@ -230,7 +277,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_number_is_not_a_price() {
-        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX] {
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, 1.000_001e12] {
             assert_eq!(Price::from_f64(bad), None);
         }
     }
@@ -240,5 +287,16 @@ mod tests {
         let cents = |text: &str| text.parse::<Usd>().map(Usd::to_cent).map(|usd| usd.to_string());
         assert_eq!(cents("1.005"), Ok("1.01".to_owned()));
         assert_eq!(cents("1.0049"), Ok("1.00".to_owned()));
+    }
+
+    #[test]
+    fn what_nobody_could_mean_is_not_let_in() {
+        assert!(serde_json::from_str::<Price>("\"1000000000000\"").is_ok());
+        let error = serde_json::from_str::<Price>("\"79228162514264337593543950335\"").unwrap_err().to_string();
+        assert!(error.contains("not believable"), "{error}");
+        assert!(serde_json::from_str::<Usd>("\"-1000000000000000001\"").is_err());
+        assert!(serde_json::from_str::<Shares>("-1000000000000").is_ok());
+        assert!(serde_json::from_str::<Shares>("9223372036854775807").is_err());
+        assert_eq!(serde_json::to_string(&(Usd(Decimal::ONE), Shares(3))).unwrap(), "[\"1\",3]");
     }
 }

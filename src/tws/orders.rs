@@ -160,7 +160,7 @@ fn shares(value: f64, of: &str) -> Shares {
     }
     // The cast saturates, and a NaN becomes 0.
     #[allow(clippy::cast_possible_truncation, reason = "saturates by definition")]
-    Shares(value.trunc() as i64)
+    Shares((value.trunc() as i64).clamp(-Shares::MOST, Shares::MOST))
 }
 
 /// An order that works or may work.

@@ -38,9 +38,12 @@ pub fn calm(world: &mut World) -> Held {
         }
     }
     rest(world)?;
-    // A last comparison: whatever still differs is seen now.
-    weather::happen(world, Step::Compare)?;
-    rest(world)?;
+    // Last comparisons, when cash has had its time: whatever still differs is seen now.
+    world.pass(300);
+    for _ in 0..2 {
+        weather::happen(world, Step::Compare)?;
+        rest(world)?;
+    }
     agree(world)
 }
 

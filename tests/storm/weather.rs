@@ -96,9 +96,6 @@ fn foul(world: &mut World, step: Step) {
             world.pump();
         }
         Step::ByHand { symbol, change } => {
-            if world.session().is_some_and(|session| session.part != Part::Idle) {
-                return;
-            }
             let contract = world.contracts[usize::from(symbol) % world.contracts.len()].id;
             world.note(|| format!("somebody trades {change} of {contract} by hand"));
             world.broker.trade_by_hand(contract, i64::from(change));
@@ -268,6 +265,7 @@ pub fn read(world: &mut World) {
             }
         }
         Part::Begin => {
+            session.since = process.desk.book().facts();
             session.reading = session.outbox.is_empty().then(|| process.desk.book().counts().executions);
             session.part = Part::Orders;
         }
@@ -275,7 +273,8 @@ pub fn read(world: &mut World) {
         // What the session's parts have said before is decided before what was read.
         Part::Barrier if process.inbox.is_empty() => {
             let snapshot = session.snapshot.clone();
-            session.command = Some(Box::new(Recovered { client_id: CLIENT, snapshot, disturbed: false, since: 0 }));
+            session.command =
+                Some(Box::new(Recovered { client_id: CLIENT, snapshot, disturbed: false, since: session.since }));
             session.part = Part::Told;
         }
         Part::Barrier | Part::Told => {}
@@ -300,6 +299,7 @@ fn connect(world: &mut World) {
         snapshot: blank(at, next_order_id),
         command: None,
         reading: None,
+        since: 0,
         reads: 0,
         feeding: false,
         trouble: false,

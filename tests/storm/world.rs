@@ -60,6 +60,8 @@ pub struct Session {
     pub snapshot: BrokerSnapshot,
     pub command: Option<Box<Recovered>>,
     pub reading: Option<u64>,
+    /// Facts of the book when the read began.
+    pub since: u64,
     pub reads: u32,
     pub feeding: bool,
     pub trouble: bool,

@@ -6,8 +6,9 @@ use rust_decimal::prelude::ToPrimitive;
 
 use super::super::Desk;
 use super::super::locks::Until;
+use super::Recovered;
 use crate::domain::book::{Fact, LedgerFact, LockCause, LockScope};
-use crate::domain::broker::{BrokerPosition, BrokerSnapshot};
+use crate::domain::broker::BrokerPosition;
 use crate::domain::order::OrderState;
 use crate::domain::{ContractId, Price, Shares, Symbol};
 
@@ -64,15 +65,16 @@ fn greatest_common_divisor(a: u64, b: u64) -> u64 {
 impl Desk {
     /// Remembers what the broker states of holdings. In contracts that the book never traded, what
     /// two statements agree on is others' (rule 19); what others do there meanwhile is no doubt of
-    /// ours.
-    pub(super) fn note_holdings(&mut self, snapshot: &BrokerSnapshot) {
+    /// ours. A statement that was on its way while a trade was heard may be of before it.
+    pub(super) fn note_holdings(&mut self, recovered: &Recovered) {
         self.reads += 1;
-        let Some(former) = self.holdings.replace(snapshot.positions.clone()) else { return };
+        let Some(former) = self.holdings.replace(recovered.snapshot.positions.clone()) else { return };
         let untraded = |difference: &Difference| self.book.position(difference.contract).is_none();
         let agreed: Vec<Difference> = self
             .differences()
             .into_iter()
             .filter(untraded)
+            .filter(|difference| !self.book.moved_since(difference.contract, recovered.since))
             .filter(|difference| whole(former.get(&difference.contract)) == difference.at_broker)
             .collect();
         for difference in agreed {
@@ -136,20 +138,21 @@ impl Desk {
 
     /// Compares holdings. A contract that the book never traded is foreign; any other unexplained
     /// difference, once two reads agree on it, locks its symbol. Whether nothing is left in doubt.
-    pub(super) fn compare_positions(&mut self, snapshot: &BrokerSnapshot, new_ledger: bool, agreed: bool) -> bool {
+    pub(super) fn compare_positions(&mut self, recovered: &Recovered, new_ledger: bool, agreed: bool) -> bool {
         let mut clear = true;
-        for contract in self.contracts_in(&snapshot.positions) {
-            let Some(difference) = self.difference(&snapshot.positions, contract) else {
+        let positions = &recovered.snapshot.positions;
+        for contract in self.contracts_in(positions) {
+            let Some(difference) = self.difference(positions, contract) else {
                 if self.book.unexplained(contract).is_some() {
                     self.unlock(LockScope::Unexplained(contract), None, "broker and book agree again");
                 }
                 continue;
             };
-            if new_ledger {
-                let quantity = difference.at_broker - difference.held;
-                self.record_foreign(contract, quantity, difference.symbol);
-            } else if self.book.position(contract).is_none() {
-                // Others' alone: see `note_holdings`.
+            let planned = difference.symbol.as_ref().is_some_and(|symbol| self.plan.symbols.contains_key(symbol));
+            if self.book.position(contract).is_none() {
+                // Others' alone, once two statements agree: see `note_holdings`. What is traded here
+                // waits for it; one statement may hold a trade that the executions lack.
+                clear &= !(planned || new_ledger);
             } else if agreed {
                 self.lock_difference(&difference);
             } else {

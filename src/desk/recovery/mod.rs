@@ -99,14 +99,15 @@ impl Desk {
         let agreed =
             !recovered.disturbed && self.pending_read.as_ref().is_some_and(|former| self.agree(former, snapshot));
         self.note_foreign_orders(snapshot);
-        self.note_holdings(snapshot);
+        self.note_holdings(recovered);
         if !self.link_up {
             // TWS answers from what it last knew: executions count, silence proves nothing.
             self.pending_read = None;
             return;
         }
         let orders_clear = self.settle_orders(snapshot, agreed);
-        let positions_clear = self.compare_positions(snapshot, new_ledger, agreed);
+        let positions_clear = self.compare_positions(recovered, new_ledger, agreed);
+        self.cancel_ghosts(recovered);
         if orders_clear && positions_clear && is_complete(snapshot) {
             self.pending_read = None;
             self.take_account(snapshot.account.clone());
@@ -123,6 +124,30 @@ impl Desk {
         } else {
             self.pending_read = (!recovered.disturbed).then(|| snapshot.clone());
         }
+    }
+
+    /// Orders of ours that work at the broker although the book has seen their end (a change of size
+    /// that came too late, say): they must not trade any more.
+    fn cancel_ghosts(&mut self, recovered: &Recovered) {
+        let ghosts: Vec<(u64, i32, ContractId)> = self.ghosts(recovered).collect();
+        for (intent, order_id, contract) in ghosts {
+            let text = format!("order {intent} works at the broker, the book has seen its end: it is cancelled");
+            self.incident(Some(contract), "order_still_open", text);
+            self.decided.actions.push(super::Action::Cancel { intent, order_id });
+        }
+    }
+
+    /// See `cancel_ghosts`; what has moved since the read began may have ended since.
+    fn ghosts<'a>(&'a self, recovered: &'a Recovered) -> impl Iterator<Item = (u64, i32, ContractId)> + 'a {
+        use crate::domain::broker::BrokerStatus as S;
+        let works = |order: &&BrokerOrder| matches!(order.status, S::PreSubmitted | S::Submitted);
+        let open = recovered.snapshot.open_orders.iter().filter(works);
+        open.filter_map(|order| {
+            let intent = self.intent_of(order)?;
+            let over = self.book.order(intent).is_some_and(|mine| !mine.state.is_live());
+            let still = !self.book.moved_since(order.contract, recovered.since);
+            (over && still).then_some((intent, order.order_id, order.contract))
+        })
     }
 
     /// A read that follows no earlier one starts from a closed fence.

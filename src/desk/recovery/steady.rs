@@ -24,8 +24,8 @@ impl Desk {
         self.take_executions(snapshot);
         self.take_account(snapshot.account.clone());
         self.note_foreign_orders(snapshot);
-        self.note_holdings(snapshot);
-        if let Some(text) = self.doubt_in(snapshot, recovered.since) {
+        self.note_holdings(recovered);
+        if let Some(text) = self.doubt_in(recovered) {
             self.doubt(&text);
             return;
         }
@@ -46,7 +46,11 @@ impl Desk {
     }
 
     /// The first difference that cannot come from what moved while the broker was read.
-    fn doubt_in(&self, snapshot: &BrokerSnapshot, since: u64) -> Option<String> {
+    fn doubt_in(&self, recovered: &Recovered) -> Option<String> {
+        let (snapshot, since) = (&recovered.snapshot, recovered.since);
+        if let Some((intent, ..)) = self.ghosts(recovered).next() {
+            return Some(format!("order {intent} works at the broker, the book has seen its end"));
+        }
         let still = |contract: ContractId| !self.book.moved_since(contract, since);
         let differs = self.differences().into_iter().find(|difference| {
             let settled = self.book.unexplained(difference.contract).is_some();

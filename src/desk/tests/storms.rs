@@ -115,3 +115,79 @@ fn a_child_of_a_working_entry_is_not_changed_before_the_entry_ends() {
     story.fill(1, 100, 50.0);
     assert_eq!(story.tell(Event::Order(OrderUpdate::Open(preset))), ["amend 2: SELL 100 STP 47.5"]);
 }
+
+#[test]
+fn an_entry_that_waits_for_its_children_is_not_transmitted_by_putting_its_terms_right() {
+    let mut story = Story::new(plan(|_| {}));
+    story.bar(50.0, Some(1.0));
+    let mut preset = story.at_broker(1, BrokerStatus::PendingSubmit);
+    preset.tif = Some(TimeInForce::Gtc);
+    assert_eq!(story.tell(Event::Order(OrderUpdate::Open(preset.clone()))), NOTHING);
+    preset.status = BrokerStatus::Submitted;
+    assert_eq!(story.tell(Event::Order(OrderUpdate::Open(preset))), ["amend 1: BUY 100 MKT"]);
+}
+
+#[test]
+fn a_holding_is_others_only_when_two_statements_say_so_without_a_trade_between() {
+    let position = |quantity: i64| BrokerPosition {
+        account: account(),
+        contract: AAPL,
+        symbol: "AAPL".parse().unwrap(),
+        quantity: Decimal::from(quantity),
+        average_cost: None,
+    };
+    let mut by_hand = {
+        let mut story = Story::long(plan(|_| {}));
+        story.execution(1, 40, 50.0)
+    };
+    (by_hand.client_id, by_hand.order_id, by_hand.order_ref) = (0, 0, String::new());
+    let desk = Desk::new(plan(|_| {}), Book::default());
+    let mut story = Story { desk, records: Vec::new(), minute: 0, executions: 0 };
+    let venue = Venue::Simulator { exchange: "x".into() };
+    let opened = LedgerFact::Opened { ledger: "test".into(), venue, account: account() };
+    let facts = story.desk.open_ledger(opened, serde_json::json!({}), story.now());
+    story.records.extend(facts);
+    story.tell(Event::Listed(contract()));
+    // Somebody bought between the executions and the positions of the first read.
+    let read = BrokerSnapshot { positions: BTreeMap::from([(AAPL, position(40))]), ..story.snapshot() };
+    story.recover(read.clone());
+    assert!(!story.desk.is_ready(), "one statement proves nothing");
+    story.recover(BrokerSnapshot { executions: vec![by_hand], ..read });
+    assert!(story.desk.is_ready());
+    assert_eq!(story.desk.book().foreign(AAPL), Some(Shares(40)), "counted once");
+}
+
+#[test]
+fn a_stop_that_fills_beyond_a_change_on_its_way_still_works_for_its_former_size() {
+    let mut story = Story::new(plan(|_| {}));
+    story.bar(50.0, Some(1.0));
+    story.accepted(&[1, 2]);
+    story.fill(1, 40, 50.0);
+    assert_eq!(story.status(1, BrokerStatus::Cancelled), ["amend 2: SELL 40 STP 47.5"]);
+    // Its child was the broker's to size after all, and somebody gave the rest: it has sold 44.
+    let order_id = story.order(2).ticket.order_id;
+    let quantity = story.execution(2, 44, 47.5);
+    story.tell(Event::Order(OrderUpdate::Execution(quantity)));
+    assert!(story.order(2).state.is_live(), "{:?}", story.order(2).state);
+    let news = OrderNews::ChangeRefused;
+    story.tell(Event::Order(OrderUpdate::News { order_id, code: 321, news, text: "too late".into() }));
+    assert!(story.order(2).state.is_live());
+}
+
+#[test]
+fn an_order_that_works_at_the_broker_after_its_end_in_the_book_is_cancelled() {
+    let mut story = Story::new(plan(|_| {}));
+    story.bar(50.0, Some(1.0));
+    story.accepted(&[1, 2]);
+    story.fill(1, 40, 50.0);
+    assert_eq!(story.status(1, BrokerStatus::Cancelled), ["amend 2: SELL 40 STP 47.5"]);
+    // As many fill as the change would leave, before it arrives: it is refused, and 60 work on.
+    story.fill(2, 40, 47.5);
+    assert_eq!(story.order(2).state, OrderState::Filled);
+    let mut ghost = story.at_broker(2, BrokerStatus::PreSubmitted);
+    (ghost.quantity, ghost.filled) = (Shares(100), Some(Shares(40)));
+    let snapshot = BrokerSnapshot { open_orders: vec![ghost], ..story.snapshot() };
+    let since = story.desk.book().facts();
+    let recovered = Recovered { client_id: CLIENT, snapshot, disturbed: false, since };
+    assert_eq!(story.tell(Event::Recovered(Box::new(recovered))), ["cancel 2"]);
+}

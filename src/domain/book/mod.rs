@@ -200,7 +200,7 @@ impl Book {
                 self.counts.sessions += u64::from(*number > self.session);
                 self.session = *number;
                 self.client_id = Some(*client_id);
-                self.highest_order_id = self.highest_order_id.max(*next_order_id - 1);
+                self.highest_order_id = self.highest_order_id.max(next_order_id.saturating_sub(1));
             }
             SessionFact::Lost { number, .. } => {
                 self.session = self.session.max(*number);

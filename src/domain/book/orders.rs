@@ -104,10 +104,11 @@ impl Book {
         }
     }
 
-    /// Marks the orders whose executions now cover them.
+    /// Marks the orders whose executions now cover them. More than an order's quantity says that
+    /// its last change of size came too late: the broker still works what it had before.
     pub(super) fn complete(&mut self, intent: u64) {
         if let Some(order) = self.orders.get_mut(&intent)
-            && order.filled >= order.ticket.quantity
+            && order.filled == order.ticket.quantity
             && let Some(next) = order.state.transition(OrderEvent::Completed)
         {
             order.state = next;
@@ -151,7 +152,7 @@ impl Book {
 
     /// The number for the next intent.
     pub fn next_intent(&self) -> u64 {
-        self.orders.last_key_value().map_or(1, |(intent, _)| intent + 1)
+        self.orders.last_key_value().map_or(1, |(intent, _)| intent.saturating_add(1))
     }
 
     /// The next order id: above every id seen at any time (rule 14).
