@@ -141,12 +141,20 @@ async fn a_session_elsewhere_takes_the_data_and_gives_it_back() {
 
 #[tokio::test]
 async fn a_contract_that_is_not_found_at_the_start_is_named_and_nothing_begins() {
-    let rule = "answer = { code = 200 }, on = \"contract-data\", symbol = \"NVDA\", nth = 1";
+    let rule = "answer = { code = 200 }, on = \"contract-data\", symbol = \"NVDA\"";
     let story = Story::begin(&[("SYMBOLS", "AAPL,NVDA")], scenario(&[rule])).await;
     let (_, result) = story.ended().await;
     let error = result.unwrap_err();
     assert_eq!(error.code(), 2, "{error}");
     assert!(error.to_string().contains("NVDA"), "{error}");
+}
+
+#[tokio::test]
+async fn a_contract_that_is_not_found_once_is_asked_for_again() {
+    let rule = "answer = { code = 200 }, on = \"contract-data\", symbol = \"NVDA\", nth = 1";
+    let mut story = Story::begin(&[("SYMBOLS", "AAPL,NVDA")], scenario(&[rule])).await;
+    story.executions(2).await;
+    story.accounted_for().await;
 }
 
 #[tokio::test]

@@ -222,3 +222,30 @@ async fn a_write_ahead_log_that_is_gone_after_a_kill_is_made_good_from_the_broke
     let book = made_whole(running, &state).await;
     assert!(book.counts().executions >= 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_order_leaves_before_its_fact_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = synthetic(None, 0).await;
+    let observe: Vec<(&str, &str)> = BUSY.iter().copied().chain([("EXECUTION_MODE", "observe")]).collect();
+    let mut daemon = Daemon::start(settings(running.address, &observe), dir.path(), Start::default());
+    daemon.until("ready", |p| p.ready).await;
+    daemon.stop().await.1.unwrap();
+    // From now on the fact of an order is refused, after long thought: an order that was handed over
+    // before has all the time to arrive.
+    let journal = rusqlite::Connection::open(path(dir.path())).unwrap();
+    let count =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000) SELECT count(*) FROM n";
+    let refuse = format!(
+        "CREATE TRIGGER refuse BEFORE INSERT ON facts WHEN NEW.kind = 'order.intended'
+         BEGIN SELECT RAISE(ABORT, 'no room for it') WHERE ({count}) > 0; END"
+    );
+    journal.execute_batch(&refuse).unwrap();
+    drop(journal);
+    let daemon = Daemon::start(settings(running.address, &BUSY), dir.path(), Start::default());
+    let (_, result) = daemon.ended().await;
+    let error = result.unwrap_err();
+    assert_eq!(error.code(), 4, "{error}");
+    assert!(error.to_string().contains("no room for it"), "{error}");
+    assert_eq!(running.stop().await.unwrap().orders, 0, "an order left without its fact");
+}

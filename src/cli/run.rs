@@ -29,6 +29,9 @@ pub(super) struct RunArgs {
     /// markets without it.
     #[arg(long, value_name = "DIR", requires = "simulator")]
     data: Option<PathBuf>,
+    /// Scenario of faults that the embedded simulator plays (see docs/faults.md).
+    #[arg(long, value_name = "FILE", requires = "simulator")]
+    scenario: Option<PathBuf>,
     /// Upper bound of the embedded simulator's speed: market seconds in a real second, or max.
     #[arg(long, value_name = "N", requires = "simulator")]
     speed: Option<simulator::Speed>,
@@ -229,6 +232,8 @@ async fn embed(
         Some(dir) => simulator::Source::Replay { dir: dir.clone() },
         None => simulator::Source::Synthetic { always_open: true },
     };
+    let scenario = args.scenario.as_deref().map(simulator::faults::Scenario::read).transpose();
+    let scenario = scenario.map_err(simulator::SimulatorError::from)?.unwrap_or_default();
     let defaults = simulator::SimulatorConfig::default();
     let config = simulator::SimulatorConfig {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -245,6 +250,7 @@ async fn embed(
         progress: Some(progress),
         decision_size: Some(settings.bar_size),
         allow_short: settings.limits.allow_short,
+        scenario,
         ..defaults
     };
     let account = config.account.clone();

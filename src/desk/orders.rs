@@ -188,7 +188,8 @@ impl Desk {
             }
             let held = self.book.held(contract);
             let against = !held.is_zero() && (held.0 > 0) != (execution.side.signed(execution.quantity).0 > 0);
-            self.record(Some(contract), Fact::Fill(FillFact::Foreign { execution }));
+            let name = execution.symbol.clone();
+            self.record_named(contract, Some(name), Fact::Fill(FillFact::Foreign { execution }));
             if against {
                 let text = format!("somebody else traded against the book's {held} shares: they are left alone");
                 self.incident(Some(contract), "manual_close", text);
@@ -228,7 +229,16 @@ impl Desk {
         let note = format!("{code}: {text}");
         match news {
             OrderNews::Refused => self.change(intent, OrderEvent::Rejected, 0, note),
-            OrderNews::Cancelled => self.change(intent, OrderEvent::Cancelled, 0, note),
+            OrderNews::Cancelled => {
+                let over = self.book.order(intent).filter(|order| order.state == OrderState::Cancelled);
+                let contract = over.map(|order| order.ticket.contract);
+                // The status came first, without the reason that this one gives.
+                let reason = text.split_once("reason:").map_or("", |(_, reason)| reason.trim());
+                if let (Some(contract), false) = (contract, reason.is_empty()) {
+                    self.incident(Some(contract), "order_cancelled", format!("order {intent}: {note}"));
+                }
+                self.change(intent, OrderEvent::Cancelled, 0, note);
+            }
             OrderNews::DuplicateId => {
                 self.decided.wants_reconcile = true;
                 self.change(intent, OrderEvent::Rejected, 0, note);

@@ -66,7 +66,7 @@ pub enum FeedError {
     #[error("history is empty")]
     NoBars,
     /// The stream is open and silent, though the market trades.
-    #[error("no bars for {} s of an open market while others have them: subscribing anew", .age.as_secs())]
+    #[error("no bars for {} s of an open market: subscribing anew", .age.as_secs())]
     Stalled {
         /// Time since the newest bar's end, or since the open.
         age: Duration,
@@ -128,6 +128,7 @@ impl Feed {
         match &ended {
             // Whether it was silent or only quiet shows in what the next subscription brings.
             Err(FeedError::Stalled { .. }) => self.track.lock().await.suspect(),
+            Err(_) if self.config.pulse.is_outage() => {}
             Err(error) if !error.is_session_lost() && !matches!(error, FeedError::Stopped) => {
                 let failures = self.track.lock().await.failed();
                 self.park(failures, &error.to_string()).await?;

@@ -1,6 +1,7 @@
 //! What the feeds of a session tell each other, and when a silent one is taken for stalled.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -24,6 +25,8 @@ const AGAIN_AFTER: (Duration, Duration) = (Duration::from_secs(180), Duration::f
 pub struct Pulse {
     alone: bool,
     newest: watch::Sender<MarketTime>,
+    /// Why bars stay away from every symbol alike: a link or farm that is known to be down.
+    outage: AtomicBool,
     farms: watch::Sender<u64>,
 }
 
@@ -31,13 +34,23 @@ impl Pulse {
     /// For so many symbols; no bar seen, no farm lost.
     pub fn new(symbols: usize) -> Arc<Self> {
         let (newest, farms) = (watch::Sender::new(MarketTime::MIN), watch::Sender::new(0));
-        Arc::new(Self { alone: symbols <= 1, newest, farms })
+        Arc::new(Self { alone: symbols <= 1, newest, outage: AtomicBool::new(false), farms })
     }
 
     /// A data farm that was broken is back: streams that went through it may be dead, and the
     /// gateway does not say which.
     pub fn farm_back(&self) {
         self.farms.send_modify(|generation| *generation += 1);
+    }
+
+    /// Says whether TWS's link or a farm that bars come through is down.
+    pub fn outage(&self, on: bool) {
+        self.outage.store(on, Ordering::Relaxed);
+    }
+
+    /// Whether bars stay away for a reason that is known: no failure of a symbol's own.
+    pub(super) fn is_outage(&self) -> bool {
+        self.outage.load(Ordering::Relaxed)
     }
 
     /// Changes whenever a farm is back.

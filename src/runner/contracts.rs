@@ -1,6 +1,7 @@
 //! The contracts of the plan's symbols, kept from session to session.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::NaiveDate;
 use futures::StreamExt;
@@ -9,6 +10,11 @@ use tracing::{error, info, warn};
 use crate::calendar::Calendar;
 use crate::domain::{Contract, MarketTime, Symbol};
 use crate::tws::{ContractError, RequestError, Session};
+
+/// How often an unknown contract is asked for before that is believed, and the time between.
+const ASKED_AT_MOST: u32 = 3;
+/// See above.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(700);
 
 /// Every contract that was ever resolved, with the exchange day on which it was.
 #[derive(Debug, Default)]
@@ -44,7 +50,15 @@ impl Contracts {
         let asked: Vec<Symbol> = symbols.iter().filter(|symbol| !self.is_fresh(symbol, today, now)).cloned().collect();
         let answers = futures::stream::iter(asked)
             .map(|symbol| async move {
-                let answer = session.contract(&symbol).await;
+                let mut answer = session.contract(&symbol).await;
+                for _ in 1..ASKED_AT_MOST {
+                    if !matches!(answer, Err(ContractError::Unknown { .. })) {
+                        break;
+                    }
+                    // While a definitions farm reconnects TWS knows no contract at all (200).
+                    tokio::time::sleep(ASKED_AGAIN_AFTER).await;
+                    answer = session.contract(&symbol).await;
+                }
                 (symbol, answer)
             })
             .buffer_unordered(at_most.max(1));
@@ -100,8 +114,6 @@ impl Contracts {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::domain::{ContractId, Hours, PriceRule, Window};
 

@@ -31,14 +31,16 @@ pub(super) async fn listen(
     layers: &Layers,
 ) -> Report {
     let mut broken: BTreeSet<String> = BTreeSet::new();
-    let mut unreadable = 0;
+    let (mut unreadable, mut link_down) = (0, false);
     while let Some(notice) = notices.next().await {
         let event = match notice {
             Notice::Link(Link::Down) => {
+                link_down = true;
                 layers.down(Layer::Link, "TWS says that it has lost its link to IBKR");
                 Some(Event::Link { up: false })
             }
             Notice::Link(restored @ (Link::RestoredDataKept | Link::RestoredDataLost)) => {
+                link_down = false;
                 layers.up(Layer::Link);
                 if restored == Link::RestoredDataLost {
                     // Subscriptions are gone (1101): every feed subscribes anew.
@@ -85,6 +87,7 @@ pub(super) async fn listen(
                 Some(Event::Fenced)
             }
         };
+        pulse.outage(link_down || !broken.is_empty());
         if let Some(event) = event
             && events.send(event).await.is_err()
         {

@@ -17,12 +17,17 @@ const CENT: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
 /// Account data lag behind trades by up to three minutes (IBKR, account updates).
 const LAG: Duration = Duration::from_secs(200);
 
-/// A difference of cash seen in one read: it counts once another read, with no fill between, says
-/// the same.
+/// Reads with trades between them that must show the same difference where there is no quiet: a
+/// statement that lags shows another one after each trade.
+const BUSY_READS: u32 = 3;
+
+/// A difference of cash that reads have shown.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::desk) struct CashSeen {
     difference: Usd,
     executions: u64,
+    /// Reads that showed it after further trades, the first one counted.
+    busy_reads: u32,
 }
 
 impl Desk {
@@ -35,16 +40,20 @@ impl Desk {
             return;
         };
         let counts = self.book.counts();
-        let traded_late = self.book.last_execution().is_some_and(|at| self.now.since(at) < LAG);
-        let moving = traded_late || self.book.live_orders().any(|order| order.state == OrderState::Unknown);
+        let quiet = self.book.last_execution().is_none_or(|at| self.now.since(at) >= LAG);
+        let moving = self.book.live_orders().any(|order| order.state == OrderState::Unknown);
         let difference = stated - expected;
         if disturbed || moving || counts.costed < counts.executions || difference.abs().0 <= CENT {
             self.cash_seen = None;
             return;
         }
-        let seen = CashSeen { difference, executions: counts.executions };
-        if self.cash_seen != Some(seen) {
-            self.cash_seen = Some(seen);
+        let executions = counts.executions;
+        let former = self.cash_seen.filter(|seen| seen.difference == difference);
+        let traded = former.is_some_and(|seen| seen.executions != executions);
+        let busy_reads = former.map_or(1, |seen| seen.busy_reads + u32::from(traded));
+        let agreed = (former.is_some() && !traded && quiet) || busy_reads >= BUSY_READS;
+        if !agreed {
+            self.cash_seen = Some(CashSeen { difference, executions, busy_reads });
             return;
         }
         self.cash_seen = None;
