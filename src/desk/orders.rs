@@ -230,13 +230,7 @@ impl Desk {
         match news {
             OrderNews::Refused => self.change(intent, OrderEvent::Rejected, 0, note),
             OrderNews::Cancelled => {
-                let over = self.book.order(intent).filter(|order| order.state == OrderState::Cancelled);
-                let contract = over.map(|order| order.ticket.contract);
-                // The status came first, without the reason that this one gives.
-                let reason = text.split_once("reason:").map_or("", |(_, reason)| reason.trim());
-                if let (Some(contract), false) = (contract, reason.is_empty()) {
-                    self.incident(Some(contract), "order_cancelled", format!("order {intent}: {note}"));
-                }
+                self.late_reason(intent, text, &note);
                 self.change(intent, OrderEvent::Cancelled, 0, note);
             }
             OrderNews::DuplicateId => {
@@ -260,6 +254,18 @@ impl Desk {
                 let contract = self.book.order(intent).map(|order| order.ticket.contract);
                 self.incident(contract, "order_warning", format!("order {intent}: {note}"));
             }
+        }
+    }
+
+    /// A cancel's status comes before the message that says why: the reason is kept, too.
+    fn late_reason(&mut self, intent: u64, text: &str, note: &str) {
+        let over = self.book.order(intent).filter(|order| order.state == OrderState::Cancelled && order.note != note);
+        let Some(contract) = over.map(|order| order.ticket.contract) else { return };
+        let reason = text.split_once("reason:").map_or("", |(_, reason)| reason.trim());
+        if !reason.is_empty() {
+            let (event, note) = (OrderEvent::Cancelled, note.to_owned());
+            let changed = OrderFact::Changed { intent, event, perm_id: None, note };
+            self.record(Some(contract), Fact::Order(changed));
         }
     }
 

@@ -138,7 +138,7 @@ fn cash_that_moved_enters_the_ledger_after_two_quiet_reads_and_much_of_it_stops_
 #[test]
 fn cash_that_moved_is_seen_also_where_there_is_never_quiet() {
     let mut story = Story::long(plan(|_| {}));
-    let mut buy = |story: &mut Story, quantity: i64| {
+    let buy = |story: &mut Story, quantity: i64| {
         let mut more = story.execution(1, quantity, 50.0);
         more.at = story.now();
         story.tell(Event::Order(OrderUpdate::Execution(more.clone())));
