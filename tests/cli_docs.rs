@@ -27,7 +27,8 @@ const SUBJECTS: &[(&str, &str)] = &[
     ("The process", "CALENDAR"),
 ];
 
-const PAGES: &[&str] = &["README.md", "CLAUDE.md", "docs/operations.md", "docs/simulator.md"];
+const PAGES: &[&str] =
+    &["README.md", "CLAUDE.md", "docs/operations.md", "docs/simulator.md", "docs/faults.md", "docs/proof.md"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -148,15 +149,30 @@ fn flags(text: &str) -> BTreeSet<String> {
 #[test]
 fn every_flag_that_a_page_names_exists() {
     let place = Place::new();
-    let commands = ["run", "simulator", "config", "strategies"];
-    let help: String = commands.iter().map(|command| place.tell(&[command, "--help"]).ends(0, &[]).out).collect();
+    let commands: [&[&str]; 11] = [
+        &["run"],
+        &["simulator"],
+        &["simulator", "tell"],
+        &["status"],
+        &["halt"],
+        &["resume"],
+        &["flatten"],
+        &["reconcile"],
+        &["reconcile", "accept"],
+        &["config"],
+        &["strategies"],
+    ];
+    let help = |command: &&[&str]| place.tell(&[*command, &["--help"]].concat()).ends(0, &[]).out;
+    let help: String = commands.iter().map(help).collect();
     let mut known: BTreeSet<String> = help
         .split(|c: char| c.is_whitespace() || c == ',')
         .filter(|w| w.starts_with("--"))
         .map(str::to_owned)
         .collect();
     // Of cargo and systemctl.
-    known.extend(["--release", "--test", "--all-targets", "--lib", "--no-deps", "--now"].map(str::to_owned));
+    known.extend(
+        ["--release", "--test", "--all-targets", "--lib", "--no-deps", "--now", "--nocapture"].map(str::to_owned),
+    );
     for name in PAGES {
         let unknown: Vec<String> = flags(&page(name)).difference(&known).cloned().collect();
         assert!(unknown.is_empty(), "{name} names flags that do not exist: {unknown:?}");

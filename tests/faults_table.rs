@@ -53,6 +53,19 @@ fn every_row_has_four_cells_and_tests_that_exist() {
 }
 
 #[test]
+fn every_guard_names_tests_that_exist() {
+    let rows = rows("Guards");
+    assert_eq!(rows.len(), 6);
+    for row in rows {
+        let tests = codes(&row[2]);
+        assert!(!tests.is_empty(), "{row:?} names no test");
+        for test in tests {
+            assert!(exists(test), "{}: there is no {test}", row[0]);
+        }
+    }
+}
+
+#[test]
 fn every_fault_of_the_table_can_be_told() {
     for row in rows("The table") {
         for line in codes(&row[1]) {
