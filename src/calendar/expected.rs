@@ -90,7 +90,13 @@ impl ExpectedWindows {
 
     /// The window that `at` lies in, or that begins within `ahead` of it.
     pub fn near(&self, at: MarketTime, ahead: std::time::Duration) -> Option<(&str, Window)> {
-        self.active(at).or_else(|| self.active(at + ahead))
+        let begins = |window: &'_ ExpectedWindow| {
+            let date = at.utc().with_timezone(&window.zone).date_naive();
+            let dates = [Some(date), date.succ_opt()].into_iter().flatten();
+            dates.filter_map(|date| window.on(date)).find(|next| at <= next.open && next.open <= at + ahead)
+        };
+        let next = || self.windows.iter().find_map(|window| Some((window.name.as_str(), begins(window)?)));
+        self.active(at).or_else(next)
     }
 }
 
@@ -239,6 +245,7 @@ mod tests {
         assert_eq!(windows.active(before), None);
         assert!(windows.near(before, Duration::from_secs(120)).is_some());
         assert!(windows.near(before, Duration::from_secs(30)).is_none());
+        assert!(windows.near(before, Duration::from_secs(3_600)).is_some(), "longer than the window itself");
         assert_eq!(String::from(windows), text);
     }
 

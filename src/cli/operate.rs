@@ -79,6 +79,9 @@ enum Accept {
         /// The split that explains it: NEW:OLD, as 2:1.
         #[arg(long, value_name = "NEW:OLD")]
         split: Option<String>,
+        /// What the broker holds beside the book's shares is others': it is left alone.
+        #[arg(long, conflicts_with = "split")]
+        foreign: bool,
     },
 }
 
@@ -108,8 +111,8 @@ pub(super) fn reconcile(args: ReconcileArgs) -> ExitCode {
             let json = args.status.json;
             speak(&args.status.daemon, &Request::Reconcile {}, |reply| shown(reply, json, status_text::differences))
         }
-        Some(Accept::Accept { daemon, symbol, reason, split }) => {
-            speak(&daemon, &Request::Accept { symbol, reason, split }, said)
+        Some(Accept::Accept { daemon, symbol, reason, split, foreign }) => {
+            speak(&daemon, &Request::Accept { symbol, reason, split, foreign }, said)
         }
     }
 }

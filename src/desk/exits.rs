@@ -3,10 +3,10 @@
 use rust_decimal::prelude::ToPrimitive;
 
 use super::plan::Mode;
-use super::{Desk, Trigger};
+use super::{Desk, OrderStyle, Trigger};
 use crate::domain::book::{Fact, OrderFact};
 use crate::domain::order::{OrderState, Role};
-use crate::domain::{ContractId, OrderKind, Shares, Side};
+use crate::domain::{ContractId, OrderKind, Price, Shares, Side};
 use crate::risk::{Proposal, review};
 
 impl Desk {
@@ -22,6 +22,7 @@ impl Desk {
                 (None, OrderState::Sent | OrderState::Working) => {
                     self.cancel(intent, "its position is wanted again");
                 }
+                (Some(_), OrderState::Working) if self.shrink_exit(intent, held) => {}
                 (Some(_), OrderState::Working) if trigger == Trigger::FreshBar => self.follow_market(intent),
                 (None | Some(_), _) => {}
             }
@@ -33,9 +34,19 @@ impl Desk {
             return false;
         }
         // A failed exit puts the stop back and tries again with the next fresh bar.
-        if self.failed_exits.contains(&contract) && trigger != Trigger::FreshBar {
+        let again = trigger == Trigger::FreshBar || (trigger == Trigger::Time && self.must_flatten(contract));
+        if self.failed_exits.contains(&contract) && !again {
             return false;
         }
+        self.failed_exits.remove(&contract);
+        // Without a price to send at, the stop stays where it is.
+        let Some(reference) = self.exit_reference(contract) else {
+            if trigger == Trigger::FreshBar || trigger == Trigger::Ready {
+                let text = "an exit waits, its stop stays: no price is known yet".to_owned();
+                self.incident(Some(contract), "exit_without_price", text);
+            }
+            return false;
+        };
         if self.plan.mode == Mode::Observe {
             return false;
         }
@@ -49,16 +60,28 @@ impl Desk {
             }
             return true;
         }
-        self.send_exit(contract, held, reduce);
+        self.send_exit(contract, held, reduce, reference);
         true
     }
 
-    fn send_exit(&mut self, contract: ContractId, held: Shares, reduce: Shares) {
+    /// The price that an exit is measured by: the last one, or for one at the market also what the
+    /// position cost.
+    fn exit_reference(&self, contract: ContractId) -> Option<Price> {
+        let market = self.plan_of(contract)?.style == OrderStyle::Market;
+        let cost = || self.book.position(contract).and_then(|position| position.average_price());
+        self.last_price(contract).or_else(|| cost().filter(|_| market))
+    }
+
+    /// Others may have sold meanwhile: an exit never stands for more than is there (rule 12).
+    fn shrink_exit(&mut self, intent: u64, held: Shares) -> bool {
+        let Some(exit) = self.book.order(intent).filter(|exit| exit.remaining() > held.abs()) else { return false };
+        let quantity = exit.filled + held.abs();
+        self.amend(intent, quantity, None);
+        true
+    }
+
+    fn send_exit(&mut self, contract: ContractId, held: Shares, reduce: Shares, reference: Price) {
         let Some(side) = Side::of_change(-held) else { return };
-        let Some(reference) = self.last_price(contract) else {
-            self.incident(Some(contract), "exit_without_price", "an exit waits: no price is known yet".to_owned());
-            return;
-        };
         // An oversized exit goes in slices, one after the other (rule 13): never refused for its worth.
         let worth = self.plan.limits.max_order_notional.0.checked_div(reference.0);
         let most = worth.and_then(|shares| shares.trunc().to_i64()).unwrap_or(i64::MAX);
@@ -104,6 +127,7 @@ impl Desk {
         // Only exits and protective orders are amended: the review asks them for sane numbers alone.
         if let Ok(order) = review(Proposal { ticket, reference, price: None }, &self.plan.limits, &exposure) {
             let ticket = order.ticket().clone();
+            self.amended.insert(intent);
             self.record(Some(contract), Fact::Order(OrderFact::Amended { intent, ticket }));
             self.decided.actions.push(super::Action::Amend(order));
         }

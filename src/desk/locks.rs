@@ -78,6 +78,20 @@ impl Desk {
         self.watch_streaks();
     }
 
+    /// What can reach its limit without a fresh bar, by fills and rejections.
+    pub(super) fn watch_between_bars(&mut self) {
+        self.watch_daily_loss();
+        self.watch_streaks();
+    }
+
+    /// A parked symbol's bars have come again.
+    pub(super) fn unpark(&mut self, contract: ContractId) {
+        let scope = LockScope::Contract(contract);
+        if self.book.lock(&scope, LockCause::Parked).is_some() {
+            self.unlock(scope, Some(LockCause::Parked), "its bars have come again");
+        }
+    }
+
     /// Watches the day's loss; at its limit, locks the account's entries until the next exchange
     /// day and, if so told, closes every position (rule 21).
     fn watch_daily_loss(&mut self) {

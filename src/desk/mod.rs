@@ -180,6 +180,10 @@ pub struct Desk {
     failed_exits: BTreeSet<ContractId>,
     /// Contracts whose last stop (or change of one) was refused: likewise.
     failed_stops: BTreeSet<ContractId>,
+    /// Contracts that lost a stop since their last fresh bar: it is put back at once only once.
+    lost_stops: BTreeSet<ContractId>,
+    /// Orders whose terms were sent anew: a refusal may concern the change alone.
+    amended: BTreeSet<u64>,
     /// Targets already observed in observe mode.
     observed: BTreeMap<ContractId, MarketTime>,
     /// How often an order's differing terms were put right.
@@ -215,6 +219,8 @@ impl Desk {
             stopping: false,
             failed_exits: BTreeSet::new(),
             failed_stops: BTreeSet::new(),
+            lost_stops: BTreeSet::new(),
+            amended: BTreeSet::new(),
             observed: BTreeMap::new(),
             repaired: BTreeMap::new(),
             pending_read: None,
@@ -330,6 +336,8 @@ impl Desk {
         if fresh {
             self.failed_exits.remove(&contract);
             self.failed_stops.remove(&contract);
+            self.lost_stops.remove(&contract);
+            self.unpark(contract);
             self.refresh(contract);
             self.watch_limits();
             self.drive(contract, Trigger::FreshBar);
@@ -353,6 +361,7 @@ impl Desk {
         self.now = self.now.max(at);
         self.new_day();
         self.expire_locks();
+        self.watch_between_bars();
         self.drive_all(Trigger::Time);
     }
 

@@ -41,8 +41,8 @@ pub enum Order {
         symbol: Symbol,
         /// Why.
         reason: String,
-        /// Every `old` shares became `new` ones: (new, old).
-        split: Option<(u32, u32)>,
+        /// What it is taken for.
+        how: Acceptance,
     },
     /// A symbol's bars stay away: no entries until they come again.
     Park {
@@ -55,6 +55,22 @@ pub enum Order {
     Unpark {
         /// Which.
         symbol: Symbol,
+    },
+}
+
+/// What an accepted difference is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acceptance {
+    /// The book's: its quantity becomes the broker's.
+    Ours,
+    /// Others': the book's quantity stays, the rest is on record as foreign and left alone.
+    Foreign,
+    /// A split: every `old` shares became `new` ones.
+    Split {
+        /// New shares.
+        new: u32,
+        /// For so many old ones.
+        old: u32,
     },
 }
 
@@ -127,17 +143,15 @@ impl Desk {
             Order::Halt { symbol, reason } => self.halt(symbol, reason),
             Order::Resume { symbol, reason } => self.resume(symbol, &reason),
             Order::Flatten { symbol, reason, everything } => self.flatten(symbol, reason, everything),
-            Order::Accept { symbol, reason, split } => self.accept_difference(&symbol, reason, split),
+            Order::Accept { symbol, reason, how } => self.accept_difference(&symbol, reason, how),
             Order::Park { symbol, reason } => {
                 let contract = self.contract_named(&symbol)?;
                 self.lock(LockScope::Contract(contract), LockCause::Parked, reason, Until::Resumed);
                 Ok(format!("{symbol} is parked"))
             }
             Order::Unpark { symbol } => {
-                let scope = LockScope::Contract(self.contract_named(&symbol)?);
-                if self.book.lock(&scope, LockCause::Parked).is_some() {
-                    self.unlock(scope, Some(LockCause::Parked), "its bars have come again");
-                }
+                let contract = self.contract_named(&symbol)?;
+                self.unpark(contract);
                 Ok(format!("{symbol} is not parked"))
             }
         }
@@ -236,8 +250,13 @@ impl Desk {
         let wanted = |id: &ContractId| only.is_none_or(|only| only == *id);
         let contracts: Vec<ContractId> = self.marks.listed().filter(wanted).collect();
         let mut closing = Vec::new();
+        let mut blocked = Vec::new();
         for contract in &contracts {
             let held = self.book.held(*contract);
+            self.failed_exits.remove(contract);
+            if self.book.unexplained(*contract).is_some() {
+                blocked.push(self.label(*contract, held));
+            }
             if !held.is_zero() {
                 self.disarm(*contract, Disarm::Flattened);
                 closing.push(self.label(*contract, held));
@@ -258,6 +277,12 @@ impl Desk {
         };
         if !left.is_empty() {
             text += &format!("; NOT closed, because not in SYMBOLS: {}", left.join(", "));
+        }
+        if !blocked.is_empty() {
+            text += &format!(
+                "; BLOCKED until robo-trader reconcile accept, because broker and book differ: {}",
+                blocked.join(", ")
+            );
         }
         if !self.ready {
             text += "; no session is Ready now: it goes on as soon as one is";
@@ -288,12 +313,7 @@ impl Desk {
     }
 
     /// The broker is right about a symbol: the book's shares become what it states.
-    fn accept_difference(
-        &mut self,
-        symbol: &Symbol,
-        reason: String,
-        split: Option<(u32, u32)>,
-    ) -> Result<String, Unable> {
+    fn accept_difference(&mut self, symbol: &Symbol, reason: String, how: Acceptance) -> Result<String, Unable> {
         let contract = self.contract_named(symbol)?;
         let Some(stated_by_broker) = self.stated_holding(contract) else {
             return Err(Unable::NotNow { why: "the broker's positions were not read yet".to_owned() });
@@ -306,30 +326,40 @@ impl Desk {
         if self.book.live_in(contract).any(|order| order.state == OrderState::Unknown) {
             return Err(Unable::NotNow { why: format!("an order in {symbol} is in doubt") });
         }
-        if let Some((new, old)) = split {
-            let makes = held.scaled(new, old) + foreign.scaled(new, old);
-            if makes != at_broker || new == 0 || old == 0 {
-                return Err(Unable::NotThatSplit { held: held + foreign, new, old, makes, at_broker });
+        match how {
+            Acceptance::Split { new, old } => {
+                let makes = held.scaled(new, old) + foreign.scaled(new, old);
+                if makes != at_broker || new == 0 || old == 0 {
+                    return Err(Unable::NotThatSplit { held: held + foreign, new, old, makes, at_broker });
+                }
+                self.record(Some(contract), Fact::Ledger(LedgerFact::CorporateAction { new, old, reason }));
             }
-            self.record(Some(contract), Fact::Ledger(LedgerFact::CorporateAction { new, old, reason }));
-        } else {
-            let change = at_broker - held - foreign;
-            let price = stated_by_broker.average_cost.filter(|_| change.0.signum() == at_broker.0.signum());
-            let price = price
-                .or_else(|| self.last_price(contract))
-                .ok_or_else(|| Unable::NoPrice { symbol: symbol.clone() })?;
-            let from_foreign = Shares::ZERO;
-            self.record(
-                Some(contract),
-                Fact::Ledger(LedgerFact::PositionAccepted { change, from_foreign, price, reason }),
-            );
+            Acceptance::Foreign => {
+                let quantity = at_broker - held;
+                self.incident(Some(contract), "difference_foreign", format!("{quantity} shares are others': {reason}"));
+                self.record(Some(contract), Fact::Ledger(LedgerFact::ForeignHolding { quantity }));
+            }
+            Acceptance::Ours => {
+                let change = at_broker - held - foreign;
+                let price = stated_by_broker.average_cost.filter(|_| change.0.signum() == at_broker.0.signum());
+                let price = price
+                    .or_else(|| self.last_price(contract))
+                    .ok_or_else(|| Unable::NoPrice { symbol: symbol.clone() })?;
+                let from_foreign = Shares::ZERO;
+                let fact = LedgerFact::PositionAccepted { change, from_foreign, price, reason };
+                self.record(Some(contract), Fact::Ledger(fact));
+            }
         }
         self.unlock(LockScope::Unexplained(contract), None, "accepted by an operator");
         self.disarm(contract, Disarm::Manual);
         // The broker's state is read again before anything is sent for it.
         self.fence();
         self.decided.wants_reconcile = true;
-        Ok(format!("{symbol}: the book now holds {} shares; reconciling", self.book.held(contract)))
+        self.failed_exits.remove(&contract);
+        let (held, wanted) = (self.book.held(contract), self.desired(contract, Trigger::Ready));
+        let sells =
+            if wanted == held { String::new() } else { format!("; its strategy wants {wanted}: the rest is closed") };
+        Ok(format!("{symbol}: the book now holds {held} shares; reconciling{sells}"))
     }
 
     /// Holdings of planned symbols become the book's where the policy says so.

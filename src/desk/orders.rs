@@ -65,6 +65,10 @@ impl Desk {
             (Role::Stop, _) if !ours_to_cancel && !self.book.disposable(contract).is_zero() => {
                 // A symbol that must have a stop and has none is an alarm; `protect` repairs it (rule 10).
                 let held = self.book.held(contract);
+                if !self.lost_stops.insert(contract) {
+                    // Put back once already since the last bar: no race with whoever takes it away.
+                    self.failed_stops.insert(contract);
+                }
                 let text = format!("stop {intent} is gone ({note}) while {held} shares are held");
                 self.incident(Some(contract), "stop_missing", text);
             }
@@ -150,6 +154,8 @@ impl Desk {
             return;
         }
         let Some(intent) = self.book.find("", status.perm_id, Some(status.order_id)) else { return };
+        // The reason follows as an error; where it does not, a comparison notices.
+        self.decided.wants_compare |= status.status == BrokerStatus::Inactive;
         let event = match status.status {
             BrokerStatus::PreSubmitted | BrokerStatus::Submitted => OrderEvent::Acknowledged,
             BrokerStatus::Cancelled | BrokerStatus::ApiCancelled => OrderEvent::Cancelled,
@@ -228,6 +234,14 @@ impl Desk {
         let Some(intent) = self.book.find("", 0, Some(order_id)) else { return };
         let note = format!("{code}: {text}");
         match news {
+            OrderNews::Refused if self.amended.contains(&intent) => {
+                // The change, or the order: the broker's orders tell, behind the fence.
+                let contract = self.book.order(intent).map(|order| order.ticket.contract);
+                self.incident(contract, "change_refused", format!("order {intent}: {note}"));
+                self.amended.remove(&intent);
+                self.fence();
+                self.decided.wants_reconcile = true;
+            }
             OrderNews::Refused => self.change(intent, OrderEvent::Rejected, 0, note),
             OrderNews::Cancelled => {
                 self.late_reason(intent, text, &note);

@@ -23,7 +23,8 @@ impl Desk {
         if held.is_zero() {
             // The broker cancels OCA siblings by itself; only what still rests some time later
             // is an orphan.
-            if trigger == Trigger::Time {
+            // Where others have sold the book's shares nobody else takes its legs away.
+            if trigger == Trigger::Time || !self.book.held(contract).is_zero() {
                 self.cancel_orphans(contract);
             }
             return;

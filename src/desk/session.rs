@@ -61,6 +61,7 @@ impl Desk {
         let next_order_id = next_order_id.max(self.book.next_order_id());
         self.record(None, Fact::Session(SessionFact::Ready { number, client_id, next_order_id }));
         self.ready = true;
+        self.failed_exits.clear();
         self.new_day();
         let contracts: Vec<ContractId> = self.marks.listed().collect();
         for contract in contracts {

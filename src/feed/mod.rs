@@ -18,6 +18,7 @@ use tracing::{debug, error, info, warn};
 use crate::calendar::Calendar;
 use crate::desk::Event;
 use crate::desk::operator::Order;
+use crate::domain::book::IncidentFact;
 use crate::domain::{Bar, BarSize, Contract, HistoryDuration, HistoryRequest, MarketTime};
 use crate::tws::{BarItem, BarStream, RequestError, Session, StreamEnd};
 use closing::Aggregating;
@@ -231,6 +232,7 @@ impl Feed {
         loop {
             let bars = self.history().await?;
             self.catch_up(bars).await?;
+            self.track.lock().await.flows();
             let wake = tokio::time::sleep(interval);
             tokio::pin!(wake);
             loop {
@@ -349,7 +351,11 @@ impl Feed {
             self.tell(event).await?;
         }
         match silent {
-            Some(failures) => self.park(failures, "the subscription was open and silent").await,
+            Some(failures) => {
+                let text = format!("the bars of {} were silent though the market traded", self.contract.symbol);
+                self.tell(Event::Incident(IncidentFact::new("bars_silent", text))).await?;
+                self.park(failures, "the subscription was open and silent").await
+            }
             None => Ok(()),
         }
     }

@@ -13,6 +13,10 @@ use crate::domain::{Contract, MarketTime, Window};
 /// Bars that may be missing in an open market before a feed is taken for stalled.
 const BARS_MISSED: u32 = 3;
 
+/// Bars that may be missing of every symbol alike: the whole market may be silent for a while, but
+/// so may every stream.
+const BARS_MISSED_BY_ALL: u32 = 10;
+
 /// A stream that spoke so lately is not stalled, however fast the market's clock runs.
 const QUIET_AT_LEAST: Duration = Duration::from_secs(30);
 
@@ -107,7 +111,9 @@ impl Silence {
         // Before the open there was nothing to be heard.
         let since = self.session?.open.max(self.last_end.unwrap_or(MarketTime::MIN));
         let age = self.now.since(since);
-        (age > self.bar * BARS_MISSED && self.quiet >= QUIET_AT_LEAST && pulse.others_go_on(since)).then_some(age)
+        let alone = age > self.bar * BARS_MISSED && pulse.others_go_on(since);
+        let all = age > self.bar * BARS_MISSED_BY_ALL;
+        (self.quiet >= QUIET_AT_LEAST && (alone || all)).then_some(age)
     }
 }
 
@@ -155,6 +161,10 @@ mod tests {
         assert_eq!(Silence { quiet: Duration::from_secs(29), ..silence(600, 604) }.stalled(&pulse), None);
         assert_eq!(Silence { session: None, ..silence(600, 604) }.stalled(&pulse), None, "closed");
         assert!(silence(600, 604).stalled(&Pulse::new(1)).is_some(), "nobody else can say");
+        let silent = Pulse::new(2);
+        silent.heard(at(600));
+        assert_eq!(silence(600, 610).stalled(&silent), None);
+        assert!(silence(600, 611).stalled(&silent).is_some(), "all of them, for too long");
     }
 
     #[test]

@@ -240,6 +240,7 @@ impl DeskLoop {
         let mut answers: Vec<Answer> = Vec::new();
         let (mut reconcile, mut compare) = (None, false);
         for input in batch.drain(..) {
+            let asked = matches!(input, Input::Command(Command::Operate { .. }));
             let event = match input {
                 Input::Closed => continue,
                 Input::Barrier(done) => {
@@ -283,7 +284,7 @@ impl DeskLoop {
                 reconcile = Some("the desk is in doubt");
             }
             compare |= decided.wants_compare;
-            if let (Some(said), Some(Answer::Operated(_, answer))) = (decided.answer, answers.last_mut()) {
+            if let (true, Some(said), Some(Answer::Operated(_, answer))) = (asked, decided.answer, answers.last_mut()) {
                 *answer = Some(said);
             }
         }

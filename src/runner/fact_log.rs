@@ -44,8 +44,12 @@ pub fn log(record: &Record) {
         Fact::Lock(LockFact::Cleared { scope, why, .. }) => info!(symbol, ?scope, "entries unlocked: {why}"),
         Fact::Refused(refused) => warn!(symbol, change = %refused.change, "refused: {}", refused.refusal),
         Fact::Incident(incident) => {
-            let (detect_ms, recover_ms) = (incident.detect_ms, incident.recover_ms);
-            warn!(symbol, name = %incident.name, detect_ms, recover_ms, "incident: {}", incident.text);
+            let (name, text) = (&incident.name, &incident.text);
+            match (incident.detect_ms, incident.recover_ms) {
+                (None, None) => warn!(symbol, %name, "incident: {text}"),
+                // The layers of health have said it already, at the level it deserves.
+                (detect_ms, recover_ms) => debug!(symbol, %name, detect_ms, recover_ms, "incident: {text}"),
+            }
         }
     }
 }

@@ -103,14 +103,18 @@ fn heard_of(farm: Farm, broken: &mut BTreeSet<String>, pulse: &Pulse, layers: &L
     match farm.state {
         FarmState::Broken => {
             layers.down(layer, "TWS says that its connection is broken");
-            broken.insert(farm.name);
+            // No bar comes through a definitions farm.
+            if farm.kind != FarmKind::Definitions {
+                broken.insert(farm.name);
+            }
         }
         state => {
             debug!(kind = ?farm.kind, farm = %farm.name, ?state, "data farm");
             if matches!(state, FarmState::Ok | FarmState::Inactive) {
                 layers.up(layer);
             }
-            let back = state == FarmState::Ok && broken.remove(&farm.name);
+            let up = matches!(state, FarmState::Ok | FarmState::Inactive);
+            let back = up && broken.remove(&farm.name);
             if back && farm.kind != FarmKind::Definitions {
                 pulse.farm_back();
             }

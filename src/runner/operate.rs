@@ -14,7 +14,7 @@ use super::layers::{LayerView, Layers};
 use super::view::DeskView;
 use crate::clock::wall_now;
 use crate::control::Asked;
-use crate::desk::operator::Order;
+use crate::desk::operator::{Acceptance, Order};
 use crate::domain::Symbol;
 use crate::robust_connection::{ConnectionState, Phase};
 
@@ -38,6 +38,9 @@ pub enum Request {
         /// NEW:OLD, where a split explains it.
         #[serde(default)]
         split: Option<String>,
+        /// The difference is others': it is left alone.
+        #[serde(default)]
+        foreign: bool,
     },
     /// No entries.
     Halt {
@@ -166,11 +169,11 @@ impl Operated {
         let order = match request {
             Request::Status {} => return self.status("status"),
             Request::Reconcile {} => return self.reconcile().await,
-            Request::Accept { symbol, reason, split } => match split.as_deref().map(ratio).transpose() {
+            Request::Accept { symbol, reason, split, foreign } => match acceptance(split.as_deref(), foreign) {
                 Ok(_) if reason.trim().is_empty() => {
                     return Reply::no("say why, with --reason: it goes into the journal");
                 }
-                Ok(split) => Order::Accept { symbol, reason, split },
+                Ok(how) => Order::Accept { symbol, reason, how },
                 Err(why) => return Reply::no(why),
             },
             Request::Halt { symbol, reason } => Order::Halt { symbol, reason },
@@ -280,6 +283,16 @@ fn connection_view(state: &ConnectionState) -> ConnectionView {
         sessions: state.sessions,
         next_attempt_s: until.map(|until| until.saturating_duration_since(now).as_secs()),
         last_error: state.last_error.clone(),
+    }
+}
+
+/// What a difference is to be taken for.
+fn acceptance(split: Option<&str>, foreign: bool) -> Result<Acceptance, String> {
+    match (split, foreign) {
+        (Some(_), true) => Err("--split and --foreign exclude each other".to_owned()),
+        (Some(text), false) => ratio(text).map(|(new, old)| Acceptance::Split { new, old }),
+        (None, true) => Ok(Acceptance::Foreign),
+        (None, false) => Ok(Acceptance::Ours),
     }
 }
 

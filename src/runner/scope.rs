@@ -255,7 +255,8 @@ impl Scope<'_> {
                             continue;
                         }
                         let wait = longer(&mut waits, &symbol);
-                        if !error.is_session_lost() {
+                        // Silence may be that of a stock that nobody trades (rule 25): it is no fault yet.
+                        if !error.is_session_lost() && !matches!(error, FeedError::Stalled { .. }) {
                             self.layers.down(Layer::Bars(symbol.clone()), &error.to_string());
                         }
                         if error.is_session_lost() {

@@ -177,7 +177,16 @@ impl Desk {
         );
         if self.lock(LockScope::Unexplained(contract), LockCause::Mismatch, why.clone(), Until::Resumed) {
             self.incident(Some(contract), "position_differs", why);
-            self.shrink_legs(difference);
+        }
+        self.shrink_legs(difference);
+    }
+
+    /// Differences that are locked already may have grown: what rests follows them.
+    pub(super) fn shrink_legs_of_locked(&mut self) {
+        let locked = |difference: &Difference| self.book.unexplained(difference.contract).is_some();
+        let grown: Vec<Difference> = self.differences().into_iter().filter(locked).collect();
+        for difference in grown {
+            self.shrink_legs(&difference);
         }
     }
 

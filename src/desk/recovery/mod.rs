@@ -90,7 +90,9 @@ impl Desk {
         let new_ledger = self.book.started_with().is_none();
         self.adopt_lost_orders(snapshot);
         self.take_executions(snapshot);
-        if let (true, Some(cash)) = (new_ledger, snapshot.account.total_cash) {
+        // A gateway that has just logged in, or lost its link, may state nothing or zeros.
+        let stated = is_complete(snapshot) && self.link_up;
+        if let (true, Some(cash)) = (new_ledger && stated, snapshot.account.total_cash) {
             // Fills of ours that are known already are in the broker's figure: what the ledger began
             // with is that figure without them.
             let cash = cash - self.book.traded_cash() + self.book.fees();

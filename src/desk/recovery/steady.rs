@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::super::Desk;
+use super::super::locks::Until;
 use super::Recovered;
 use crate::domain::ContractId;
+use crate::domain::book::{LockCause, LockScope};
 use crate::domain::broker::{BrokerOrder, BrokerSnapshot, BrokerStatus};
 use crate::domain::order::OrderState;
 
@@ -29,6 +31,10 @@ impl Desk {
             self.doubt(&text);
             return;
         }
+        if let Err(stranger) = self.admits(recovered) {
+            self.lock(LockScope::Account, LockCause::Mismatch, stranger.to_string(), Until::Resumed);
+        }
+        self.shrink_legs_of_locked();
         self.adopt_holdings();
         self.compare_cash(snapshot, recovered.disturbed);
     }
@@ -65,10 +71,8 @@ impl Desk {
             ));
         }
         let agrees_again = self.book.locks().find_map(|(scope, _, _)| match scope {
-            crate::domain::book::LockScope::Unexplained(id) => {
-                self.difference(&snapshot.positions, *id).is_none().then_some(*id)
-            }
-            crate::domain::book::LockScope::Account | crate::domain::book::LockScope::Contract(_) => None,
+            LockScope::Unexplained(id) => self.difference(&snapshot.positions, *id).is_none().then_some(*id),
+            LockScope::Account | LockScope::Contract(_) => None,
         });
         if let Some(contract) = agrees_again {
             return Some(format!("contract {contract} was unexplained and agrees again"));
@@ -76,7 +80,10 @@ impl Desk {
         let ended = |order: &&BrokerOrder| {
             matches!(order.status, BrokerStatus::Cancelled | BrokerStatus::ApiCancelled | BrokerStatus::Inactive)
         };
-        let open: BTreeSet<u64> = snapshot.open_orders.iter().filter_map(|order| self.intent_of(order)).collect();
+        // One that the broker shows as inactive does not work.
+        let works = |order: &&BrokerOrder| order.status != BrokerStatus::Inactive;
+        let open: BTreeSet<u64> =
+            snapshot.open_orders.iter().filter(works).filter_map(|order| self.intent_of(order)).collect();
         let over: BTreeSet<u64> =
             snapshot.completed_orders.iter().filter(ended).filter_map(|order| self.intent_of(order)).collect();
         let lost = self.book.live_orders().find(|order| {

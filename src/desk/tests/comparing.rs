@@ -241,3 +241,49 @@ fn the_fence_survives_a_second_drop_in_its_middle() {
     assert!(story.desk.is_ready());
     assert_eq!(story.order(1).state, OrderState::NeverSent);
 }
+
+#[test]
+fn a_correction_of_anothers_trade_replaces_it() {
+    let mut story = Story::long(plan(|_| {}));
+    let mut manual = story.execution(2, 30, 50.0);
+    (manual.order_ref, manual.client_id, manual.order_id, manual.side) = (String::new(), 0, 0, Side::Buy);
+    manual.at = story.now() + Duration::from_secs(1);
+    let mut corrected = manual.clone();
+    corrected.id = ExecutionId(corrected.id.0.replace(".01.01", ".01.02"));
+    corrected.quantity = Shares(20);
+    for execution in [&manual, &corrected, &manual, &corrected] {
+        story.tell(Event::Order(OrderUpdate::Execution(execution.clone())));
+    }
+    let book = story.desk.book();
+    assert_eq!(book.foreign(AAPL), Some(Shares(20)));
+    assert_eq!(book.cash_at_broker(), book.cash().map(|cash| cash - Usd(Decimal::from(1_000))));
+}
+
+#[test]
+fn what_rests_follows_a_locked_difference_that_grows() {
+    let mut story = Story::long(plan(|_| {}));
+    let mut snapshot = story.agreeing();
+    snapshot.positions.get_mut(&AAPL).unwrap().quantity = Decimal::from(70);
+    story.compare(snapshot.clone());
+    story.recover(snapshot.clone());
+    assert_eq!(story.recover(snapshot.clone()), ["amend 2: SELL 70 STP 47.5"]);
+    snapshot.open_orders[0].quantity = Shares(70);
+    snapshot.positions.clear();
+    let actions: Vec<String> = story.compare(snapshot).actions.iter().map(describe).collect();
+    assert_eq!(actions, ["cancel 2"]);
+}
+
+#[test]
+fn a_refused_change_of_a_stop_is_looked_up_behind_the_fence_before_another_is_sent() {
+    let mut story = Story::long(plan(|_| {}));
+    let mut snapshot = story.agreeing();
+    snapshot.positions.get_mut(&AAPL).unwrap().quantity = Decimal::from(70);
+    story.compare(snapshot.clone());
+    story.recover(snapshot.clone());
+    assert_eq!(story.recover(snapshot), ["amend 2: SELL 70 STP 47.5"]);
+    let order_id = story.order(2).ticket.order_id;
+    let news = OrderUpdate::News { order_id, code: 201, news: OrderNews::Refused, text: "no".into() };
+    let decided = story.desk.decide(Event::Order(news));
+    assert!(decided.wants_reconcile && decided.actions.is_empty() && !story.desk.is_ready());
+    assert_eq!(story.order(2).state, OrderState::Working);
+}

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::*;
-use crate::desk::operator::Order;
+use crate::desk::operator::{Acceptance, Order};
 use crate::domain::book::{LockCause, LockScope};
 
 fn aapl() -> Option<Symbol> {
@@ -129,7 +129,7 @@ fn what_cannot_be_done_says_why_and_changes_nothing() {
         (halt(msft.clone()), "MSFT is neither in SYMBOLS nor held: AAPL"),
         (resume(None, "x"), "nothing is locked"),
         (flatten(msft), "MSFT"),
-        (Order::Accept { symbol: aapl().unwrap(), reason: "x".into(), split: None }, "nothing to accept"),
+        (Order::Accept { symbol: aapl().unwrap(), reason: "x".into(), how: Acceptance::Ours }, "nothing to accept"),
     ] {
         let why = story.order_by_operator(order).unwrap_err();
         assert!(why.contains(part), "{why}");
@@ -161,8 +161,11 @@ fn an_accepted_difference_becomes_the_books_and_the_ledger_balances() {
     let mut story = differing(60);
     let resumed = story.order_by_operator(resume(aapl(), "x")).unwrap_err();
     assert!(resumed.contains("reconcile accept AAPL"), "{resumed}");
-    let accept =
-        Order::Accept { symbol: aapl().unwrap(), reason: "sold by hand on another machine".into(), split: None };
+    let accept = Order::Accept {
+        symbol: aapl().unwrap(),
+        reason: "sold by hand on another machine".into(),
+        how: Acceptance::Ours,
+    };
     story.order_by_operator(accept).unwrap();
     assert_eq!((story.desk.book().held(AAPL), story.causes()), (Shares(60), vec![]));
     assert!(!story.desk.is_ready(), "the broker is read again first");
@@ -178,7 +181,8 @@ fn a_split_locks_its_symbol_takes_the_old_stop_away_and_is_accepted_only_where_i
     story.status(2, BrokerStatus::Cancelled);
     let why = story.desk.book().unexplained(AAPL).unwrap().why.clone();
     assert!(why.contains("--split 2:1"), "{why}");
-    let accept = |new, old| Order::Accept { symbol: aapl().unwrap(), reason: "2:1".into(), split: Some((new, old)) };
+    let accept =
+        |new, old| Order::Accept { symbol: aapl().unwrap(), reason: "2:1".into(), how: Acceptance::Split { new, old } };
     let refused = story.order_by_operator(accept(3, 1)).unwrap_err();
     assert!(refused.contains("the broker holds 200"), "{refused}");
     story.order_by_operator(accept(2, 1)).unwrap();
@@ -195,10 +199,74 @@ fn a_parked_symbol_is_not_entered_until_its_bars_come_again() {
     let mut story = Story::new(plan(|_| {}));
     let symbol = aapl().unwrap();
     story.order_by_operator(Order::Park { symbol: symbol.clone(), reason: "silent".into() }).unwrap();
-    assert_eq!(story.bar(50.0, Some(1.0)), NOTHING);
     assert!(story.desk.book().lock(&LockScope::Contract(AAPL), LockCause::Parked).is_some());
-    story.order_by_operator(Order::Unpark { symbol }).unwrap();
+    story.order_by_operator(Order::Unpark { symbol: symbol.clone() }).unwrap();
     assert_eq!(story.causes(), []);
-    story.bar(50.0, Some(0.0));
+    story.order_by_operator(Order::Park { symbol, reason: "silent again".into() }).unwrap();
+    let mut story = story.restart();
+    story.recover(story.snapshot());
+    assert_eq!(story.causes(), [LockCause::Parked]);
+    // A fresh bar is what it waited for, whatever process it comes to.
     assert_eq!(story.bar(50.0, Some(1.0)).len(), 2);
+    assert_eq!(story.causes(), []);
+}
+
+#[test]
+fn without_a_price_an_exit_waits_and_its_stop_stays() {
+    let limits = |plan: &mut Plan| {
+        for symbol in plan.symbols.values_mut() {
+            symbol.style = OrderStyle::MarketableLimit(Decimal::new(2, 3));
+        }
+    };
+    let mut story = Story::new(plan(limits));
+    story.bar(50.0, Some(1.0));
+    story.accepted(&[1, 2]);
+    story.fill(1, 100, 50.0);
+    story.order_by_operator(halt(None)).unwrap();
+    let mut story = story.restart();
+    let open = vec![story.at_broker(2, BrokerStatus::PreSubmitted)];
+    let snapshot = BrokerSnapshot { open_orders: open, ..story.snapshot() };
+    story.recover(snapshot);
+    assert_eq!(story.order_by_operator(flatten(None)).unwrap(), NOTHING, "no price is known yet");
+    assert_eq!(story.order(2).state, OrderState::Working);
+    assert_eq!(story.bar(50.0, None), ["cancel 2"]);
+    assert_eq!(story.status(2, BrokerStatus::Cancelled), ["SELL 100 LMT 49.9"]);
+}
+
+#[test]
+fn a_flatten_tries_a_failed_exit_again_without_waiting_for_a_bar() {
+    let mut story = Story::long(plan(|_| {}));
+    story.order_by_operator(flatten(None)).unwrap();
+    assert_eq!(story.status(2, BrokerStatus::Cancelled), ["SELL 100 MKT"]);
+    assert_eq!(story.status(3, BrokerStatus::Cancelled), ["SELL 100 STP 47.5"], "the exit failed: its stop is back");
+    story.accepted(&[4]);
+    let later = story.now() + Duration::from_secs(5);
+    assert_eq!(story.tell(Event::Time(later)), ["cancel 4"]);
+    assert_eq!(story.status(4, BrokerStatus::Cancelled), ["SELL 100 MKT"]);
+}
+
+#[test]
+fn an_exit_shrinks_when_others_sell_beside_it() {
+    let mut story = Story::long(plan(|_| {}));
+    story.bar(50.0, Some(0.0));
+    assert_eq!(story.status(2, BrokerStatus::Cancelled), ["SELL 100 MKT"]);
+    story.accepted(&[3]);
+    let mut manual = story.execution(3, 60, 50.0);
+    (manual.order_ref, manual.client_id, manual.order_id) = (String::new(), 0, 0);
+    let sent = story.tell(Event::Order(OrderUpdate::Execution(manual)));
+    assert_eq!(sent, ["amend 3: SELL 40 MKT"]);
+}
+
+#[test]
+fn a_difference_may_be_others_and_then_nothing_of_it_is_sold() {
+    let mut story = differing(60);
+    let symbol = aapl().unwrap();
+    story.tell(Event::Position(BrokerPosition {
+        quantity: Decimal::from(600),
+        ..story.snapshot().positions[&AAPL].clone()
+    }));
+    let accept = Order::Accept { symbol, reason: "transferred in".into(), how: Acceptance::Foreign };
+    story.order_by_operator(accept).unwrap();
+    let book = story.desk.book();
+    assert_eq!((book.held(AAPL), book.foreign(AAPL)), (Shares(100), Some(Shares(500))));
 }

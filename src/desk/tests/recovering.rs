@@ -1,7 +1,5 @@
 //! What was lost, found, foreign or corrected.
 
-use std::time::Duration;
-
 use rust_decimal::Decimal;
 
 use super::*;
@@ -191,11 +189,10 @@ fn a_manual_close_is_not_sold_again() {
     manual.order_ref = String::new();
     manual.client_id = 0;
     manual.order_id = 0;
-    story.tell(Event::Order(OrderUpdate::Execution(manual)));
+    let sent = story.tell(Event::Order(OrderUpdate::Execution(manual)));
+    assert_eq!(sent, ["cancel 2"], "its stop would sell short");
     assert_eq!(story.disarmed(), Some(Disarm::Manual));
     assert_eq!(story.bar(50.0, Some(0.0)), NOTHING);
-    let later = story.now() + Duration::from_secs(5);
-    assert_eq!(story.tell(Event::Time(later)), ["cancel 2"], "its stop would sell short");
 }
 
 #[test]

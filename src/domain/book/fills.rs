@@ -87,8 +87,8 @@ impl Book {
 
     /// Whether an execution (this very revision or a later one) is on record.
     pub fn knows(&self, execution: &Execution) -> bool {
-        if self.foreign_executions.contains(&execution.id.0) {
-            return true;
+        if let Some(foreign) = self.foreign_executions.get(execution.id.stem()) {
+            return foreign.revision >= execution.id.revision();
         }
         self.fill_by_stem(execution.id.stem())
             .is_some_and(|fill| fill.execution.id.revision() >= execution.id.revision())

@@ -102,6 +102,17 @@ impl Change {
     }
 }
 
+/// An execution of somebody else, as last reported.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct ForeignTrade {
+    pub(super) revision: u32,
+    change: Shares,
+    price: Price,
+    /// Whether it counts among the foreign shares, and in the foreign cash.
+    in_shares: bool,
+    in_cash: bool,
+}
+
 impl Book {
     pub(super) fn apply_ledger(&mut self, fact: &LedgerFact, record: &Record) {
         match fact {
@@ -177,18 +188,29 @@ impl Book {
     }
 
     /// Somebody else's order traded: their shares, their cash. What a stated baseline already
-    /// contains (it is older, or was told before it) is only remembered.
+    /// contains (it is older, or was told before it) is only remembered. A correction replaces the
+    /// former report.
     pub(super) fn foreign_execution(&mut self, execution: &Execution) {
-        if !self.foreign_executions.insert(execution.id.0.clone()) {
+        let change = execution.side.signed(execution.quantity);
+        let former = self.foreign_executions.get(execution.id.stem()).copied();
+        if former.is_some_and(|former| execution.id.revision() <= former.revision) {
             return;
         }
-        let change = execution.side.signed(execution.quantity);
-        if self.foreign_since.get(&execution.contract).is_none_or(|since| execution.at >= *since) {
-            *self.foreign.entry(execution.contract).or_default() += change;
+        let since = self.foreign_since.get(&execution.contract);
+        let in_shares = former.map_or_else(|| since.is_none_or(|at| execution.at >= *at), |former| former.in_shares);
+        let begun = self.started_with.is_some() && execution.at >= self.funded_at;
+        let in_cash = former.map_or(begun, |former| former.in_cash);
+        let (was, paid) =
+            former.map_or((Shares::ZERO, Usd::ZERO), |former| (former.change, former.price * former.change));
+        if in_shares {
+            *self.foreign.entry(execution.contract).or_default() += change - was;
         }
-        if self.started_with.is_some() && execution.at >= self.funded_at {
-            self.foreign_cash -= execution.price * change;
+        if in_cash {
+            self.foreign_cash -= execution.price * change - paid;
         }
+        let (revision, price) = (execution.id.revision(), execution.price);
+        let trade = ForeignTrade { revision, change, price, in_shares, in_cash };
+        self.foreign_executions.insert(execution.id.stem().to_owned(), trade);
     }
 
     /// Whose book it is; `None` before its first fact.

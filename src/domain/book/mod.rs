@@ -140,7 +140,8 @@ pub struct Book {
     last_execution: Option<MarketTime>,
     /// Costs that came before their execution.
     early_costs: BTreeMap<String, super::broker::Commission>,
-    foreign_executions: BTreeSet<String>,
+    /// By the part of the id that corrections keep.
+    foreign_executions: BTreeMap<String, ledger::ForeignTrade>,
     targets: BTreeMap<ContractId, BTreeMap<String, TargetState>>,
     locks: BTreeMap<(LockScope, LockCause), Lock>,
     streaks: streaks::Streaks,

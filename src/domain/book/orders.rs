@@ -18,6 +18,12 @@ impl Book {
                 self.counts.orders += 1;
                 self.streaks.ordered(record.at);
                 if ticket.role == Role::Entry {
+                    // Sent: what was deferred to this open is deferred no more.
+                    let targets = self.targets.get_mut(&ticket.contract);
+                    let target = targets.zip(record.strategy.as_ref()).and_then(|(all, name)| all.get_mut(name));
+                    if let Some(target) = target {
+                        target.deferred = false;
+                    }
                     self.count_entry(record.at, *reference * ticket.quantity);
                 }
             }
