@@ -135,12 +135,36 @@ impl Desk {
         let kind_differs = order.kind.is_some_and(|kind| !same_kind(kind, ticket.kind));
         let tif_differs = order.tif.is_some_and(|tif| tif != ticket.tif);
         if kind_differs || tif_differs {
+            if self.dissolved(intent, &ticket) {
+                return;
+            }
             self.repaired.insert(intent, REPAIRS);
             let sent = format!("{:?} {}", ticket.kind, ticket.tif.as_str());
             let text = format!("order {intent} was sent as {sent}, the broker has {:?} {:?}", order.kind, order.tif);
             self.incident(Some(ticket.contract), "terms_differ", text);
             self.amend(intent, ticket.quantity, Some(ticket.kind));
         }
+    }
+
+    /// Terms of one of a pair are never sent anew: its size would travel with them, and stand after
+    /// the other had filled in part. The target goes; the stop is put right when it is alone.
+    fn dissolved(&mut self, intent: u64, ticket: &Ticket) -> bool {
+        let contract = ticket.contract;
+        let legs = self.book.live_in(contract).filter(|order| order.ticket.role.is_protective());
+        let legs: Vec<(u64, Role, OrderState)> =
+            legs.map(|order| (order.ticket.order_ref.intent, order.ticket.role, order.state)).collect();
+        if !ticket.role.is_protective() || legs.len() < 2 {
+            return false;
+        }
+        let targets = legs.iter().filter(|(_, role, state)| *role == Role::Target && *state == OrderState::Working);
+        let targets: Vec<u64> = targets.map(|(target, ..)| *target).collect();
+        for target in targets {
+            let text = format!("target {target} is cancelled: the broker changed the terms of order {intent}");
+            self.incident(Some(contract), "target_dropped", text);
+            self.cancel(target, "the broker changed the terms of its pair");
+        }
+        self.decided.wants_compare = true;
+        true
     }
 
     /// The terms of a working order that have not been put right too often.

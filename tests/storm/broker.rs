@@ -86,6 +86,8 @@ pub struct Broker {
     pub now: MarketTime,
     /// What it has to say.
     pub out: Vec<OrderUpdate>,
+    /// Contracts whose trading is halted.
+    pub halted: BTreeSet<ContractId>,
     /// The gateway has no link to it: new orders wait there.
     pub cut_off: bool,
     /// What must never happen, and did.
@@ -98,6 +100,7 @@ impl Broker {
         Self {
             habits,
             account,
+            halted: BTreeSet::new(),
             prices: symbols.keys().map(|id| (*id, 5_000)).collect(),
             symbols,
             orders: Vec::new(),
@@ -146,7 +149,8 @@ impl Broker {
             && parent.is_none_or(|p| !self.orders[p].is_live() && self.orders[p].filled == 0);
         let spent = self.is_spent(ticket);
         self.serial += 1;
-        let refused = orphan || spent || mood == Mood::Refuse;
+        let halted = self.halted.contains(&ticket.contract);
+        let refused = orphan || spent || halted || mood == Mood::Refuse;
         self.orders.push(Placed {
             perm_id: 1_000 + i64::from(self.serial),
             status: if refused { BrokerStatus::Inactive } else { BrokerStatus::PendingSubmit },
@@ -286,7 +290,7 @@ impl Broker {
     /// Shares of an order that may trade now.
     pub fn workable(&self, index: usize) -> i64 {
         let order = &self.orders[index];
-        let works = order.transmitted && order.is_live();
+        let works = order.transmitted && order.is_live() && !self.halted.contains(&order.ticket.contract);
         if works { order.left().min(self.entitled(index)).max(0) } else { 0 }
     }
 

@@ -1,7 +1,7 @@
 //! The end of a storm: the weather clears, and broker and book must agree on everything.
 
 use robo_trader::desk::StopPolicy;
-use robo_trader::domain::book::{Book, LockScope, Record};
+use robo_trader::domain::book::{Book, LockCause, LockScope, Record};
 use robo_trader::domain::order::{OrderState, Role};
 use robo_trader::domain::{Shares, Usd};
 
@@ -22,6 +22,7 @@ pub fn calm(world: &mut World) -> Held {
     world.mood = Mood::Accept;
     world.old_positions = None;
     world.incomplete = false;
+    world.broker.halted.clear();
     if let Some(process) = &mut world.process {
         process.crash = None;
     }
@@ -162,7 +163,7 @@ fn protected(world: &World) -> Held {
         if held.is_zero() || !wants {
             continue;
         }
-        let locked = book.locks().any(|(scope, _, _)| *scope == LockScope::Contract(contract.id));
+        let locked = book.lock(&LockScope::Contract(contract.id), LockCause::StopBreached).is_some();
         let entering = book.live_in(contract.id).any(|order| !order.ticket.role.is_protective());
         let stops: Shares =
             book.live_in(contract.id).filter(|o| o.ticket.role == Role::Stop).map(|order| order.remaining()).sum();

@@ -71,13 +71,18 @@ impl Setting {
             no_entry_before_close: Duration::ZERO,
             flat_by_close: None,
             allow_unprotected: false,
-            guards: Guards::wide(),
+            guards: if random.random_bool(0.7) { Guards::wide() } else { narrow() },
         };
         let habits = Habits { children_die: random.random_bool(0.5), oca_cancels: random.random_bool(0.3) };
         let symbols = contracts.iter().map(|contract| (contract.id, contract.symbol.clone())).collect();
         let broker = Broker::new(habits, account, symbols, MarketTime::from_secs(NOON));
         Self { plan, contracts, broker }
     }
+}
+
+/// Guards that set their locks in a storm.
+fn narrow() -> Guards {
+    Guards { max_losses: 3, max_rejects: 4, max_orders: 30, max_sessions_lost: 4, ..Guards::default() }
 }
 
 fn limits(random: &mut SmallRng) -> Limits {

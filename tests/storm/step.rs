@@ -74,6 +74,12 @@ pub enum Step {
     NoAccount,
     /// The broker's state is read and compared for safety's sake.
     Compare,
+    /// Broker and book are compared while trading goes on.
+    Steady,
+    /// An operator halts, resumes or flattens, the account or a symbol.
+    Operate(u8),
+    /// A contract's trading is halted, or goes on.
+    MarketHalt(u8),
     /// Night falls.
     Night,
     /// The daemon is told to stop.
@@ -116,7 +122,8 @@ fn step(random: &mut SmallRng, weather: u32) -> Step {
         44..60 => Step::Send(random.random_range(1..=6)),
         60..72 => Step::Hear(random.random_range(1..=8)),
         72..90 => Step::Desk(random.random_range(1..=10)),
-        90..98 => Step::Read(random.random_range(1..=8)),
+        90..97 => Step::Read(random.random_range(1..=8)),
+        97 => Step::Steady,
         _ => Step::Costs(random.random_range(1..=4)),
     }
 }
@@ -141,13 +148,15 @@ fn trouble(random: &mut SmallRng) -> Step {
         75..81 => Step::Link(byte.is_multiple_of(2)),
         81..84 => Step::OldPositions(byte % 4),
         84..86 => Step::NoAccount,
-        86..89 => Step::Compare,
+        86 => Step::Compare,
+        87 => Step::Operate(byte),
+        88 => Step::MarketHalt(byte % 3),
         89..91 => Step::Night,
         91 => Step::Stop,
         92 => Step::Die(Crash::Now),
         93..95 => Step::Die(Crash::BeforeAppend),
         95..97 => Step::Die(Crash::Releasing(byte % 5)),
-        97..99 => Step::Compare,
+        97..99 => Step::Steady,
         _ => Step::Die(Crash::PowerCut(byte % 12)),
     }
 }

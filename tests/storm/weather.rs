@@ -1,5 +1,6 @@
 //! What each step does to the world.
 
+use robo_trader::desk::operator::Order;
 use robo_trader::desk::{Event, Recovered};
 use robo_trader::domain::MarketTime;
 use robo_trader::domain::broker::*;
@@ -63,6 +64,9 @@ pub fn happen(world: &mut World, step: Step) -> Held {
         | Step::Hang
         | Step::Restart
         | Step::Link(_)
+        | Step::Steady
+        | Step::Operate(_)
+        | Step::MarketHalt(_)
         | Step::OldPositions(_)
         | Step::NoAccount => foul(world, step),
     }
@@ -118,9 +122,49 @@ fn foul(world: &mut World, step: Step) {
             world.broker.restart_gateway();
         }
         Step::Link(up) => world.link(up),
+        Step::Steady => steady(world),
+        Step::Operate(pick) => operate(world, pick),
+        Step::MarketHalt(symbol) => {
+            let contract = world.contracts[usize::from(symbol) % world.contracts.len()].id;
+            if !world.broker.halted.remove(&contract) {
+                world.broker.halted.insert(contract);
+            }
+            world.note(|| format!("trading of {contract} is halted, or goes on"));
+        }
         Step::OldPositions(count) => world.old_positions = Some((count, world.broker.positions())),
         Step::NoAccount => world.incomplete = true,
         _ => {}
+    }
+}
+
+/// The broker is read while trading goes on, and the desk compares.
+fn steady(world: &mut World) {
+    let Some(process) = &mut world.process else { return };
+    let since = process.desk.book().facts();
+    let idle = |session: &&mut Session| session.feeding && !session.hung && session.part == Part::Idle;
+    let Some(session) = process.session.as_mut().filter(idle).filter(|_| process.desk.is_ready()) else { return };
+    session.part = Part::Orders;
+    while world.session().is_some_and(|session| session.part != Part::Barrier) {
+        read_part(world);
+    }
+    let Some(process) = &mut world.process else { return };
+    let Some(session) = &mut process.session else { return };
+    session.part = Part::Idle;
+    let read = Recovered { client_id: CLIENT, snapshot: session.snapshot.clone(), disturbed: false, since };
+    process.inbox.push_back(Event::Compared(Box::new(read)));
+}
+
+fn operate(world: &mut World, pick: u8) {
+    let symbol = world.contracts[usize::from(pick / 8) % world.contracts.len()].symbol.clone();
+    let symbol = pick.is_multiple_of(2).then_some(symbol);
+    let reason = "storm".to_owned();
+    let order = match pick / 2 % 4 {
+        0 => Order::Halt { symbol, reason },
+        1 => Order::Flatten { symbol, reason, everything: false },
+        _ => Order::Resume { symbol, reason },
+    };
+    if let Some(process) = &mut world.process {
+        process.inbox.push_back(Event::Operator(order));
     }
 }
 

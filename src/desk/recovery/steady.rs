@@ -35,6 +35,12 @@ impl Desk {
             self.lock(LockScope::Account, LockCause::Mismatch, stranger.to_string(), Until::Resumed);
         }
         self.shrink_legs_of_locked();
+        for order in &snapshot.open_orders {
+            let mine = self.intent_of(order).filter(|_| !self.book.moved_since(order.contract, recovered.since));
+            if let Some(intent) = mine {
+                self.repair_terms(intent, order);
+            }
+        }
         self.adopt_holdings();
         self.compare_cash(snapshot, recovered.disturbed);
     }

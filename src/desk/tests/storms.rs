@@ -191,3 +191,16 @@ fn an_order_that_works_at_the_broker_after_its_end_in_the_book_is_cancelled() {
     let recovered = Recovered { client_id: CLIENT, snapshot, disturbed: false, since };
     assert_eq!(story.tell(Event::Recovered(Box::new(recovered))), ["cancel 2"]);
 }
+
+#[test]
+fn terms_of_one_of_a_pair_are_not_sent_anew_beside_the_other() {
+    let mut story = Story::new(two_legs());
+    story.bar(50.0, Some(1.0));
+    story.accepted(&[1, 2, 3]);
+    story.fill(1, 100, 50.0);
+    // A preset made the target a day order. Its size would travel with its terms, while the stop fills.
+    let preset = BrokerOrder { tif: Some(TimeInForce::Day), ..story.at_broker(3, BrokerStatus::Submitted) };
+    assert_eq!(story.tell(Event::Order(OrderUpdate::Open(preset))), ["cancel 3"]);
+    assert_eq!(incidents(&story, "target_dropped"), 1);
+    assert_eq!(story.order(2).state, OrderState::Working, "the stop stays");
+}
