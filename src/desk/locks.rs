@@ -120,7 +120,7 @@ impl Desk {
             self.record(None, Fact::Day(DayFact::PeakRaised { equity }));
             return;
         };
-        // Money paid in or out of the account is no profit: the day's facts carry it into the peak.
+        // Money paid in or out is no profit and no loss: the book moves the peak with it.
         if equity > peak * PEAK_STEP {
             self.record(None, Fact::Day(DayFact::PeakRaised { equity }));
             return;
