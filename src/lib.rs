@@ -11,6 +11,7 @@ pub mod strategy;
 pub mod tape;
 
 // Shell.
+pub mod backtest;
 pub mod bar_files;
 pub mod cli;
 pub mod clock;

@@ -6,26 +6,20 @@ use chrono::NaiveDate;
 use crate::calendar::Calendar;
 use crate::desk::Event;
 use crate::domain::{Bar, ContractId, MarketTime, Symbol};
-use crate::strategy::indicators::Atr;
-use crate::strategy::{Strategy, Target};
+use crate::strategy::{Heard, Running, Strategy};
 
 use super::closing::Closing;
 use super::pulse::Again;
-
-/// Bars of the average true range that stops and sizing use.
-const ATR_BARS: usize = 14;
 
 /// A symbol's strategy with its place in the series of bars.
 pub struct Track {
     /// The symbol.
     pub symbol: Symbol,
-    strategy: Box<dyn Strategy>,
-    atr: Atr,
+    running: Running,
     /// Which bars are closed.
     pub closing: Closing,
     /// When it was last subscribed anew for being silent.
     pub again: Again,
-    seen: usize,
     /// Its subscription was given up as silent: what the next one brings tells whether it was.
     suspected: bool,
     /// Subscriptions that failed or were silent, in a row.
@@ -40,11 +34,9 @@ impl Track {
     pub fn new(symbol: Symbol, strategy: Box<dyn Strategy>, resumes: bool) -> Self {
         Self {
             symbol,
-            strategy,
-            atr: Atr::new(ATR_BARS),
+            running: Running::new(strategy),
             closing: Closing::default(),
             again: Again::default(),
-            seen: 0,
             suspected: false,
             failures: 0,
             resumes,
@@ -76,12 +68,12 @@ impl Track {
 
     /// Bars that the strategy needs before it can have an opinion.
     pub fn warm_up(&self) -> usize {
-        self.strategy.warm_up()
+        self.running.warm_up()
     }
 
     /// Closed bars that the strategy has seen.
     pub fn seen(&self) -> usize {
-        self.seen
+        self.running.seen()
     }
 
     /// Open instant of the last closed bar.
@@ -89,14 +81,9 @@ impl Track {
         self.closing.last()
     }
 
-    fn show(&mut self, bar: &Bar) -> (Option<Target>, Option<f64>) {
-        self.seen += 1;
-        (self.strategy.on_bar(bar), self.atr.push(bar))
-    }
-
     /// Shows a live closed bar to the strategy.
     pub fn live(&mut self, contract: ContractId, bar: Bar, newest: bool) -> Event {
-        let (target, atr) = self.show(&bar);
+        let Heard { target, atr } = self.running.show(&bar);
         Event::Bar { contract, bar, target, atr, newest }
     }
 
@@ -112,7 +99,7 @@ impl Track {
     /// trade (unless `resumes`: then the newest may); later they were missed, and only the newest
     /// may trade.
     pub fn history(&mut self, contract: ContractId, bars: &[Bar]) -> Vec<Event> {
-        let first = self.seen == 0;
+        let first = self.seen() == 0;
         let live_from = match (first, self.resumes) {
             (true, false) => bars.len(),
             (true, true) => bars.len().saturating_sub(1),
@@ -122,7 +109,7 @@ impl Track {
         let mut events = Vec::new();
         let (mut opinion, mut range) = (None, None);
         for bar in warming {
-            let (target, atr) = self.show(bar);
+            let Heard { target, atr } = self.running.show(bar);
             opinion = target.map(|target| (bar.end, target)).or(opinion);
             range = atr.or(range);
         }
@@ -141,6 +128,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::strategy::Target;
 
     struct Says(Vec<Option<Target>>);
 

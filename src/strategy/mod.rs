@@ -9,6 +9,7 @@ mod donchian_breakout;
 pub mod indicators;
 mod params;
 mod rsi_reversion;
+mod running;
 mod sma_cross;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::Bar;
 
 pub use params::{Kind, ParamError, ParamSpec, Params};
+pub use running::{Heard, Running};
 
 /// How much of the allotted size to hold: -1.0 (all of it, short) to 1.0 (all of it, long).
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]

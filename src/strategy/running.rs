@@ -1,0 +1,47 @@
+//! A strategy at work on one symbol: live, simulated and in a backtest it is fed the same way.
+
+use super::indicators::Atr;
+use super::{Strategy, Target};
+use crate::domain::Bar;
+
+/// Bars of the average true range that stops and sizing use.
+const ATR_BARS: usize = 14;
+
+/// What the desk is told of one closed bar, beside the bar.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Heard {
+    /// What the strategy said.
+    pub target: Option<Target>,
+    /// The average true range, USD a share, once enough bars were seen.
+    pub atr: Option<f64>,
+}
+
+/// A strategy, and what is measured on the same bars beside it.
+pub struct Running {
+    strategy: Box<dyn Strategy>,
+    atr: Atr,
+    seen: usize,
+}
+
+impl Running {
+    /// A strategy that has seen nothing.
+    pub fn new(strategy: Box<dyn Strategy>) -> Self {
+        Self { strategy, atr: Atr::new(ATR_BARS), seen: 0 }
+    }
+
+    /// Bars that the strategy needs before it can have an opinion.
+    pub fn warm_up(&self) -> usize {
+        self.strategy.warm_up()
+    }
+
+    /// Closed bars that it has seen.
+    pub fn seen(&self) -> usize {
+        self.seen
+    }
+
+    /// Shows it the next closed bar.
+    pub fn show(&mut self, bar: &Bar) -> Heard {
+        self.seen += 1;
+        Heard { target: self.strategy.on_bar(bar), atr: self.atr.push(bar) }
+    }
+}
