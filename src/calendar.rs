@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{BarSize, MarketTime, Window};
 
 pub mod expected;
+mod sessions;
 #[cfg(test)]
 mod tests;
 

@@ -5,6 +5,7 @@
 
 mod guards;
 pub mod layers;
+mod plan;
 mod reader;
 mod settings;
 pub mod table;

@@ -11,6 +11,7 @@
 mod entries;
 mod exits;
 mod exposure;
+mod ledger_id;
 mod locks;
 mod marks;
 pub mod operator;
@@ -34,6 +35,7 @@ use crate::domain::{Bar, Contract, ContractId, MarketTime, Price, Symbol};
 use crate::risk::ApprovedOrder;
 use crate::strategy::Target;
 
+pub use ledger_id::ledger_id;
 pub use marks::{Mark, Marks};
 pub use operator::Unable;
 pub use plan::{AfterClose, ForeignPolicy, Guards, Mode, OrderStyle, Plan, StopBreached, StopPolicy, SymbolPlan};

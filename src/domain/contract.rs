@@ -14,6 +14,23 @@ use super::{MarketTime, Price};
 #[serde(transparent)]
 pub struct ContractId(pub i32);
 
+impl ContractId {
+    /// The number that a simulated market gives a symbol: the same in every run. `taken` says which
+    /// numbers other symbols have.
+    pub fn simulated(symbol: &Symbol, taken: impl Fn(Self) -> bool) -> Self {
+        let hash = symbol
+            .as_str()
+            .bytes()
+            .fold(0x811C_9DC5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        // Below 2^31, and above the order ids that it could be taken for.
+        let mut id = Self(10_000_000 + i32::try_from(hash % 900_000_000).unwrap_or(0));
+        while taken(id) {
+            id = Self(id.0 + 1);
+        }
+        id
+    }
+}
+
 impl fmt::Display for ContractId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
@@ -137,6 +154,11 @@ impl PriceRule {
     /// One increment at every price.
     pub fn flat(increment: Price) -> Self {
         Self::new(vec![(Price::ZERO, increment)])
+    }
+
+    /// Steps of US stocks: 0.0001 below one dollar, a cent from there on (SEC Regulation NMS, rule 612).
+    pub fn us_stock() -> Self {
+        Self::new(vec![(Price::ZERO, Price(Decimal::new(1, 4))), (Price(Decimal::ONE), Price(Decimal::new(1, 2)))])
     }
 
     /// (low edge, increment) pairs, ascending.

@@ -19,6 +19,10 @@ pub enum CommissionPlan {
     /// 1 % of the trade's value; where the two disagree the 1 % wins.
     #[default]
     IbkrFixed,
+    /// IBKR's tiered tariff for US stocks up to 300,000 shares a month: USD 0.0035 a share, at least
+    /// USD 0.35 an order, at most 1 % of the trade's value. The exchanges' and regulators' own fees,
+    /// which IBKR passes on under this tariff, are not in it: they differ by venue.
+    IbkrTiered,
     /// This much a share, without minimum or maximum.
     PerShare(Usd),
     /// Nothing.
@@ -27,7 +31,9 @@ pub enum CommissionPlan {
 
 /// A text that names no tariff.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a commission plan; use ibkr-fixed, none, or per-share=AMOUNT with an amount of USD from 0")]
+#[error(
+    "{0:?} is not a commission plan; use ibkr-fixed, ibkr-tiered, none, or per-share=AMOUNT with an amount of USD from 0"
+)]
 pub struct UnknownPlan(pub String);
 
 impl CommissionPlan {
@@ -35,20 +41,24 @@ impl CommissionPlan {
     pub fn total(self, shares: Shares, value: Usd) -> Usd {
         let count = Decimal::from(shares.abs().0);
         match self {
-            Self::IbkrFixed => {
-                let by_share = Usd(Decimal::new(5, 3) * count).max(Usd(Decimal::ONE));
-                by_share.min(value.abs() * Decimal::new(1, 2)).to_cent()
-            }
+            Self::IbkrFixed => bounded(Decimal::new(5, 3) * count, Decimal::ONE, value),
+            Self::IbkrTiered => bounded(Decimal::new(35, 4) * count, Decimal::new(35, 2), value),
             Self::PerShare(amount) => (amount * count).to_cent(),
             Self::Free => Usd::ZERO,
         }
     }
 }
 
+/// At least `least`, at most 1 % of what was traded, in whole cents.
+fn bounded(by_share: Decimal, least: Decimal, value: Usd) -> Usd {
+    Usd(by_share.max(least)).min(value.abs() * Decimal::new(1, 2)).to_cent()
+}
+
 impl fmt::Display for CommissionPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::IbkrFixed => f.write_str("ibkr-fixed"),
+            Self::IbkrTiered => f.write_str("ibkr-tiered"),
             Self::PerShare(amount) => write!(f, "per-share={amount}"),
             Self::Free => f.write_str("none"),
         }
@@ -61,6 +71,7 @@ impl FromStr for CommissionPlan {
         let unknown = || UnknownPlan(text.to_owned());
         match text.trim() {
             "ibkr-fixed" => Ok(Self::IbkrFixed),
+            "ibkr-tiered" => Ok(Self::IbkrTiered),
             "none" => Ok(Self::Free),
             other => other
                 .strip_prefix("per-share=")

@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use rust_decimal::prelude::ToPrimitive;
+use rust_decimal::{Decimal, RoundingStrategy};
+
 use super::CommissionPlan;
-use crate::domain::Shares;
+use crate::domain::{Price, Shares, Side};
 
 /// How the exchange and its broker behave. It is fixed for the life of an [`super::Exchange`] and
 /// is kept with its state.
@@ -19,9 +22,16 @@ pub struct Config {
     pub margin: MarginPlan,
     /// The most that one order fills at one opportunity (an open, or a bar's range); the rest goes
     /// on working. `None`: every order fills whole. It makes partial fills, which faults and tests
-    /// need; volume shares, spread and slippage will stand beside it.
+    /// need.
     #[serde(default)]
     pub slice: Option<Shares>,
+    /// What trading at once costs beside the price.
+    #[serde(default)]
+    pub friction: Friction,
+    /// Orders that arrive between two bars trade at the close of the bar before: what nobody can
+    /// do who has waited for that close. For comparisons with engines that do it.
+    #[serde(default)]
+    pub trades_at_close: bool,
 }
 
 impl Default for Config {
@@ -33,7 +43,51 @@ impl Default for Config {
             allow_short: true,
             margin: MarginPlan::RegT,
             slice: None,
+            friction: Friction::default(),
+            trades_at_close: false,
         }
+    }
+}
+
+/// What a real market takes from those who trade at once. Orders that trade at their own limit
+/// pay nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Friction {
+    /// Hundredths of a percent by which the price is worse than the one shown.
+    pub slippage_bps: Decimal,
+    /// Hundredths of a percent between bid and offer: half of it is paid.
+    pub spread_bps: Decimal,
+    /// The most of a bar's volume that one order fills of it, as a fraction; at an open, of the
+    /// volume of the bar before, for the new one's is not known yet. `None`: any quantity.
+    pub volume_share: Option<Decimal>,
+}
+
+impl Friction {
+    /// By how much a price is worse, as a fraction of it.
+    fn fraction(self) -> Decimal {
+        (self.slippage_bps + self.spread_bps / Decimal::TWO) / Decimal::from(10_000)
+    }
+
+    /// The price that an order pays or gets which trades at once where the market shows `shown`:
+    /// to the ten-thousandth, never on the better side.
+    pub(super) fn price(self, side: Side, shown: Price) -> Price {
+        let fraction = self.fraction();
+        if fraction.is_zero() {
+            return shown;
+        }
+        let worse = match side {
+            Side::Buy => {
+                (shown * (Decimal::ONE + fraction)).0.round_dp_with_strategy(4, RoundingStrategy::AwayFromZero)
+            }
+            Side::Sell => (shown * (Decimal::ONE - fraction)).0.round_dp_with_strategy(4, RoundingStrategy::ToZero),
+        };
+        Price(worse.max(Decimal::new(1, 4)))
+    }
+
+    /// The most that an order fills where a bar had this volume; `None`: any quantity.
+    pub(super) fn most(self, volume: Option<u64>) -> Option<Shares> {
+        let share = self.volume_share? * Decimal::from(volume?);
+        Some(Shares(share.trunc().to_i64().unwrap_or(i64::MAX).max(0)))
     }
 }
 

@@ -95,7 +95,7 @@ mod what_if;
 pub use account::{AccountView, Holding, Today};
 pub use amending::closing_side;
 pub use commission::{CommissionPlan, UnknownPlan};
-pub use config::{ChildRule, Config, MarginPlan};
+pub use config::{ChildRule, Config, Friction, MarginPlan};
 pub use history::{ArchiveMark, Core, Entry, EntryRef, Tallies};
 pub use kind::{Kind, Tif};
 pub use types::{Algo, Borrow, CancelRefusal, Event, Fill, Held, NewOrder, Order, OrderKey, Refusal, Status};

@@ -25,6 +25,9 @@ pub(super) struct Market {
     /// Whether trading is halted.
     #[serde(default)]
     pub(super) halted: bool,
+    /// Shares traded in the last bar that ended, or in the one that ends now, where that is known.
+    #[serde(default)]
+    pub(super) volume: Option<u64>,
     /// How easily its shares can be borrowed.
     #[serde(default)]
     pub(super) borrow: Borrow,
@@ -46,7 +49,15 @@ pub(super) enum Phase {
 
 impl Market {
     pub(super) fn new(rule: PriceRule) -> Self {
-        Self { rule, last: None, phase: Phase::Between, live: Vec::new(), halted: false, borrow: Borrow::Easy }
+        Self {
+            rule,
+            last: None,
+            phase: Phase::Between,
+            live: Vec::new(),
+            halted: false,
+            volume: None,
+            borrow: Borrow::Easy,
+        }
     }
 
     /// Whether the market has moved inside the bar that is open.

@@ -60,6 +60,7 @@ impl Exchange {
     pub fn close(&mut self, contract: ContractId, bar: &Bar, regular: bool) -> Vec<Event> {
         let Some(market) = self.markets.get_mut(&contract) else { return Vec::new() };
         if market.live.is_empty() || market.halted {
+            market.volume = bar.volume;
             market.last = Some(bar.close);
             market.phase = Phase::Between;
             return Vec::new();
@@ -67,6 +68,9 @@ impl Exchange {
         let mut scene = Scene::at(bar.end);
         if market.phase == Phase::Between {
             scene.events = self.open(contract, bar.time, bar.open, regular);
+        }
+        if let Some(market) = self.markets.get_mut(&contract) {
+            market.volume = bar.volume;
         }
         if let Some(range) = Range::of(bar) {
             self.sweep(contract, Look::Range(range), regular, &mut scene);

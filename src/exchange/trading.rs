@@ -2,7 +2,7 @@
 
 #![deny(clippy::float_arithmetic)]
 
-use super::prices::{Outcome, trailed};
+use super::prices::{Nature, Outcome, trailed};
 use super::state::{Phase, Slot};
 use super::{Borrow, ChildRule, Exchange, Fill, OrderKey, Scene, Status, Tif};
 use crate::domain::broker::ExecutionId;
@@ -40,6 +40,7 @@ impl Exchange {
         let phase = market.phase;
         let Some(print) = self.mark(contract) else { return };
         match phase {
+            Phase::Between if self.config.trades_at_close => self.meet(key, print, true, scene),
             Phase::Between => self.trail(key, print),
             Phase::InBar { regular, .. } => self.meet(key, print, regular, scene),
         }
@@ -75,6 +76,7 @@ impl Exchange {
     pub(super) fn trade(&mut self, key: OrderKey, price: Price, scene: &mut Scene) -> bool {
         let Some(slot) = self.orders.get(&key) else { return false };
         let order = &slot.order.order;
+        let (price, shown) = (self.with_friction(slot, price), price);
         let mut quantity = self.workable(slot);
         if order.side == Side::Sell && self.borrow_of(order.contract) == Borrow::None {
             let held = self.accounts.get(&order.account).map_or(Shares::ZERO, |a| a.position(order.contract));
@@ -85,11 +87,17 @@ impl Exchange {
             return false;
         }
         let quantity = self.config.slice.map_or(quantity, |most| quantity.min(most.max(Shares(1))));
+        let volume = self.markets.get(&slot.order.order.contract).and_then(|market| market.volume);
+        let quantity = self.config.friction.most(volume).map_or(quantity, |most| quantity.min(most));
+        if quantity.is_zero() {
+            // Nobody is there to trade with: it waits.
+            return false;
+        }
         if slot.order.order.tif == Tif::Fok && quantity < slot.remaining() {
             self.cancel_by_rule(key, "fill-or-kill: it cannot fill whole", scene);
             return false;
         }
-        self.book(key, quantity, price, scene);
+        self.book(key, quantity, (price, shown), scene);
         let whole = self.orders.get(&key).is_some_and(|slot| slot.order.status == Status::Filled);
         self.tell_siblings(key, quantity, whole, scene);
         if whole {
@@ -99,8 +107,24 @@ impl Exchange {
         true
     }
 
-    /// Enters a fill in the order, the account and the record.
-    fn book(&mut self, key: OrderKey, quantity: Shares, price: Price, scene: &mut Scene) {
+    /// The price with what trading at once costs; within the limit of one that has a limit.
+    fn with_friction(&self, slot: &Slot, shown: Price) -> Price {
+        let (nature, side) = (slot.nature(), slot.order.order.side);
+        let limit = match nature {
+            Nature::Limit(_) | Nature::Touch(..) | Nature::Close | Nature::Unset => return shown,
+            Nature::Market => None,
+            Nature::Stop(_, limit) => limit,
+        };
+        let price = self.config.friction.price(side, shown);
+        match (limit, side) {
+            (None, _) => price,
+            (Some(limit), Side::Buy) => price.min(limit.max(shown)),
+            (Some(limit), Side::Sell) => price.max(limit.min(shown)),
+        }
+    }
+
+    /// Enters a fill in the order, the account and the record; `shown` is the price without friction.
+    fn book(&mut self, key: OrderKey, quantity: Shares, (price, shown): (Price, Price), scene: &mut Scene) {
         let id = ExecutionId(format!("{EXECUTION_PREFIX}.{:08x}.01.01", self.tallies().fills + 1));
         let Some(slot) = self.orders.get_mut(&key) else { return };
         let order = &mut slot.order;
@@ -132,6 +156,7 @@ impl Exchange {
             average_price: average,
             commission,
             realized,
+            friction: (price - shown) * placed.side.signed(quantity),
         };
         let whole = slot.remaining().is_zero();
         self.record(fill, scene);

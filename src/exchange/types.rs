@@ -170,6 +170,9 @@ pub struct Fill {
     pub average_price: Price,
     /// This fill's share of the order's commission.
     pub commission: Usd,
+    /// What slippage and spread have cost beside the price shown, USD.
+    #[serde(default)]
+    pub friction: Usd,
     /// Profit realized by this fill (average cost, fees included as IBKR counts them); `None` on
     /// fills that open.
     pub realized: Option<Usd>,

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use rand::rngs::SmallRng;
-use rand::{RngExt, SeedableRng};
 use tracing::{info, warn};
 
 use super::RunConfig;
@@ -11,16 +9,13 @@ use super::exit::RunError;
 use crate::calendar::ExpectedWindows;
 use crate::clock;
 use crate::config::Settings;
-use crate::desk::{Desk, Plan};
+use crate::desk::Desk;
 use crate::domain::book::{Book, Counts, LedgerFact, LockScope};
 use crate::domain::broker::{AccountId, Venue};
 use crate::domain::{ContractId, MarketTime, Shares, Symbol};
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Durability, Journal, Writer};
 use crate::tws::Session;
-
-/// Letters of a ledger's id.
-const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
 /// Whose ledger is open.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,8 +89,12 @@ pub(super) fn open(config: &RunConfig, session: &Session, now: MarketTime) -> Re
     }
     tell_locks(&book);
     let before = book.counts();
-    let mut desk = Desk::new(plan(config, &account, &venue), book);
-    let ledger = ledger_id(config.seed.unwrap_or_else(|| clock::wall_now().millis().unsigned_abs()));
+    let mut plan = config.settings.plan(account.clone());
+    if ignores_windows(&config.settings, &venue) {
+        plan.guards.expected = ExpectedWindows::default();
+    }
+    let mut desk = Desk::new(plan, book);
+    let ledger = crate::desk::ledger_id(config.seed.unwrap_or_else(|| clock::wall_now().millis().unsigned_abs()));
     let opened = LedgerFact::Opened { ledger, venue: venue.clone(), account: account.clone() };
     let limits = serde_json::to_value(&config.settings.limits)
         .map_err(|error| RunError::Internal(format!("limits cannot be written: {error}")))?;
@@ -158,47 +157,5 @@ fn tell_locks(book: &Book) {
             LockScope::Contract(id) | LockScope::Unexplained(id) => book.symbol(*id).map(ToString::to_string),
         };
         warn!(symbol, ?cause, since = %lock.since, ends = cause.remedy(), "still locked: {}", lock.why);
-    }
-}
-
-fn plan(config: &RunConfig, account: &AccountId, venue: &Venue) -> Plan {
-    let settings = &config.settings;
-    let mut guards = settings.guards.clone();
-    if ignores_windows(settings, venue) {
-        guards.expected = ExpectedWindows::default();
-    }
-    Plan {
-        account: account.clone(),
-        mode: settings.mode,
-        limits: settings.limits.clone(),
-        symbols: settings.symbols.iter().cloned().collect(),
-        bar_size: settings.bar_size,
-        calendar: settings.calendar,
-        freshness: settings.freshness,
-        stop_breached: settings.stop_breached,
-        no_entry_after_open: settings.no_entry_after_open,
-        no_entry_before_close: settings.no_entry_before_close,
-        flat_by_close: settings.flat_by_close,
-        allow_unprotected: settings.allow_unprotected,
-        guards,
-    }
-}
-
-/// A ledger's id: 8 letters and digits, drawn from a seed.
-fn ledger_id(seed: u64) -> String {
-    let mut random = SmallRng::seed_from_u64(seed);
-    (0..8).map(|_| char::from(LETTERS[random.random_range(0..LETTERS.len())])).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ledger_id_is_a_function_of_its_seed_and_fits_an_order_reference() {
-        assert_eq!(ledger_id(7), ledger_id(7));
-        assert_ne!(ledger_id(7), ledger_id(8));
-        let reference = format!("rt-{}-{}", ledger_id(7), u64::MAX);
-        assert!(reference.parse::<crate::domain::OrderRef>().is_ok() && reference.len() <= 40);
     }
 }

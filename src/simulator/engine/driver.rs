@@ -21,7 +21,6 @@ use super::Engine;
 pub(super) use super::lockstep::Counts;
 use super::lockstep::{LockStep, Verdict};
 use super::streams::FORMING_EVERY;
-use crate::calendar::{Calendar, Day};
 use crate::domain::progress::Progress;
 use crate::domain::{Bar, ContractId, MarketTime, Symbol};
 use crate::simulator::config::Speed;
@@ -281,7 +280,7 @@ impl Engine {
             }
         }
         let session_end =
-            *self.driver.session_end.get_or_insert_with(|| next_close(self.calendar, at - Duration::from_secs(1)));
+            *self.driver.session_end.get_or_insert_with(|| self.calendar.next_close(at - Duration::from_secs(1)));
         if session_end < at {
             self.driver.queue.push_back(Action::EndOfSession { at: session_end });
         }
@@ -304,7 +303,7 @@ impl Engine {
             self.driver.queue.push_back(Action::EndOfSession { at });
         }
         if session_end <= at {
-            self.driver.session_end = Some(next_close(self.calendar, at));
+            self.driver.session_end = Some(self.calendar.next_close(at));
         }
         let opens = opens.into_iter().map(|(contract, at, price)| Action::Open { contract, at, price });
         self.driver.queue.extend(opens);
@@ -367,8 +366,7 @@ impl Engine {
 
     /// Whether an instant lies in regular hours.
     pub(super) fn is_regular(&self, at: MarketTime) -> bool {
-        let window = self.calendar.nominal_session(self.calendar.date_of(at));
-        window.open <= at && at < window.close && !matches!(self.calendar.day(self.calendar.date_of(at)), Day::Closed)
+        self.calendar.is_regular(at)
     }
 
     /// What is done about once a second of real time, whatever the market does.
@@ -383,20 +381,4 @@ impl Engine {
         }
         Wake::At(self.driver.next_housekeeping)
     }
-}
-
-/// The end of the first regular session that ends after `at`.
-fn next_close(calendar: Calendar, at: MarketTime) -> MarketTime {
-    let mut date = calendar.date_of(at);
-    // No exchange stays closed for a month of weekdays; after that the nominal hours serve.
-    for _ in 0..31 {
-        let closed = matches!(calendar.day(date), Day::Closed);
-        let session = calendar.nominal_session(date);
-        if !closed && session.close > at {
-            return session.close;
-        }
-        let Some(next) = date.succ_opt() else { break };
-        date = next;
-    }
-    MarketTime::MAX
 }

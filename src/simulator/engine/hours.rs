@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::calendar::Calendar;
 use crate::domain::{MarketTime, Window};
-use crate::simulator::market::{AFTER, BEFORE, session};
+use crate::simulator::market::{AFTER, BEFORE};
 
 /// The longest closure that is looked past, days.
 const LOOK_DAYS: usize = 15;
@@ -16,7 +16,7 @@ pub(super) fn opens_for(calendar: Calendar, now: MarketTime, outside_rth: bool) 
     }
     let (before, after) = if outside_rth { (BEFORE, AFTER) } else { (Duration::ZERO, Duration::ZERO) };
     let dates = calendar.date_of(now).iter_days().take(LOOK_DAYS);
-    let sessions = dates.filter_map(|date| session(calendar, date));
+    let sessions = dates.filter_map(|date| calendar.session(date));
     let mut open = sessions.map(|day| Window { open: day.open - before, close: day.close + after });
     let next = open.find(|window| now < window.close)?;
     (now < next.open).then_some(next.open)

@@ -3,11 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chrono::{Datelike, Days, NaiveDate, Weekday};
-use rust_decimal::Decimal;
-
-use crate::calendar::{Calendar, Day};
-use crate::domain::{Contract, ContractId, Hours, MarketTime, Price, PriceRule, Symbol, Window};
+use crate::calendar::Calendar;
+use crate::domain::{Contract, ContractId, Hours, MarketTime, PriceRule, Symbol};
 
 /// What the exchange lists.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,9 +25,6 @@ pub(in crate::simulator) const BEFORE: Duration = Duration::from_secs(5 * 3_600 
 /// See [`BEFORE`].
 pub(in crate::simulator) const AFTER: Duration = Duration::from_secs(4 * 3_600);
 
-/// Days that stated hours reach ahead, as IBKR's do.
-const DAYS_AHEAD: u64 = 7;
-
 /// The listed contracts.
 #[derive(Debug, Default)]
 pub(super) struct Listings {
@@ -43,19 +37,18 @@ impl Listings {
     pub(super) fn list(&mut self, symbol: &Symbol, calendar: Calendar, at: MarketTime) -> &Listing {
         let id = match self.ids.get(symbol) {
             Some(id) => *id,
-            None => self.free_id(symbol),
+            None => ContractId::simulated(symbol, |id| self.by_id.contains_key(&id)),
         };
         self.ids.insert(symbol.clone(), id);
         let listing = self.by_id.entry(id).or_insert_with(|| listing(id, symbol));
-        listing.contract.liquid_hours = hours(calendar, at, Duration::ZERO, Duration::ZERO);
-        listing.contract.trading_hours = hours(calendar, at, BEFORE, AFTER);
+        listing.contract.liquid_hours = calendar.hours(at, Duration::ZERO, Duration::ZERO);
+        listing.contract.trading_hours = calendar.hours(at, BEFORE, AFTER);
         listing
     }
 
     /// States the hours of everything listed as of `at`.
     pub(super) fn refresh(&mut self, calendar: Calendar, at: MarketTime) {
-        let (liquid, trading) =
-            (hours(calendar, at, Duration::ZERO, Duration::ZERO), hours(calendar, at, BEFORE, AFTER));
+        let (liquid, trading) = (calendar.hours(at, Duration::ZERO, Duration::ZERO), calendar.hours(at, BEFORE, AFTER));
         for listing in self.by_id.values_mut() {
             listing.contract.liquid_hours = liquid.clone();
             listing.contract.trading_hours = trading.clone();
@@ -75,21 +68,6 @@ impl Listings {
     pub(super) fn get(&self, id: ContractId) -> Option<&Listing> {
         self.by_id.get(&id)
     }
-
-    /// A number that follows from the symbol, so that it is the same in every run; the next free
-    /// one where another symbol has it.
-    fn free_id(&self, symbol: &Symbol) -> ContractId {
-        let hash = symbol
-            .as_str()
-            .bytes()
-            .fold(0x811C_9DC5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-        // Below 2^31, and above the order ids that it could be taken for.
-        let mut id = ContractId(10_000_000 + i32::try_from(hash % 900_000_000).unwrap_or(0));
-        while self.by_id.contains_key(&id) {
-            id = ContractId(id.0 + 1);
-        }
-        id
-    }
 }
 
 fn listing(id: ContractId, symbol: &Symbol) -> Listing {
@@ -104,7 +82,7 @@ fn listing(id: ContractId, symbol: &Symbol) -> Listing {
             currency: "USD".into(),
             local_symbol: symbol.to_string(),
             trading_class: if fund { symbol.to_string() } else { "NMS".into() },
-            price_rule: us_stock_steps(),
+            price_rule: PriceRule::us_stock(),
             time_zone: "US/Eastern".into(),
             trading_hours: Hours::default(),
             liquid_hours: Hours::default(),
@@ -112,39 +90,4 @@ fn listing(id: ContractId, symbol: &Symbol) -> Listing {
         long_name: format!("{symbol} (simulated)"),
         stock_type: if fund { "ETF" } else { "COMMON" }.into(),
     }
-}
-
-/// Steps of US stocks: 0.0001 below one dollar, a cent from there on (SEC Regulation NMS, rule 612).
-fn us_stock_steps() -> PriceRule {
-    PriceRule::new(vec![(Price::ZERO, Price(Decimal::new(1, 4))), (Price(Decimal::ONE), Price(Decimal::new(1, 2)))])
-}
-
-/// The session of a date as this market keeps it: where the calendar does not reach, weekdays
-/// trade their usual hours, for the market is its own authority.
-pub(in crate::simulator) fn session(calendar: Calendar, date: NaiveDate) -> Option<Window> {
-    match calendar.day(date) {
-        Day::Open(session) => Some(session),
-        Day::Closed => None,
-        Day::Unknown if matches!(date.weekday(), Weekday::Sat | Weekday::Sun) => None,
-        Day::Unknown => Some(calendar.nominal_session(date)),
-    }
-}
-
-/// Sessions from the day before `at` to a week after it, widened on both sides.
-fn hours(calendar: Calendar, at: MarketTime, before: Duration, after: Duration) -> Hours {
-    let (before, after) = match calendar {
-        Calendar::Xnys => (before, after),
-        Calendar::Always => (Duration::ZERO, Duration::ZERO),
-    };
-    let today = calendar.date_of(at);
-    let first = today.checked_sub_days(Days::new(1)).unwrap_or(today);
-    let last = today.checked_add_days(Days::new(DAYS_AHEAD)).unwrap_or(today);
-    let widen = |session: Window| Window { open: session.open - before, close: session.close + after };
-    let windows = first.iter_days().take_while(|date| *date <= last);
-    let windows = windows.filter_map(|date| session(calendar, date)).map(widen).collect();
-    let covers = Window {
-        open: Calendar::Always.nominal_session(first).open,
-        close: Calendar::Always.nominal_session(last).close,
-    };
-    Hours { windows, covers: Some(covers) }
 }

@@ -18,7 +18,7 @@ mod trades;
 mod walk;
 
 pub use listing::Listing;
-pub(super) use listing::{AFTER, BEFORE, session};
+pub(super) use listing::{AFTER, BEFORE};
 pub use replay::Series;
 pub use trades::{Around, Trade};
 
@@ -139,7 +139,7 @@ impl Market {
     /// The session of a date as this market keeps it; `None` where it is closed. Where the
     /// calendar does not reach, weekdays trade their usual hours.
     pub fn session(&self, date: chrono::NaiveDate) -> Option<crate::domain::Window> {
-        listing::session(self.calendar(), date)
+        self.calendar().session(date)
     }
 
     /// Replay: the clock stands before the first bar of all these symbols' tapes, so that earlier

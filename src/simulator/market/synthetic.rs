@@ -7,7 +7,6 @@ use std::time::Duration;
 use chrono::{Days, NaiveDate};
 
 use super::SyntheticConfig;
-use super::listing::session;
 use super::walk::{Character, Packed, STEP_SECS};
 use crate::calendar::Calendar;
 use crate::domain::{Bar, BarSize, ContractId, MarketTime, Symbol, Window};
@@ -76,7 +75,7 @@ impl Synthetic {
         let calendar = self.calendar();
         let first = calendar.date_of(clock);
         let dates = (0..=LOOK_DAYS).filter_map(|ahead| first.checked_add_days(Days::new(ahead)));
-        let sessions = dates.filter_map(|date| session(calendar, date));
+        let sessions = dates.filter_map(|date| calendar.session(date));
         let mut next = sessions.filter(|session| clock < session.close);
         next.next().map(|session| if clock < session.open { session.open } else { floor(clock) + STEP })
     }
@@ -130,7 +129,7 @@ impl Synthetic {
         let dates = first.iter_days().take_while(|date| *date <= last);
         let mut base: Vec<Bar> = Vec::new();
         for date in dates {
-            let Some(session) = session(calendar, date) else { continue };
+            let Some(session) = calendar.session(date) else { continue };
             // A whole day needs no look at its seconds, unless they are what is asked for.
             if !size.is_intraday() && session.close <= to && session.open >= reach {
                 base.extend(self.whole_day(contract, date));
@@ -178,7 +177,7 @@ impl Synthetic {
         }
         let calendar = self.calendar();
         let character = self.symbols.get(&contract)?;
-        let session = session(calendar, date)?;
+        let session = calendar.session(date)?;
         let previous = previous_session(calendar, date);
         let count = session.close.since(session.open).as_secs() / u64::from(STEP_SECS);
         let bars = character.day(date, previous, usize::try_from(count).ok()?, !self.config.always_open);
@@ -235,7 +234,7 @@ impl Block {
 
 fn previous_session(calendar: Calendar, date: NaiveDate) -> NaiveDate {
     let earlier = (1..=LOOK_DAYS).filter_map(|back| date.checked_sub_days(Days::new(back)));
-    let mut open = earlier.filter(|date| session(calendar, *date).is_some());
+    let mut open = earlier.filter(|date| calendar.session(*date).is_some());
     open.next().unwrap_or(date)
 }
 
