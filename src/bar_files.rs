@@ -154,6 +154,12 @@ pub fn discover(dir: &Path) -> Result<Vec<BarFile>, BarFileError> {
     Ok(files)
 }
 
+/// What a file's name says that it holds; `None` where it says nothing.
+pub fn file(path: &Path) -> Option<BarFile> {
+    let (symbol, size) = name(&path.file_stem()?.to_string_lossy())?;
+    Some(BarFile { symbol, size, path: path.to_owned() })
+}
+
 /// Symbol and size from a file's name without its extension. A symbol may have a dash itself: the
 /// first part that names a size ends it.
 fn name(stem: &str) -> Option<(Symbol, BarSize)> {

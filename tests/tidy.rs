@@ -16,7 +16,7 @@ const HOUSE: &[(&str, &[&str], bool)] = &[
     ("clock", &["domain"], false),
     ("bar_files", &["domain", "calendar"], false),
     ("control", &[], false),
-    ("backtest", &["domain", "calendar", "tape", "strategy", "risk", "exchange", "desk", "bar_files"], false),
+    ("backtest", &["domain", "calendar", "tape", "strategy", "risk", "exchange", "desk", "clock", "bar_files"], false),
     ("robust_connection", &[], false),
     ("tws", &["domain", "calendar", "clock", "robust_connection"], false),
     ("feed", &["domain", "calendar", "strategy", "desk", "tws"], false),

@@ -3,4 +3,109 @@
 //! Strategy, sizing, risk, desk, ledger and exchange are the daemon's and the simulator's own; what
 //! is left out is the shell: no session, no wire, no clock.
 
+mod broker;
+pub mod data;
+pub mod engine;
+pub mod observer;
 pub mod outcome;
+
+use std::collections::BTreeMap;
+
+use crate::clock::Stopwatch;
+use crate::desk::{Desk, Plan};
+use crate::domain::book::Record;
+use crate::domain::{MarketTime, Symbol, Usd};
+use crate::exchange;
+use crate::strategy::Strategy;
+use crate::tape::{Series, Tape};
+use data::Data;
+use engine::{Engine, Parts};
+use observer::Observer;
+use outcome::{Described, Outcome};
+
+/// What a backtest is told beside its bars.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// What the desk is told.
+    pub plan: Plan,
+    /// What kind of exchange.
+    pub exchange: exchange::Config,
+    /// Cash at the beginning, USD.
+    pub cash: Usd,
+    /// Seed of the ledger's id.
+    pub seed: u64,
+    /// Bars that end before this instant only warm the strategies.
+    pub trade_from: MarketTime,
+    /// The run in words.
+    pub described: Described,
+    /// What has to be known before the results are read.
+    pub warnings: Vec<String>,
+}
+
+/// A backtest that has been played.
+pub struct Played {
+    /// What it has come to.
+    pub outcome: Outcome,
+    /// The desk with its book.
+    pub desk: Desk,
+}
+
+/// Plays the bars; `facts` hears every fact as it is made.
+pub fn run(
+    setup: &Setup,
+    data: &Data,
+    strategies: BTreeMap<Symbol, Box<dyn Strategy>>,
+    facts: &mut dyn FnMut(&Record),
+) -> Played {
+    let began = Stopwatch::start();
+    let start = data.series.values().filter_map(|bars| bars.first()).map(|bar| bar.time).min();
+    let start = start.unwrap_or(MarketTime::MIN);
+    let plan = Plan { bar_size: data.size, ..setup.plan.clone() };
+    let observer = Observer::new(plan.calendar, setup.cash, setup.trade_from, data.series.keys());
+    let parts = Parts {
+        plan,
+        exchange: setup.exchange.clone(),
+        cash: setup.cash,
+        seed: setup.seed,
+        strategies,
+        finer: data.finer,
+        trade_from: setup.trade_from,
+    };
+    let engine = Engine::new(parts, start, observer, facts);
+    let series = engine.contracts().filter_map(|(symbol, contract)| {
+        let bars = data.series.get(symbol)?.clone();
+        Some(Series { contract, symbol: symbol.clone(), bars })
+    });
+    let mut tape = Tape::new(series.collect::<Vec<_>>());
+    let (desk, broker, observer) = engine.play(&mut tape);
+    let run = began.elapsed();
+    let seen = observer.seen();
+    let book = desk.book();
+    let view = broker.account();
+    let outcome = Outcome {
+        described: setup.described.clone(),
+        warnings: setup.warnings.clone(),
+        symbols: data.series.keys().cloned().collect(),
+        bar_size: data.size,
+        bars: seen.bars,
+        span: seen.span,
+        cash: setup.cash,
+        final_equity: view.as_ref().map_or(setup.cash, |view| view.equity),
+        realized: book.realized(),
+        unrealized: view.map_or(Usd::ZERO, |view| view.unrealized),
+        fees: book.fees(),
+        trades: seen.trades,
+        open_positions: seen.open_positions,
+        orders: book.counts().orders,
+        fills: seen.fills,
+        refusals: seen.refusals,
+        ambiguous: broker.exchange().ambiguous(),
+        equity: seen.equity,
+        days: seen.days,
+        running: seen.running,
+        charts: seen.charts,
+        load: data.load,
+        run,
+    };
+    Played { outcome, desk }
+}

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod backtest;
 mod config;
 mod logging;
 mod operate;
@@ -41,6 +42,8 @@ enum Command {
     Flatten(Box<operate::FlattenArgs>),
     /// Compare broker and book now and show each difference; accept one.
     Reconcile(Box<operate::ReconcileArgs>),
+    /// Trade bars of the past with the code that trades, and say what came of it.
+    Backtest(Box<backtest::BacktestArgs>),
     /// Print the effective settings with the source of each, secrets masked.
     Config(Box<settings_args::SettingsArgs>),
     /// List the strategies with their parameters.
@@ -57,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Resume(args) => operate::resume(*args),
         Command::Flatten(args) => operate::flatten(*args),
         Command::Reconcile(args) => operate::reconcile(*args),
+        Command::Backtest(args) => backtest::main(*args),
         Command::Config(args) => config::main(&args),
         Command::Strategies => strategies::main(),
     }

@@ -23,6 +23,8 @@ pub enum Source {
     Flag(&'static str),
     /// The embedded simulator needs it so.
     Simulator,
+    /// A backtest needs it so, or its bars say so.
+    Backtest,
 }
 
 impl fmt::Display for Source {
@@ -33,6 +35,7 @@ impl fmt::Display for Source {
             Self::Environment => f.write_str("environment"),
             Self::Flag(flag) => f.write_str(flag),
             Self::Simulator => f.write_str("run --simulator"),
+            Self::Backtest => f.write_str("backtest"),
         }
     }
 }

@@ -5,6 +5,12 @@ use crate::desk::Plan;
 use crate::domain::broker::AccountId;
 
 impl Settings {
+    /// Whether the expected outages are IBKR's own, as nobody has said otherwise.
+    pub fn has_default_windows(&self) -> bool {
+        let default = super::table::find("EXPECTED_WINDOWS").map(|spec| spec.default);
+        default == Some(self.guards.expected.to_string().as_str())
+    }
+
     /// The desk's plan for an account.
     pub fn plan(&self, account: AccountId) -> Plan {
         Plan {

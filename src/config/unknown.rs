@@ -15,7 +15,7 @@ pub(super) fn complaint(name: &str, source: &Source) -> Option<String> {
     let prefixes = match source {
         Source::DotEnv(_) => OURS,
         Source::Environment => OURS_ALONE,
-        Source::Default | Source::File(_) | Source::Flag(_) | Source::Simulator => return None,
+        Source::Default | Source::File(_) | Source::Flag(_) | Source::Simulator | Source::Backtest => return None,
     };
     let upper = name.to_ascii_uppercase();
     prefixes.iter().any(|prefix| upper.starts_with(prefix)).then(|| {

@@ -135,6 +135,30 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Its name in records and tables.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Quantity { .. } => "quantity",
+            Self::BadPrice { .. } => "bad_price",
+            Self::OrderNotional { .. } => "order_notional",
+            Self::DailyNotional { .. } => "daily_notional",
+            Self::PositionNotional { .. } => "position_notional",
+            Self::GrossExposure { .. } => "gross_exposure",
+            Self::OpenPositions { .. } => "open_positions",
+            Self::DailyLoss { .. } => "daily_loss",
+            Self::OrderRate { .. } => "order_rate",
+            Self::Collar { .. } => "collar",
+            Self::Short { .. } => "short",
+            Self::Funds { .. } => "funds",
+            Self::DayTrades => "day_trades",
+            Self::Unknown { .. } => "unknown",
+            Self::Locked { .. } => "locked",
+            Self::Outage { .. } => "outage",
+            Self::TooSmall { .. } => "too_small",
+            Self::Unprotected => "unprotected",
+        }
+    }
+
     /// Whether the same entry may be tried again at the next bar (rule 1): the cause was the
     /// moment, not a limit.
     pub fn is_transient(&self) -> bool {

@@ -138,15 +138,9 @@ pub fn put_aside(state_dir: &Path, venue: &str, account: &AccountId) -> Result<(
     Ok(())
 }
 
-/// Whether the expected outages are IBKR's own, as nobody has said otherwise.
-pub(super) fn has_default_windows(settings: &Settings) -> bool {
-    let default = crate::config::table::find("EXPECTED_WINDOWS").map(|spec| spec.default);
-    default == Some(settings.guards.expected.to_string().as_str())
-}
-
 /// Whether the expected outages mean nothing there: IBKR's own ones, at a simulator.
 pub(super) fn ignores_windows(settings: &Settings, venue: &Venue) -> bool {
-    matches!(venue, Venue::Simulator { .. }) && has_default_windows(settings)
+    matches!(venue, Venue::Simulator { .. }) && settings.has_default_windows()
 }
 
 /// Tells at the start what is locked, why, and how it ends.

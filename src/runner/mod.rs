@@ -128,7 +128,7 @@ impl Runner {
         let seed = config.seed.unwrap_or_else(|| clock::wall_now().millis().unsigned_abs());
         let layers = Layers::new(config.settings.guards.expected.clone());
         // Until a session has told that IBKR is at the other end, its own windows mean nothing.
-        layers.ignore_outages(ledger::has_default_windows(&config.settings));
+        layers.ignore_outages(config.settings.has_default_windows());
         let planned = layers.clone();
         let gateway = Gateway::new(tws_config(&config.settings))
             .planned_outages(Arc::new(move || planned.outage(clock::wall_now()).is_some()));

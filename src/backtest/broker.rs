@@ -1,0 +1,266 @@
+//! The broker of a backtest: the exchange, and what the wire would tell the desk of it.
+
+use std::collections::BTreeMap;
+
+use crate::domain::broker::{
+    AccountId, AccountState, BrokerOrder, BrokerSnapshot, BrokerStatus, Commission, Execution, OrderNews, OrderUpdate,
+    StatusReport,
+};
+use crate::domain::{Bar, ContractId, MarketTime, PriceRule, Shares, Symbol, Ticket, TimeInForce, Usd};
+use crate::exchange::{AccountView, Config, Event, Exchange, Fill, Kind, NewOrder, Order, OrderKey, Status};
+
+/// The client whose orders these are.
+pub const CLIENT: i32 = 1;
+
+/// The exchange with one account.
+pub struct Broker {
+    exchange: Exchange,
+    account: AccountId,
+    symbols: BTreeMap<ContractId, Symbol>,
+    /// What an order stood for when the desk was told of it last: only what differs is told again.
+    told: BTreeMap<i32, (Status, Shares)>,
+    /// Fills of orders of late.
+    fills: Vec<Fill>,
+}
+
+impl Broker {
+    /// An exchange with the account's cash.
+    pub fn new(config: Config, account: AccountId, cash: Usd) -> Self {
+        let mut exchange = Exchange::new(config);
+        exchange.open_account(account.clone(), cash);
+        Self { exchange, account, symbols: BTreeMap::new(), told: BTreeMap::new(), fills: Vec::new() }
+    }
+
+    /// Makes a contract tradable.
+    pub fn list(&mut self, contract: ContractId, symbol: Symbol) {
+        self.exchange.list(contract, PriceRule::us_stock());
+        self.symbols.insert(contract, symbol);
+    }
+
+    /// The broker's state at the beginning, as a session reads it.
+    pub fn snapshot(&self, at: MarketTime) -> BrokerSnapshot {
+        BrokerSnapshot {
+            at,
+            next_order_id: 1,
+            open_orders: Vec::new(),
+            completed_orders: Vec::new(),
+            executions: Vec::new(),
+            commissions: Vec::new(),
+            positions: BTreeMap::new(),
+            account: self.account_state(),
+        }
+    }
+
+    /// The account's money as it is stated.
+    pub fn account_state(&self) -> AccountState {
+        let view = self.account();
+        AccountState {
+            net_liquidation: view.as_ref().map(|view| view.equity),
+            total_cash: view.as_ref().map(|view| view.cash),
+            available_funds: view.as_ref().map(|view| view.available_funds),
+            buying_power: view.as_ref().map(|view| view.buying_power),
+            gross_position_value: view.as_ref().map(|view| view.gross_position_value),
+            day_trades_remaining: None,
+            currency: Some("USD".to_owned()),
+        }
+    }
+
+    /// The account as it stands.
+    pub fn account(&self) -> Option<AccountView> {
+        self.exchange.account(&self.account)
+    }
+
+    /// The exchange.
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    /// Fills since this was asked last.
+    pub fn take_fills(&mut self) -> Vec<Fill> {
+        std::mem::take(&mut self.fills)
+    }
+
+    /// A bar opens.
+    pub fn open(&mut self, contract: ContractId, at: MarketTime, price: f64, regular: bool) -> Vec<OrderUpdate> {
+        let events = self.exchange.open(contract, at, price, regular);
+        self.tell(events)
+    }
+
+    /// A bar ends.
+    pub fn close(&mut self, contract: ContractId, bar: &Bar, regular: bool) -> Vec<OrderUpdate> {
+        let events = self.exchange.close(contract, bar, regular);
+        self.tell(events)
+    }
+
+    /// The session has ended: day orders expire, and what ended long ago is forgotten.
+    pub fn end_of_session(&mut self, at: MarketTime) -> Vec<OrderUpdate> {
+        let contracts: Vec<ContractId> = self.symbols.keys().copied().collect();
+        let events = contracts.into_iter().flat_map(|contract| self.exchange.end_of_session(contract, at)).collect();
+        let updates = self.tell(events);
+        self.exchange.forget_before(at);
+        updates
+    }
+
+    /// Places or changes an order.
+    pub fn place(&mut self, now: MarketTime, ticket: &Ticket) -> Vec<OrderUpdate> {
+        let key = key(ticket.order_id);
+        let known = self.exchange.order(key).is_some();
+        match self.exchange.place(now, new_order(ticket, key)) {
+            Ok(events) => self.tell(events),
+            Err(refusal) => {
+                let news = if known { OrderNews::ChangeRefused } else { OrderNews::Refused };
+                let (order_id, code) = (ticket.order_id, refusal.code());
+                vec![OrderUpdate::News { order_id, code, news, text: refusal.to_string() }]
+            }
+        }
+    }
+
+    /// Cancels an order.
+    pub fn cancel(&mut self, now: MarketTime, order_id: i32) -> Vec<OrderUpdate> {
+        match self.exchange.cancel(now, key(order_id)) {
+            Ok(events) => self.tell(events),
+            Err(refusal) => {
+                let (code, news) = (refusal.code(), OrderNews::CancelRace);
+                vec![OrderUpdate::News { order_id, code, news, text: refusal.to_string() }]
+            }
+        }
+    }
+
+    /// Cancels everything.
+    pub fn cancel_all(&mut self, now: MarketTime) -> Vec<OrderUpdate> {
+        let events = self.exchange.cancel_all(now);
+        self.tell(events)
+    }
+
+    fn tell(&mut self, events: Vec<Event>) -> Vec<OrderUpdate> {
+        let mut updates = Vec::with_capacity(events.len());
+        for event in events {
+            match event {
+                Event::Changed(order) => self.tell_change(order, &mut updates),
+                Event::Filled(fill) => {
+                    updates.extend(self.execution(&fill).map(OrderUpdate::Execution));
+                    updates.push(OrderUpdate::Commission(Commission {
+                        execution: fill.id.clone(),
+                        amount: fill.commission,
+                        currency: "USD".to_owned(),
+                    }));
+                    self.fills.push(fill);
+                }
+                Event::CancelledByRule { key, reason } => {
+                    let text = format!("Order Canceled - reason:{reason}");
+                    updates.push(OrderUpdate::News {
+                        order_id: key.order_id,
+                        code: 202,
+                        news: OrderNews::Cancelled,
+                        text,
+                    });
+                }
+                // No cash moves in a backtest but by trades.
+                Event::Adjusted { .. } => {}
+            }
+        }
+        updates
+    }
+
+    fn tell_change(&mut self, order: Order, updates: &mut Vec<OrderUpdate>) {
+        let order_id = order.order.key.order_id;
+        let stands = (order.status, order.order.quantity);
+        if !order.status.is_live() {
+            self.told.remove(&order_id);
+        } else if let Some((status, quantity)) = self.told.insert(order_id, stands)
+            && (status.is_live(), quantity) == (true, order.order.quantity)
+        {
+            // A new stage of working is nothing to the desk.
+            return;
+        }
+        let resized = order.status.is_live() && order.filled.0 < order.order.quantity.0;
+        let status = match order.status {
+            Status::Untransmitted => BrokerStatus::PendingSubmit,
+            Status::PreSubmitted => BrokerStatus::PreSubmitted,
+            Status::Submitted => BrokerStatus::Submitted,
+            Status::Filled => BrokerStatus::Filled,
+            Status::Cancelled => BrokerStatus::Cancelled,
+            Status::Rejected => BrokerStatus::Inactive,
+        };
+        if resized {
+            updates.extend(self.open_order(&order, status).map(OrderUpdate::Open));
+        }
+        updates.push(OrderUpdate::Status(StatusReport {
+            client_id: CLIENT,
+            order_id,
+            perm_id: order.perm_id,
+            status,
+            filled: order.filled,
+            remaining: order.order.quantity - order.filled,
+            why_held: None,
+        }));
+    }
+
+    fn open_order(&self, order: &Order, status: BrokerStatus) -> Option<BrokerOrder> {
+        let placed = &order.order;
+        let symbol = self.symbols.get(&placed.contract)?.clone();
+        Some(BrokerOrder {
+            client_id: CLIENT,
+            order_id: placed.key.order_id,
+            perm_id: order.perm_id,
+            account: placed.account.clone(),
+            contract: placed.contract,
+            symbol,
+            order_ref: placed.order_ref.clone(),
+            side: placed.side,
+            quantity: placed.quantity,
+            filled: Some(order.filled),
+            // What the exchange has is what was sent; only its size can change by itself.
+            kind: None,
+            tif: None::<TimeInForce>,
+            outside_rth: placed.outside_rth,
+            oca_group: placed.oca_group.clone(),
+            parent_id: placed.parent_id.unwrap_or(0),
+            status,
+            note: String::new(),
+        })
+    }
+
+    fn execution(&self, fill: &Fill) -> Option<Execution> {
+        // Orders are placed in listed contracts only: there is a symbol.
+        let symbol = self.symbols.get(&fill.contract)?.clone();
+        Some(Execution {
+            id: fill.id.clone(),
+            at: fill.at,
+            account: fill.account.clone(),
+            contract: fill.contract,
+            symbol,
+            side: fill.side,
+            quantity: fill.quantity,
+            price: fill.price,
+            client_id: CLIENT,
+            order_id: fill.key.order_id,
+            perm_id: fill.perm_id,
+            order_ref: fill.order_ref.clone(),
+            is_liquidation: false,
+        })
+    }
+}
+
+fn key(order_id: i32) -> OrderKey {
+    OrderKey { client_id: CLIENT, order_id }
+}
+
+fn new_order(ticket: &Ticket, key: OrderKey) -> NewOrder {
+    NewOrder {
+        key,
+        account: ticket.account.clone(),
+        contract: ticket.contract,
+        side: ticket.side,
+        quantity: ticket.quantity,
+        kind: Kind::from(ticket.kind),
+        tif: ticket.tif.into(),
+        good_after: None,
+        outside_rth: ticket.outside_rth,
+        oca_group: ticket.oca_group.clone().unwrap_or_default(),
+        parent_id: ticket.parent_id,
+        transmit: ticket.transmit,
+        order_ref: ticket.order_ref.to_string(),
+        algo: None,
+    }
+}

@@ -1,0 +1,238 @@
+//! The bars of a backtest: which files, which symbols, which size, which span.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::NaiveDate;
+
+use crate::bar_files::{self, BarFile, BarFileError};
+use crate::calendar::Calendar;
+use crate::clock::Stopwatch;
+use crate::domain::{Bar, BarSize, MarketTime, Symbol};
+use crate::tape::aggregate;
+
+/// Which bars are asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// Files and folders.
+    pub paths: Vec<PathBuf>,
+    /// The symbols; empty: all that are there.
+    pub symbols: Vec<Symbol>,
+    /// Size of the bars that are decided on; `None`: the one size that is there.
+    pub size: Option<BarSize>,
+    /// Folder of smaller bars that are played inside; `None`: none.
+    pub intrabar: Option<PathBuf>,
+    /// First exchange date.
+    pub from: Option<NaiveDate>,
+    /// Last exchange date.
+    pub to: Option<NaiveDate>,
+    /// Sessions and bar boundaries.
+    pub calendar: Calendar,
+}
+
+/// Bars, ready to be played.
+#[derive(Debug, Clone)]
+pub struct Data {
+    /// The tape's bars, by symbol.
+    pub series: BTreeMap<Symbol, Arc<[Bar]>>,
+    /// Size of the bars that are decided on.
+    pub size: BarSize,
+    /// Whether the tape's bars are smaller than those.
+    pub finer: bool,
+    /// Time it took to read them.
+    pub load: Duration,
+}
+
+/// Why there is nothing to play.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// A file is wrong.
+    #[error(transparent)]
+    File(#[from] BarFileError),
+    /// No file holds what is asked for.
+    #[error("no bars of {symbol} that are {size} or smaller in --data; it holds {found}")]
+    Missing {
+        /// The symbol.
+        symbol: Symbol,
+        /// Size asked for.
+        size: BarSize,
+        /// What is there.
+        found: String,
+    },
+    /// Several sizes, and none is chosen.
+    #[error("--data holds bars of {found}: choose one with --bar-size")]
+    Sizes {
+        /// What is there.
+        found: String,
+    },
+    /// No bar file at all.
+    #[error("--data {paths} holds no bar file; files are named SYMBOL-SIZE.csv, for example SPY-1min.csv")]
+    Nothing {
+        /// What was looked at.
+        paths: String,
+    },
+    /// Files of one symbol and size overlap.
+    #[error("{symbol}: two files of {size} bars overlap at {at}; give one of them")]
+    Overlap {
+        /// The symbol.
+        symbol: Symbol,
+        /// The size.
+        size: BarSize,
+        /// Where.
+        at: MarketTime,
+    },
+    /// Nothing is left of a symbol.
+    #[error("{symbol}: no bar lies within --from and --to")]
+    Span {
+        /// The symbol.
+        symbol: Symbol,
+    },
+    /// Bars inside of bars must be smaller.
+    #[error("--intrabar: no bars of {symbol} smaller than {size} in {path}")]
+    Intrabar {
+        /// The symbol.
+        symbol: Symbol,
+        /// Size of the bars decided on.
+        size: BarSize,
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+impl Wanted {
+    /// The symbols and the size that will be played, by the files' names alone.
+    ///
+    /// # Errors
+    /// No file, or several sizes and none chosen.
+    pub fn look(&self) -> Result<(BTreeSet<Symbol>, BarSize), DataError> {
+        let files = self.files()?;
+        let size = match self.size {
+            Some(size) => size,
+            None => self.only_size(&files)?,
+        };
+        Ok((self.symbols_of(&files), size))
+    }
+
+    /// Reads what is asked for.
+    ///
+    /// # Errors
+    /// The first thing that is wrong or missing.
+    pub fn load(&self) -> Result<Data, DataError> {
+        let began = Stopwatch::start();
+        let (symbols, size) = self.look()?;
+        let files = self.files()?;
+        let mut series = BTreeMap::new();
+        for symbol in symbols {
+            let bars = match &self.intrabar {
+                Some(path) => self.smaller(&symbol, size, path)?,
+                None => self.decided(&symbol, size, &files)?,
+            };
+            let bars = self.within(&symbol, bars)?;
+            series.insert(symbol, Arc::from(bars));
+        }
+        Ok(Data { series, size, finer: self.intrabar.is_some(), load: began.elapsed() })
+    }
+
+    fn files(&self) -> Result<Vec<BarFile>, DataError> {
+        let mut files = Vec::new();
+        for path in &self.paths {
+            files.extend(self.files_of(path)?);
+        }
+        if files.is_empty() {
+            let paths = self.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
+            return Err(DataError::Nothing { paths });
+        }
+        Ok(files)
+    }
+
+    fn files_of(&self, path: &Path) -> Result<Vec<BarFile>, DataError> {
+        if path.is_dir() {
+            return Ok(bar_files::discover(path)?);
+        }
+        match (bar_files::file(path), self.symbols.as_slice(), self.size) {
+            (Some(file), ..) => Ok(vec![file]),
+            // A name that says nothing is no matter where everything is said beside it.
+            (None, [symbol], Some(size)) => Ok(vec![BarFile { symbol: symbol.clone(), size, path: path.to_owned() }]),
+            (None, ..) => Err(BarFileError::Name { path: path.to_owned() }.into()),
+        }
+    }
+
+    fn only_size(&self, files: &[BarFile]) -> Result<BarSize, DataError> {
+        let wanted = |file: &&BarFile| self.symbols.is_empty() || self.symbols.contains(&file.symbol);
+        let sizes: BTreeSet<BarSize> = files.iter().filter(wanted).map(|file| file.size).collect();
+        match (sizes.first(), sizes.len()) {
+            (Some(size), 1) => Ok(*size),
+            (None, _) => Err(DataError::Sizes { found: "no symbol that is asked for".to_owned() }),
+            (Some(_), _) => Err(DataError::Sizes { found: listed(sizes) }),
+        }
+    }
+
+    fn symbols_of(&self, files: &[BarFile]) -> BTreeSet<Symbol> {
+        if self.symbols.is_empty() {
+            return files.iter().map(|file| file.symbol.clone()).collect();
+        }
+        self.symbols.iter().cloned().collect()
+    }
+
+    /// Bars of the size that is decided on: as they are, or made of the biggest that are smaller.
+    fn decided(&self, symbol: &Symbol, size: BarSize, files: &[BarFile]) -> Result<Vec<Bar>, DataError> {
+        let own = || files.iter().filter(|file| file.symbol == *symbol);
+        let Some(best) = own().map(|file| file.size).filter(|own| *own <= size).max() else {
+            let found = listed(own().map(|file| file.size).collect());
+            return Err(DataError::Missing { symbol: symbol.clone(), size, found });
+        };
+        let bars = self.joined(symbol, best, own().filter(|file| file.size == best))?;
+        if best == size { Ok(bars) } else { Ok(aggregate(bars, self.calendar, size).collect()) }
+    }
+
+    /// The smallest bars that a folder has.
+    fn smaller(&self, symbol: &Symbol, size: BarSize, path: &Path) -> Result<Vec<Bar>, DataError> {
+        let files = bar_files::discover(path)?;
+        let own = || files.iter().filter(|file| file.symbol == *symbol && file.size < size);
+        let Some(best) = own().map(|file| file.size).min() else {
+            return Err(DataError::Intrabar { symbol: symbol.clone(), size, path: path.to_owned() });
+        };
+        self.joined(symbol, best, own().filter(|file| file.size == best))
+    }
+
+    fn joined<'a>(
+        &self,
+        symbol: &Symbol,
+        size: BarSize,
+        files: impl Iterator<Item = &'a BarFile>,
+    ) -> Result<Vec<Bar>, DataError> {
+        let mut bars: Vec<Bar> = Vec::new();
+        for file in files {
+            let read = bar_files::read(&file.path, size, self.calendar)?;
+            if bars.is_empty() {
+                bars = read;
+            } else {
+                bars.extend(read);
+            }
+        }
+        bars.sort_by_key(|bar| bar.time);
+        match bars.windows(2).find(|pair| pair[1].time < pair[0].end) {
+            Some(pair) => Err(DataError::Overlap { symbol: symbol.clone(), size, at: pair[1].time }),
+            None => Ok(bars),
+        }
+    }
+
+    fn within(&self, symbol: &Symbol, mut bars: Vec<Bar>) -> Result<Vec<Bar>, DataError> {
+        if self.from.is_some() || self.to.is_some() {
+            bars.retain(|bar| {
+                let date = self.calendar.date_of(bar.time);
+                self.from.is_none_or(|from| from <= date) && self.to.is_none_or(|to| date <= to)
+            });
+        }
+        if bars.is_empty() { Err(DataError::Span { symbol: symbol.clone() }) } else { Ok(bars) }
+    }
+}
+
+fn listed(sizes: BTreeSet<BarSize>) -> String {
+    if sizes.is_empty() {
+        return "none of it".to_owned();
+    }
+    sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+}

@@ -1,0 +1,390 @@
+//! The loop: tape, exchange, desk; no shell.
+//!
+//! At one instant first the bars end, in symbol order: fills within the ended bar, then its close to
+//! the strategy and the desk. A bar with no successor at that same instant ends after the others, as
+//! nothing but time tells of it. Then the session may end. Then the next bars open, in symbol order:
+//! fills at the open, what they lead to, until nothing more follows. Whatever is decided on a closed
+//! bar therefore trades at the next bar's open at the earliest, and no strategy sees a bar before
+//! it has ended.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use chrono::NaiveDate;
+
+use super::broker::{Broker, CLIENT};
+use super::observer::Observer;
+use crate::calendar::Calendar;
+use crate::desk::{Action, Desk, Event, Plan, Recovered, ledger_id};
+use crate::domain::book::{Book, LedgerFact, Record};
+use crate::domain::broker::{AccountId, OrderUpdate, Venue};
+use crate::domain::{Bar, BarSize, Contract, ContractId, MarketTime, PriceRule, Symbol, Usd};
+use crate::exchange;
+use crate::strategy::{Heard, Running, Strategy};
+use crate::tape::{Step, Tape};
+
+/// The account of a backtest.
+const ACCOUNT: &str = "DU1234567";
+
+/// What an engine is made of.
+pub struct Parts {
+    /// What the desk is told; its account is replaced.
+    pub plan: Plan,
+    /// What kind of exchange.
+    pub exchange: exchange::Config,
+    /// Cash at the beginning, USD.
+    pub cash: Usd,
+    /// Seed of the ledger's id.
+    pub seed: u64,
+    /// The strategies, each as it comes from its registry.
+    pub strategies: BTreeMap<Symbol, Box<dyn Strategy>>,
+    /// Whether the tape's bars are smaller than those that are decided on.
+    pub finer: bool,
+    /// Bars that are decided on before this instant only warm the strategies.
+    pub trade_from: MarketTime,
+}
+
+/// One symbol.
+pub(super) struct Line {
+    pub(super) symbol: Symbol,
+    pub(super) contract: ContractId,
+    running: Running,
+    /// The decision bar that is being built of smaller ones.
+    forming: Option<Bar>,
+}
+
+/// Who reads the facts as they are made.
+pub type Facts<'a> = &'a mut dyn FnMut(&Record);
+
+/// See the module.
+pub struct Engine<'a> {
+    desk: Desk,
+    broker: Broker,
+    lines: Vec<Line>,
+    places: BTreeMap<ContractId, usize>,
+    observer: Observer,
+    facts: Facts<'a>,
+    updates: VecDeque<OrderUpdate>,
+    actions: VecDeque<Action>,
+    calendar: Calendar,
+    bar_size: BarSize,
+    finer: bool,
+    trade_from: MarketTime,
+    session_end: Option<MarketTime>,
+    day: Option<NaiveDate>,
+    hours_until: MarketTime,
+    regular: Regular,
+}
+
+/// The regular session of the latest date that was asked about.
+#[derive(Debug, Clone, Copy)]
+struct Regular {
+    /// The date's span.
+    from: MarketTime,
+    until: MarketTime,
+    open: MarketTime,
+    close: MarketTime,
+}
+
+impl Regular {
+    const NONE: Self =
+        Self { from: MarketTime::MAX, until: MarketTime::MIN, open: MarketTime::MAX, close: MarketTime::MIN };
+
+    fn covers(&mut self, calendar: Calendar, at: MarketTime) -> bool {
+        if at < self.from || at >= self.until {
+            let date = calendar.date_of(at);
+            let day = Calendar::Always.nominal_session(date);
+            let session = calendar.session(date).unwrap_or_else(|| calendar.nominal_session(date));
+            let closed = matches!(calendar.day(date), crate::calendar::Day::Closed);
+            let (open, close) = if closed { (MarketTime::MAX, MarketTime::MIN) } else { (session.open, session.close) };
+            *self = Self { from: day.open, until: day.close, open, close };
+        }
+        self.open <= at && at < self.close
+    }
+}
+
+/// What one instant of the tape brings.
+#[derive(Default)]
+struct Instant {
+    ends: Vec<(usize, Bar)>,
+    opens: Vec<(usize, f64)>,
+}
+
+impl<'a> Engine<'a> {
+    /// An engine whose ledger is open and whose account is funded, at the tape's first instant.
+    pub fn new(parts: Parts, start: MarketTime, observer: Observer, facts: Facts<'a>) -> Self {
+        let Parts { mut plan, exchange, cash, seed, strategies, finer, trade_from } = parts;
+        let account = AccountId(ACCOUNT.to_owned());
+        plan.account = account.clone();
+        let (calendar, bar_size) = (plan.calendar, plan.bar_size);
+        let limits = serde_json::to_value(&plan.limits).unwrap_or_default();
+        let mut engine = Self {
+            desk: Desk::new(plan, Book::default()),
+            broker: Broker::new(exchange, account.clone(), cash),
+            lines: Vec::new(),
+            places: BTreeMap::new(),
+            observer,
+            facts,
+            updates: VecDeque::new(),
+            actions: VecDeque::new(),
+            calendar,
+            bar_size,
+            finer,
+            trade_from,
+            session_end: None,
+            day: None,
+            hours_until: MarketTime::MIN,
+            regular: Regular::NONE,
+        };
+        for (symbol, strategy) in strategies {
+            engine.add_line(symbol, strategy);
+        }
+        let venue = Venue::Simulator { exchange: "backtest".to_owned() };
+        let opened = LedgerFact::Opened { ledger: ledger_id(seed), venue, account };
+        for record in engine.desk.open_ledger(opened, limits, start) {
+            (engine.facts)(&record);
+        }
+        engine.state_hours(start);
+        engine.begin(start);
+        engine
+    }
+
+    fn add_line(&mut self, symbol: Symbol, strategy: Box<dyn Strategy>) {
+        let contract = ContractId::simulated(&symbol, |id| self.places.contains_key(&id));
+        self.broker.list(contract, symbol.clone());
+        self.places.insert(contract, self.lines.len());
+        self.lines.push(Line { symbol, contract, running: Running::new(strategy), forming: None });
+    }
+
+    /// The contracts of the lines, in symbol order.
+    pub fn contracts(&self) -> impl Iterator<Item = (&Symbol, ContractId)> {
+        self.lines.iter().map(|line| (&line.symbol, line.contract))
+    }
+
+    /// The session is up: the broker is read as the daemon reads it.
+    fn begin(&mut self, start: MarketTime) {
+        let snapshot = self.broker.snapshot(start);
+        let recovered = Recovered { client_id: CLIENT, snapshot, disturbed: false, since: 0 };
+        self.decide(Event::Recovered(Box::new(recovered)));
+        self.settle(start);
+    }
+
+    /// Contracts state their hours for a week, as the gateway does.
+    fn state_hours(&mut self, at: MarketTime) {
+        let hours = self.calendar.hours(at, Duration::ZERO, Duration::ZERO);
+        // Anew two days before the statement ends.
+        self.hours_until = hours.covers.map_or(MarketTime::MAX, |covers| covers.close - Duration::from_secs(172_800));
+        for place in 0..self.lines.len() {
+            let line = &self.lines[place];
+            let contract = contract(line.contract, &line.symbol, &hours);
+            self.decide(Event::Listed(contract));
+        }
+    }
+
+    /// Plays the tape to its end, then stops as the daemon does.
+    pub fn play(mut self, tape: &mut Tape) -> (Desk, Broker, Observer) {
+        let mut instant = Instant::default();
+        while let Some(at) = tape.next_at() {
+            while tape.next_at() == Some(at) {
+                let Some(step) = tape.next() else { break };
+                let Some(place) = self.places.get(&step.contract()).copied() else { continue };
+                match step {
+                    Step::End { bar, .. } => instant.ends.push((place, bar)),
+                    Step::Open { price, .. } => instant.opens.push((place, price)),
+                }
+            }
+            self.instant(at, &mut instant);
+        }
+        if self.finer {
+            self.decide_finished(MarketTime::MAX);
+        }
+        self.decide(Event::ShuttingDown);
+        let now = self.desk.now();
+        self.settle(now);
+        self.observer.finish();
+        (self.desk, self.broker, self.observer)
+    }
+
+    fn instant(&mut self, at: MarketTime, instant: &mut Instant) {
+        let session_end =
+            *self.session_end.get_or_insert_with(|| self.calendar.next_close(at - Duration::from_secs(1)));
+        if session_end < at {
+            self.end_session(session_end);
+        }
+        self.ends(at, instant);
+        if session_end == at {
+            self.end_session(at);
+        }
+        if session_end <= at {
+            self.session_end = Some(self.calendar.next_close(at));
+        }
+        self.opens(at, instant);
+        instant.ends.clear();
+        instant.opens.clear();
+    }
+
+    fn ends(&mut self, at: MarketTime, instant: &Instant) {
+        let followed = |place: usize| instant.opens.iter().any(|(opening, _)| *opening == place);
+        for (place, bar) in instant.ends.iter().filter(|(place, _)| followed(*place)) {
+            self.close(*place, bar);
+            self.decide_on(*place, bar, at);
+        }
+        for (place, bar) in instant.ends.iter().filter(|(place, _)| !followed(*place)) {
+            self.close(*place, bar);
+        }
+        for (place, bar) in instant.ends.iter().filter(|(place, _)| !followed(*place)) {
+            self.decide_on(*place, bar, at);
+        }
+        if self.finer {
+            self.decide_finished(at);
+        }
+        if !instant.ends.is_empty() {
+            self.observer.instant(at);
+        }
+    }
+
+    fn close(&mut self, place: usize, bar: &Bar) {
+        let contract = self.lines[place].contract;
+        let regular = self.regular.covers(self.calendar, bar.time);
+        let updates = self.broker.close(contract, bar, regular);
+        self.observer.bar(place, bar);
+        if !updates.is_empty() {
+            self.updates.extend(updates);
+            self.settle(bar.end);
+        }
+    }
+
+    /// A bar of the tape has ended: it is decided on, or it is part of one that will be.
+    fn decide_on(&mut self, place: usize, bar: &Bar, at: MarketTime) {
+        if !self.finer {
+            self.decide_bar(place, bar);
+            return;
+        }
+        let window = self.calendar.bar_window(bar.time, self.bar_size);
+        let line = &mut self.lines[place];
+        let grown = match line.forming {
+            Some(mut forming) if forming.time == window.open => {
+                forming.absorb(bar);
+                forming
+            }
+            _ => Bar { time: window.open, end: window.close, ..*bar },
+        };
+        line.forming = Some(grown);
+        if grown.end <= at {
+            line.forming = None;
+            self.decide_bar(place, &grown);
+        }
+    }
+
+    /// Decision bars whose end has passed without a last part.
+    fn decide_finished(&mut self, at: MarketTime) {
+        for place in 0..self.lines.len() {
+            if let Some(forming) = self.lines[place].forming.take_if(|forming| forming.end <= at) {
+                self.decide_bar(place, &forming);
+            }
+        }
+    }
+
+    fn decide_bar(&mut self, place: usize, bar: &Bar) {
+        let line = &mut self.lines[place];
+        let Heard { target, atr } = line.running.show(bar);
+        let contract = line.contract;
+        self.observer.decided(place, bar);
+        let event = if bar.end < self.trade_from {
+            Event::Warmed { contract, opinion: None, bar: *bar, atr }
+        } else {
+            Event::Bar { contract, bar: *bar, target, atr, newest: true }
+        };
+        self.decide(event);
+        self.settle(bar.end);
+    }
+
+    fn end_session(&mut self, at: MarketTime) {
+        let updates = self.broker.end_of_session(at);
+        self.updates.extend(updates);
+        self.settle(at);
+    }
+
+    fn opens(&mut self, at: MarketTime, instant: &Instant) {
+        if instant.opens.is_empty() {
+            return;
+        }
+        for (place, price) in &instant.opens {
+            let contract = self.lines[*place].contract;
+            let regular = self.regular.covers(self.calendar, at);
+            let updates = self.broker.open(contract, at, *price, regular);
+            self.observer.open(*place, at, *price);
+            if !updates.is_empty() {
+                self.updates.extend(updates);
+                self.settle(at);
+            }
+        }
+        if at >= self.hours_until {
+            self.state_hours(at);
+        }
+        let date = self.calendar.date_of(at);
+        if self.day != Some(date) {
+            self.day = Some(date);
+            self.state_account();
+        }
+        self.decide(Event::Time(at));
+        self.settle(at);
+    }
+
+    fn state_account(&mut self) {
+        let state = self.broker.account_state();
+        self.decide(Event::Account(state));
+    }
+
+    fn decide(&mut self, event: Event) {
+        let decided = self.desk.decide(event);
+        for record in &decided.records {
+            (self.facts)(record);
+            self.observer.fact(record);
+        }
+        self.actions.extend(decided.actions);
+    }
+
+    /// Until nothing more follows: what the exchange says to the desk, what the desk does at the
+    /// exchange.
+    fn settle(&mut self, now: MarketTime) {
+        let mut traded = false;
+        loop {
+            while let Some(update) = self.updates.pop_front() {
+                self.decide(Event::Order(update));
+            }
+            let fills = self.broker.take_fills();
+            traded |= !fills.is_empty();
+            for fill in &fills {
+                self.observer.fill(&self.places, &self.desk, fill);
+            }
+            let Some(action) = self.actions.pop_front() else { break };
+            let updates = match action {
+                Action::Submit(order) | Action::Amend(order) => self.broker.place(now, order.ticket()),
+                Action::Cancel { order_id, .. } => self.broker.cancel(now, order_id),
+                Action::CancelEverything => self.broker.cancel_all(now),
+            };
+            self.updates.extend(updates);
+        }
+        if traded {
+            self.state_account();
+        }
+    }
+}
+
+fn contract(id: ContractId, symbol: &Symbol, hours: &crate::domain::Hours) -> Contract {
+    Contract {
+        id,
+        symbol: symbol.clone(),
+        security_type: "STK".into(),
+        exchange: "SMART".into(),
+        primary_exchange: "SMART".into(),
+        currency: "USD".into(),
+        local_symbol: symbol.to_string(),
+        trading_class: "NMS".into(),
+        price_rule: PriceRule::us_stock(),
+        time_zone: "US/Eastern".into(),
+        trading_hours: hours.clone(),
+        liquid_hours: hours.clone(),
+    }
+}

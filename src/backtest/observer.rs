@@ -1,0 +1,418 @@
+//! Watches a backtest and remembers what reports are made of. It decides nothing.
+
+use std::collections::BTreeMap;
+
+use super::outcome::{Chart, DayPoint, EquityPoint, ExitReason, FillMark, Running, Trade};
+use crate::calendar::Calendar;
+use crate::desk::Desk;
+use crate::domain::book::{Fact, Record};
+use crate::domain::order::Role;
+use crate::domain::{Bar, ContractId, MarketTime, Price, Shares, Symbol, Usd};
+use crate::exchange::Fill;
+
+/// Points of the equity curve that are kept; beyond twice as many, every other one goes.
+const CURVE: usize = 4_000;
+/// Bars of a chart that are kept; beyond twice as many, neighbours are joined.
+const CHART: usize = 1_500;
+/// Fills of a chart that are kept.
+const MARKS: usize = 4_000;
+
+/// A round trip that is not over.
+#[derive(Debug, Clone)]
+struct Open {
+    entry_time: MarketTime,
+    opened: Shares,
+    entry_value: Usd,
+    closed: Shares,
+    exit_value: Usd,
+    fees: Usd,
+    bars: u32,
+}
+
+/// One symbol as it is watched.
+#[derive(Debug)]
+struct Watched {
+    symbol: Symbol,
+    held: i64,
+    close: f64,
+    open: Option<Open>,
+    first_open: Option<f64>,
+    chart: Chart,
+    /// Bars joined into each bar of the chart, and how many the last one holds.
+    stride: u64,
+    joined: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Observer {
+    calendar: Calendar,
+    /// What was before it only warmed the strategies.
+    from: MarketTime,
+    start: f64,
+    cash: f64,
+    watched: Vec<Watched>,
+    /// Worth of all positions, signed and absolute, USD.
+    worth: f64,
+    exposure: f64,
+    bars: u64,
+    span: Option<(MarketTime, MarketTime)>,
+    trades: Vec<Trade>,
+    fills: u64,
+    refusals: BTreeMap<String, u64>,
+    curve: Vec<EquityPoint>,
+    curve_stride: u64,
+    days: Vec<DayPoint>,
+    day_ends: MarketTime,
+    today: Option<chrono::NaiveDate>,
+    running: Running,
+    peak: f64,
+    peak_at: Option<MarketTime>,
+    /// Whether equity is below its highest.
+    below: bool,
+    last: Option<EquityPoint>,
+}
+
+/// What was watched.
+#[derive(Debug)]
+pub struct Seen {
+    /// See [`super::outcome::Outcome`].
+    pub bars: u64,
+    /// Likewise.
+    pub span: Option<(MarketTime, MarketTime)>,
+    /// Likewise.
+    pub trades: Vec<Trade>,
+    /// Round trips that are not over.
+    pub open_positions: u32,
+    /// Likewise.
+    pub fills: u64,
+    /// Likewise.
+    pub refusals: BTreeMap<String, u64>,
+    /// Likewise.
+    pub equity: Vec<EquityPoint>,
+    /// Likewise.
+    pub days: Vec<DayPoint>,
+    /// Likewise.
+    pub running: Running,
+    /// Likewise.
+    pub charts: Vec<Chart>,
+}
+
+impl Observer {
+    /// Watches these symbols, in this order, from this instant and cash on.
+    pub fn new<'a>(
+        calendar: Calendar,
+        cash: Usd,
+        from: MarketTime,
+        symbols: impl IntoIterator<Item = &'a Symbol>,
+    ) -> Self {
+        let watched = |symbol: &Symbol| Watched {
+            symbol: symbol.clone(),
+            held: 0,
+            close: 0.0,
+            open: None,
+            first_open: None,
+            chart: Chart { symbol: symbol.clone(), bars: Vec::new(), fills: Vec::new(), fills_left_out: 0 },
+            stride: 1,
+            joined: 0,
+        };
+        Self {
+            calendar,
+            from,
+            start: cash.to_f64(),
+            cash: cash.to_f64(),
+            watched: symbols.into_iter().map(watched).collect(),
+            worth: 0.0,
+            exposure: 0.0,
+            bars: 0,
+            span: None,
+            trades: Vec::new(),
+            fills: 0,
+            refusals: BTreeMap::new(),
+            curve: Vec::new(),
+            curve_stride: 1,
+            days: Vec::new(),
+            day_ends: MarketTime::MIN,
+            today: None,
+            running: Running::default(),
+            peak: cash.to_f64(),
+            peak_at: None,
+            below: false,
+            last: None,
+        }
+    }
+
+    /// A bar of the tape opened at this price.
+    pub(super) fn open(&mut self, place: usize, at: MarketTime, price: f64) {
+        if at < self.from {
+            return;
+        }
+        self.watched[place].first_open.get_or_insert(price);
+    }
+
+    /// A bar of the tape ended.
+    pub(super) fn bar(&mut self, place: usize, bar: &Bar) {
+        self.bars += 1;
+        if bar.end < self.from {
+            return;
+        }
+        self.span = Some((self.span.map_or(bar.time, |(first, _)| first), bar.end));
+        let watched = &mut self.watched[place];
+        if watched.held != 0 {
+            let held = watched.held as f64;
+            let moved = held * (bar.close - watched.close);
+            self.worth += moved;
+            self.exposure += moved * held.signum();
+        }
+        watched.close = bar.close;
+    }
+
+    /// A bar was decided on.
+    pub(super) fn decided(&mut self, place: usize, bar: &Bar) {
+        if bar.end < self.from {
+            return;
+        }
+        let watched = &mut self.watched[place];
+        if let Some(open) = &mut watched.open {
+            open.bars += 1;
+        }
+        watched.chart_bar(bar);
+    }
+
+    /// Everything of an instant's ended bars has been seen.
+    pub(super) fn instant(&mut self, at: MarketTime) {
+        if at < self.from {
+            return;
+        }
+        let point = EquityPoint { at, equity: self.cash + self.worth, exposure: self.exposure };
+        if at > self.day_ends {
+            self.close_day();
+            // A session that ends at midnight belongs to the day before.
+            let date = self.calendar.date_of(at - std::time::Duration::from_millis(1));
+            self.today = Some(date);
+            self.day_ends = Calendar::Always.nominal_session(date).close;
+        }
+        self.last = Some(point);
+        self.measure(point);
+        if self.running.instants.is_multiple_of(self.curve_stride) {
+            self.curve.push(point);
+            if self.curve.len() >= 2 * CURVE {
+                let mut index = 0;
+                self.curve.retain(|_| {
+                    index += 1;
+                    index % 2 == 0
+                });
+                self.curve_stride *= 2;
+            }
+        }
+    }
+
+    fn measure(&mut self, point: EquityPoint) {
+        let running = &mut self.running;
+        running.instants += 1;
+        if point.exposure > 0.0 {
+            running.exposed += 1;
+            if point.equity > 0.0 {
+                let leverage = point.exposure / point.equity;
+                running.leverage_sum += leverage;
+                running.leverage_most = running.leverage_most.max(leverage);
+            }
+        }
+        let peak_at = *self.peak_at.get_or_insert(point.at);
+        if point.equity >= self.peak {
+            if std::mem::take(&mut self.below) {
+                running.drawdown_seconds = running.drawdown_seconds.max(point.at.since(peak_at).as_secs());
+            }
+            self.peak = point.equity;
+            self.peak_at = Some(point.at);
+            return;
+        }
+        self.below = true;
+        let fall = self.peak - point.equity;
+        running.drawdown_usd = running.drawdown_usd.max(fall);
+        if self.peak > 0.0 {
+            running.drawdown = running.drawdown.max(fall / self.peak);
+        }
+        running.drawdown_seconds = running.drawdown_seconds.max(point.at.since(peak_at).as_secs());
+    }
+
+    fn close_day(&mut self) {
+        let (Some(date), Some(last)) = (self.today, self.last) else { return };
+        // The sums are made anew, so that the rounding of many bars never adds up.
+        self.worth = self.watched.iter().map(|one| one.held as f64 * one.close).sum();
+        self.exposure = self.watched.iter().map(|one| (one.held as f64 * one.close).abs()).sum();
+        let benchmark = self.benchmark();
+        self.days.push(DayPoint { date, equity: last.equity, benchmark });
+    }
+
+    /// Equal parts of the cash in each symbol from its first open on.
+    fn benchmark(&self) -> Option<f64> {
+        let part = self.start / self.watched.len().max(1) as f64;
+        self.watched.iter().any(|one| one.first_open.is_some()).then(|| {
+            let worth = |one: &Watched| one.first_open.map_or(part, |first| part / first * one.close);
+            self.watched.iter().map(worth).sum()
+        })
+    }
+
+    pub(super) fn fact(&mut self, record: &Record) {
+        if let Fact::Refused(refused) = &record.fact {
+            *self.refusals.entry(refused.refusal.name().to_owned()).or_default() += 1;
+        }
+    }
+
+    /// An order has traded, and the desk knows it.
+    pub(super) fn fill(&mut self, places: &BTreeMap<ContractId, usize>, desk: &Desk, fill: &Fill) {
+        let Some(place) = places.get(&fill.contract).copied() else { return };
+        self.fills += 1;
+        let value = (fill.price * fill.quantity).to_f64();
+        self.running.traded += value;
+        self.running.slippage += fill.friction.to_f64();
+        let change = fill.side.signed(fill.quantity);
+        self.cash -= fill.side.signed(Shares(1)).0 as f64 * value + fill.commission.to_f64();
+        let watched = &mut self.watched[place];
+        let before = watched.held;
+        watched.held += change.0;
+        if watched.close == 0.0 {
+            watched.close = fill.price.to_f64();
+        }
+        let worth = |held: i64| held as f64 * watched.close;
+        self.worth += worth(watched.held) - worth(before);
+        self.exposure += worth(watched.held).abs() - worth(before).abs();
+        if watched.chart.fills.len() < MARKS {
+            let mark = FillMark { at: fill.at, side: fill.side, quantity: fill.quantity, price: fill.price };
+            watched.chart.fills.push(mark);
+        } else {
+            watched.chart.fills_left_out += 1;
+        }
+        let reason = reason(desk, fill, before);
+        self.trades.extend(watched.trade(fill, before, reason));
+    }
+
+    /// The last day and the chart's last bars are taken in.
+    pub(super) fn finish(&mut self) {
+        self.close_day();
+        if let Some(last) = self.last.filter(|last| self.curve.last().is_none_or(|kept| kept.at < last.at)) {
+            self.curve.push(last);
+        }
+    }
+
+    /// What was watched.
+    pub fn seen(self) -> Seen {
+        Seen {
+            bars: self.bars,
+            span: self.span,
+            trades: self.trades,
+            open_positions: u32::try_from(self.watched.iter().filter(|one| one.held != 0).count()).unwrap_or(u32::MAX),
+            fills: self.fills,
+            refusals: self.refusals,
+            equity: self.curve,
+            days: self.days,
+            running: self.running,
+            charts: self.watched.into_iter().map(|one| one.chart).collect(),
+        }
+    }
+}
+
+impl Watched {
+    fn chart_bar(&mut self, bar: &Bar) {
+        match self.chart.bars.last_mut() {
+            Some(last) if self.joined < self.stride => {
+                last.absorb(bar);
+                last.end = bar.end;
+                self.joined += 1;
+                return;
+            }
+            _ => {}
+        }
+        self.chart.bars.push(*bar);
+        self.joined = 1;
+        if self.chart.bars.len() >= 2 * CHART {
+            let pairs = self.chart.bars.chunks(2).map(|pair| {
+                let mut one = pair[0];
+                if let Some(other) = pair.get(1) {
+                    one.absorb(other);
+                    one.end = other.end;
+                }
+                one
+            });
+            self.chart.bars = pairs.collect();
+            self.stride *= 2;
+            self.joined = self.stride;
+        }
+    }
+
+    /// Takes a fill in; the round trip that it ends, if it does.
+    fn trade(&mut self, fill: &Fill, before: i64, reason: ExitReason) -> Option<Trade> {
+        let change = fill.side.signed(fill.quantity).0;
+        let closes = before != 0 && (before > 0) != (change > 0);
+        if !closes {
+            let open = self.open.get_or_insert(Open::at(fill.at));
+            open.opened += Shares(change);
+            open.entry_value += fill.price * fill.quantity;
+            open.fees += fill.commission;
+            return None;
+        }
+        let closing = Shares(before.abs().min(change.abs()));
+        let beyond = fill.quantity - closing;
+        let open = self.open.as_mut()?;
+        open.closed += closing;
+        open.exit_value += fill.price * closing;
+        // What goes beyond flat belongs to the next round trip; the fill's fee goes where it ends one.
+        open.fees += fill.commission;
+        if before + change != 0 && beyond.is_zero() {
+            return None;
+        }
+        let ended = self.open.take().map(|open| open.ended(&self.symbol, fill.at, reason));
+        if !beyond.is_zero() {
+            let mut next = Open::at(fill.at);
+            next.opened = fill.side.signed(beyond);
+            next.entry_value = fill.price * beyond;
+            self.open = Some(next);
+        }
+        ended
+    }
+}
+
+impl Open {
+    fn at(entry_time: MarketTime) -> Self {
+        let (zero, none) = (Usd::ZERO, Shares::ZERO);
+        Self { entry_time, opened: none, entry_value: zero, closed: none, exit_value: zero, fees: zero, bars: 0 }
+    }
+
+    fn ended(self, symbol: &Symbol, at: MarketTime, reason: ExitReason) -> Trade {
+        let average = |value: Usd, shares: Shares| {
+            Price(value.0.checked_div(shares.abs().0.into()).unwrap_or_default().round_dp(8).normalize())
+        };
+        let gain = self.exit_value - self.entry_value;
+        let gain = if self.opened.0 >= 0 { gain } else { -gain };
+        Trade {
+            symbol: symbol.clone(),
+            entry_time: self.entry_time,
+            entry_price: average(self.entry_value, self.opened),
+            exit_time: at,
+            exit_price: average(self.exit_value, self.closed),
+            quantity: self.opened,
+            pnl: gain - self.fees,
+            fees: self.fees,
+            reason,
+            bars: self.bars,
+        }
+    }
+}
+
+/// Why a fill closes what was held.
+fn reason(desk: &Desk, fill: &Fill, before: i64) -> ExitReason {
+    let book = desk.book();
+    let order = book.find(&fill.order_ref, fill.perm_id, None).and_then(|intent| book.order(intent));
+    let Some(order) = order else { return ExitReason::Signal };
+    match order.ticket.role {
+        Role::Stop => ExitReason::Stop,
+        Role::Target => ExitReason::Target,
+        Role::Entry | Role::Exit => {
+            let target = order.strategy.as_deref().and_then(|strategy| book.target(fill.contract, strategy));
+            // An exit although the strategy still wants what was held came from elsewhere.
+            let wanted = target.is_some_and(|target| target.size.0.signum() == before.signum());
+            if wanted { ExitReason::Flattened } else { ExitReason::Signal }
+        }
+    }
+}
