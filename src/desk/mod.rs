@@ -331,6 +331,7 @@ impl Desk {
         self.new_day();
         self.marks.see(contract, bar, atr);
         self.new_day();
+        self.expire_locks();
         let fresh = newest && self.is_fresh(bar.end);
         if let Some(target) = target {
             self.accept(contract, target, !fresh);

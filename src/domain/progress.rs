@@ -12,6 +12,8 @@ use super::{MarketTime, Symbol};
 pub struct Progress {
     /// Whether a session is Ready. While none is, the market does not wait for anyone.
     pub ready: bool,
+    /// The latest market time that the desk knows.
+    pub time: MarketTime,
     /// The end of the newest bar that each symbol's strategy has decided on.
     pub decided: BTreeMap<Symbol, MarketTime>,
     /// Distinct executions that the book knows, corrections counted each.

@@ -81,7 +81,7 @@ impl Friction {
             }
             Side::Sell => (shown * (Decimal::ONE - fraction)).0.round_dp_with_strategy(4, RoundingStrategy::ToZero),
         };
-        Price(worse.max(Decimal::new(1, 4)))
+        Price(worse.max(Decimal::new(1, 4)).normalize())
     }
 
     /// The most that an order fills where a bar had this volume; `None`: any quantity.

@@ -433,6 +433,7 @@ impl DeskLoop {
         let waiting = self.attached.as_ref().map_or(0, |attached| attached.outbox.waiting());
         let progress = Progress {
             ready: self.desk.is_ready(),
+            time: self.desk.now(),
             decided: self.decided.clone(),
             executions: book.counts().executions,
             commissions: book.counts().costed,

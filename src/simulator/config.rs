@@ -12,7 +12,7 @@ use crate::bar_files::BarFileError;
 use crate::domain::broker::AccountId;
 use crate::domain::progress::Progress;
 use crate::domain::{BarSize, Shares, Symbol, Usd};
-use crate::exchange::ChildRule;
+use crate::exchange::{ChildRule, CommissionPlan, Friction};
 use crate::simulator::faults::{Scenario, ScenarioError};
 use crate::simulator::market::MarketError;
 
@@ -101,6 +101,10 @@ pub struct SimulatorConfig {
     /// The most that one order fills at a time; unset: all of it. What is left waits for the next
     /// bar: partial fills.
     pub slice: Option<Shares>,
+    /// What trading at once costs beside the price.
+    pub friction: Friction,
+    /// What trades cost.
+    pub commission: CommissionPlan,
     /// Whether stocks can be borrowed to sell short.
     pub allow_short: bool,
     /// Symbols whose shares must be located before they are sold short (404).
@@ -134,6 +138,8 @@ impl Default for SimulatorConfig {
             decision_size: None,
             children: ChildRule::ProRata,
             slice: None,
+            friction: Friction::default(),
+            commission: CommissionPlan::default(),
             allow_short: true,
             hard_to_borrow: Vec::new(),
             master_client: None,

@@ -166,8 +166,8 @@ fn read(config: &SimulatorConfig, path: &Path, text: &[u8]) -> Result<Kept, Simu
 }
 
 fn begin(config: &SimulatorConfig) -> Kept {
-    let SimulatorConfig { children, allow_short, slice, .. } = *config;
-    let rules = Config { children, allow_short, slice, ..Config::default() };
+    let SimulatorConfig { children, allow_short, slice, friction, commission, .. } = *config;
+    let rules = Config { children, allow_short, slice, friction, commission, ..Config::default() };
     let mut exchange = Exchange::new(rules);
     exchange.open_account(config.account.clone(), config.cash);
     Kept {

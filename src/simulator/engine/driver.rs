@@ -13,6 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::info;
@@ -79,6 +80,8 @@ pub struct Driver {
     /// Bars of clients that ended without a successor, to be announced.
     unannounced: Vec<(Symbol, MarketTime)>,
     session_end: Option<MarketTime>,
+    /// The date whose regular session has begun.
+    opened: Option<NaiveDate>,
     started: bool,
     over: bool,
     pub(super) counts: Counts,
@@ -101,6 +104,7 @@ impl Driver {
             in_bar: BTreeSet::new(),
             unannounced: Vec::new(),
             session_end: None,
+            opened: None,
             started: false,
             over: false,
             counts: Counts::default(),
@@ -152,6 +156,12 @@ impl Driver {
     fn hold(&mut self, decided: Vec<(Symbol, MarketTime)>) {
         if let Some(step) = &mut self.lock_step {
             step.hold(decided, Instant::now());
+        }
+    }
+
+    fn hold_until_heard(&mut self, time: MarketTime) {
+        if let Some(step) = &mut self.lock_step {
+            step.hold_until_heard(time, Instant::now());
         }
     }
 
@@ -359,7 +369,13 @@ impl Engine {
                     self.deliver(events);
                 }
                 self.publish_open(contract, at, price);
-                self.driver.hold(Vec::new());
+                let date = self.calendar.date_of(at);
+                if self.driver.opened != Some(date) && self.is_regular(at) {
+                    self.driver.opened = Some(date);
+                    self.driver.hold_until_heard(at);
+                } else {
+                    self.driver.hold(Vec::new());
+                }
             }
         }
     }

@@ -58,6 +58,8 @@ impl Counts {
 /// What is being waited for.
 #[derive(Debug, Clone)]
 struct Wait {
+    /// Market time that the daemon has to know.
+    time: MarketTime,
     decided: Vec<(Symbol, MarketTime)>,
     since: Instant,
 }
@@ -105,7 +107,15 @@ impl LockStep {
     /// From now on the market waits: for the counts, and for the decisions that are due.
     pub fn hold(&mut self, decided: Vec<(Symbol, MarketTime)>, now: Instant) {
         if self.ready() {
-            self.waiting = Some(Wait { decided, since: now });
+            self.waiting = Some(Wait { time: MarketTime::MIN, decided, since: now });
+        }
+    }
+
+    /// The same for the daemon to know what time it is: what it has kept for a session's open leaves
+    /// when it hears of that.
+    pub fn hold_until_heard(&mut self, time: MarketTime, now: Instant) {
+        if self.ready() {
+            self.waiting = Some(Wait { time, decided: Vec::new(), since: now });
         }
     }
 
@@ -128,7 +138,8 @@ impl LockStep {
         let open = |(symbol, end): &&(Symbol, MarketTime)| progress.decided.get(symbol).is_none_or(|at| at < end);
         let undecided: Vec<String> =
             wait.decided.iter().filter(open).map(|(symbol, end)| format!("{symbol} up to {end}")).collect();
-        if undecided.is_empty() && progress.unanswered == 0 && differences == self.differs {
+        let heard = progress.time >= wait.time;
+        if heard && undecided.is_empty() && progress.unanswered == 0 && differences == self.differs {
             self.waiting = None;
             return Verdict::GoOn;
         }
@@ -138,6 +149,7 @@ impl LockStep {
         }
         warn!(
             ?undecided,
+            heard,
             unanswered = progress.unanswered,
             executions_missing = differences[0] - self.differs[0],
             commissions_missing = differences[1] - self.differs[1],

@@ -1,0 +1,160 @@
+//! The daemon on the simulator and the backtest are one machine: the same bars, strategy and seed
+//! give the same orders, fills, fees and ledger.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use robo_trader::backtest::data::Wanted;
+use robo_trader::backtest::{Played, Setup, run};
+use robo_trader::domain::MarketTime;
+use robo_trader::domain::book::{Fact, FillFact, OrderFact, Record};
+use robo_trader::domain::broker::AccountId;
+use robo_trader::exchange::{Config, Friction};
+use robo_trader::simulator::SimulatorConfig;
+use robo_trader::strategy::build;
+use support::{book, journal, replayed_by, settings, write_waves};
+
+const MINUTES: [(&str, &str); 3] = [("DATA_BAR_SIZE", "1 min"), ("DATA_DURATION", "1 D"), ("CALENDAR", "XNYS")];
+
+/// Orders, fills and costs, in their order.
+fn story(records: &[Record]) -> Vec<String> {
+    let line = |record: &Record| match &record.fact {
+        Fact::Order(OrderFact::Intended { ticket, .. }) => Some(format!("order {ticket:?}")),
+        Fact::Order(OrderFact::Amended { ticket, .. }) => Some(format!("amended {ticket:?}")),
+        Fact::Fill(FillFact::Executed { intent, execution }) => Some(format!(
+            "fill of {intent} {} {} {} at {}",
+            execution.at, execution.side, execution.quantity, execution.price
+        )),
+        Fact::Fill(FillFact::Costed { commission }) => Some(format!("cost {}", commission.amount)),
+        _ => None,
+    };
+    records.iter().filter_map(line).collect()
+}
+
+/// The same bars by the backtest.
+fn backtested(data: &Path, pairs: &[(&str, &str)], exchange: Config) -> (Played, Vec<Record>) {
+    let settings = settings(SocketAddr::from(([127, 0, 0, 1], 1)), pairs);
+    let wanted = Wanted {
+        paths: vec![data.to_path_buf()],
+        symbols: settings.symbols.iter().map(|(symbol, _)| symbol.clone()).collect(),
+        size: Some(settings.bar_size),
+        intrabar: None,
+        from: None,
+        to: None,
+        calendar: settings.calendar,
+    };
+    let setup = Setup {
+        plan: settings.plan(AccountId(String::new())),
+        exchange: Config { allow_short: settings.limits.allow_short, ..exchange },
+        cash: settings.default_cash,
+        seed: 7,
+        trade_from: MarketTime::MIN,
+        described: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let strategies: BTreeMap<_, _> = settings
+        .symbols
+        .iter()
+        .map(|(symbol, plan)| (symbol.clone(), build(&plan.strategy, &plan.params).unwrap()))
+        .collect();
+    let mut records = Vec::new();
+    let played = run(&setup, &wanted.load().unwrap(), strategies, &mut |record| records.push(record.clone()));
+    (played, records)
+}
+
+/// Plays the same both ways and compares; at least so many fills.
+async fn same(data: &Path, pairs: &[(&'static str, &'static str)], rules: SimulatorConfig, fills: u64) {
+    let pairs: Vec<_> = MINUTES.iter().chain(pairs).copied().collect();
+    let dir = tempfile::tempdir().unwrap();
+    let exchange = Config {
+        children: rules.children,
+        slice: rules.slice,
+        friction: rules.friction,
+        commission: rules.commission,
+        ..Config::default()
+    };
+    let (summary, account) = replayed_by(data, dir.path(), true, &pairs, rules).await;
+    let (played, records) = backtested(data, &pairs, exchange);
+    let daemon = book(dir.path());
+    assert!(summary.fills >= fills, "only {} fills", summary.fills);
+    let (live, past) = (story(&journal(dir.path())), story(&records));
+    for (index, (live, past)) in live.iter().zip(&past).enumerate() {
+        assert_eq!(live, past, "line {index}; the daemon's is on the left");
+    }
+    assert_eq!(live.len(), past.len(), "the daemon's lines and the backtest's");
+    let past = played.desk.book();
+    assert_eq!((daemon.cash(), daemon.fees(), daemon.realized()), (past.cash(), past.fees(), past.realized()));
+    let held = |book: &robo_trader::domain::book::Book| {
+        book.positions().map(|(id, position)| (id, position.quantity(), position.cost())).collect::<Vec<_>>()
+    };
+    assert_eq!(held(&daemon), held(past));
+    assert_eq!((account.cash, account.commissions), (past.cash().unwrap(), past.fees()));
+    assert_eq!(played.outcome.final_equity, account.equity);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn generated_days_with_stops() {
+    let data = tempfile::tempdir().unwrap();
+    write_waves(data.path(), "AAA", &[3, 4], 50.0, 9.0);
+    write_waves(data.path(), "BBB", &[3, 4], 20.0, 7.0);
+    let pairs = [("SYMBOLS", "AAA,BBB"), ("RISK_STOP_LOSS_PCT", "0.01")];
+    same(data.path(), &pairs, SimulatorConfig::default(), 50).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn brackets_with_take_profit_and_shorts() {
+    let data = tempfile::tempdir().unwrap();
+    write_waves(data.path(), "AAA", &[3, 4], 50.0, 9.0);
+    let pairs = [
+        ("SYMBOLS", "AAA"),
+        ("EXECUTION_SHORT_SELLING", "yes"),
+        ("STRATEGY_PARAMS", "short=yes"),
+        ("RISK_STOP_LOSS_PCT", "0.006"),
+        ("RISK_TAKE_PROFIT_PCT", "0.004"),
+        ("ORDER_STYLE", "limit"),
+    ];
+    same(data.path(), &pairs, SimulatorConfig::default(), 40).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trailing_stops_slippage_and_days_that_end_flat() {
+    let data = tempfile::tempdir().unwrap();
+    write_waves(data.path(), "AAA", &[3, 4], 50.0, 9.0);
+    write_waves(data.path(), "BBB", &[3, 4], 20.0, 7.0);
+    let pairs = [
+        ("SYMBOLS", "AAA,BBB"),
+        ("RISK_STOP", "trailing"),
+        ("RISK_TRAILING_STOP_PCT", "0.004"),
+        ("FLAT_BY_CLOSE", "10"),
+        ("NO_ENTRY_AFTER_OPEN", "15"),
+    ];
+    let friction = Friction { slippage_bps: 3.into(), spread_bps: 2.into(), volume_share: None };
+    same(data.path(), &pairs, SimulatorConfig { friction, ..SimulatorConfig::default() }, 40).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn positions_that_stay_over_night_and_entries_that_wait_for_the_open() {
+    let data = tempfile::tempdir().unwrap();
+    write_waves(data.path(), "AAA", &[3, 4, 5], 50.0, 97.0);
+    let pairs = [
+        ("SYMBOLS", "AAA"),
+        ("STRATEGY_PARAMS", "fast=2,slow=5,entry=level"),
+        ("RISK_STOP", "none"),
+        ("AFTER_CLOSE", "requeue-at-open"),
+    ];
+    same(data.path(), &pairs, SimulatorConfig::default(), 10).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_six_real_days_of_october_2013() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    if !data.exists() {
+        eprintln!("skipped: {} is not there", data.display());
+        return;
+    }
+    same(&data, &[("SYMBOLS", "SPY,BAC")], SimulatorConfig::default(), 100).await;
+}
