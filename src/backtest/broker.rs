@@ -53,13 +53,13 @@ impl Broker {
 
     /// The account's money as it is stated.
     pub fn account_state(&self) -> AccountState {
-        let view = self.account();
+        let balances = self.exchange.balances(&self.account);
         AccountState {
-            net_liquidation: view.as_ref().map(|view| view.equity),
-            total_cash: view.as_ref().map(|view| view.cash),
-            available_funds: view.as_ref().map(|view| view.available_funds),
-            buying_power: view.as_ref().map(|view| view.buying_power),
-            gross_position_value: view.as_ref().map(|view| view.gross_position_value),
+            net_liquidation: balances.map(|sums| sums.equity),
+            total_cash: balances.map(|sums| sums.cash),
+            available_funds: balances.map(|sums| sums.available_funds),
+            buying_power: None,
+            gross_position_value: balances.map(|sums| sums.gross_position_value),
             day_trades_remaining: None,
             currency: Some("USD".to_owned()),
         }

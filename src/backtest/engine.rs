@@ -10,8 +10,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use chrono::NaiveDate;
-
 use super::broker::{Broker, CLIENT};
 use super::observer::Observer;
 use crate::calendar::Calendar;
@@ -71,7 +69,8 @@ pub struct Engine<'a> {
     finer: bool,
     trade_from: MarketTime,
     session_end: Option<MarketTime>,
-    day: Option<NaiveDate>,
+    /// Where the exchange day began in which bars opened last.
+    day: Option<MarketTime>,
     hours_until: MarketTime,
     regular: Regular,
 }
@@ -322,9 +321,8 @@ impl<'a> Engine<'a> {
         if at >= self.hours_until {
             self.state_hours(at);
         }
-        let date = self.calendar.date_of(at);
-        if self.day != Some(date) {
-            self.day = Some(date);
+        if self.day != Some(self.regular.from) {
+            self.day = Some(self.regular.from);
             self.state_account();
         }
         self.decide(Event::Time(at));
@@ -338,6 +336,9 @@ impl<'a> Engine<'a> {
 
     fn decide(&mut self, event: Event) {
         let decided = self.desk.decide(event);
+        if decided.records.is_empty() && decided.actions.is_empty() {
+            return;
+        }
         for record in &decided.records {
             (self.facts)(record);
             self.observer.fact(record);
@@ -348,6 +349,9 @@ impl<'a> Engine<'a> {
     /// Until nothing more follows: what the exchange says to the desk, what the desk does at the
     /// exchange.
     fn settle(&mut self, now: MarketTime) {
+        if self.updates.is_empty() && self.actions.is_empty() {
+            return;
+        }
         let mut traded = false;
         loop {
             while let Some(update) = self.updates.pop_front() {

@@ -11,19 +11,9 @@ use crate::domain::{ContractId, Shares, Usd, Window};
 use crate::risk::Exposure;
 
 impl Desk {
-    /// Cash and positions at the last prices, USD; `None` where cash or a held contract's price is
-    /// not known.
-    pub fn equity(&self) -> Option<Usd> {
-        let mut equity = self.book.cash()?;
-        for (contract, position) in self.book.positions().filter(|(_, p)| !p.quantity().is_zero()) {
-            equity += position.market_value(self.last_price(contract)?);
-        }
-        Some(equity)
-    }
-
     /// Begins the exchange day when the first event of it comes and equity is known.
     pub(super) fn new_day(&mut self) {
-        let date = self.plan.calendar.date_of(self.now);
+        let date = self.date();
         if self.book.day().is_some_and(|day| day.date >= date) {
             return;
         }

@@ -18,7 +18,7 @@ const REJECTS_WINDOW: Duration = Duration::from_secs(600);
 const SESSIONS_WINDOW: Duration = Duration::from_secs(1_800);
 /// How much higher than the last peak on record equity must be to be written down: a fact for each
 /// cent would fill the journal.
-const PEAK_STEP: Decimal = Decimal::from_parts(1_001, 0, 0, false, 3);
+pub(super) const PEAK_STEP: Decimal = Decimal::from_parts(1_001, 0, 0, false, 3);
 
 /// How a lock ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +60,9 @@ impl Desk {
 
     /// Clears the locks whose time has come.
     pub(super) fn expire_locks(&mut self) {
+        if !self.book.is_locked() {
+            return;
+        }
         let over: Vec<(LockScope, LockCause)> = self
             .book
             .locks()
@@ -73,19 +76,33 @@ impl Desk {
 
     /// Everything that stops the account's entries by itself.
     pub(super) fn watch_limits(&mut self) {
-        self.watch_daily_loss();
-        self.watch_drawdown();
-        self.watch_streaks();
+        if !self.is_calm() {
+            self.watch_daily_loss();
+            self.watch_drawdown();
+        }
+        self.watch_counts();
     }
 
     /// What can reach its limit without a fresh bar, by fills and rejections.
     pub(super) fn watch_between_bars(&mut self) {
-        self.watch_daily_loss();
-        self.watch_streaks();
+        if !self.is_calm() {
+            self.watch_daily_loss();
+        }
+        self.watch_counts();
+    }
+
+    /// Counts that only facts can raise.
+    fn watch_counts(&mut self) {
+        if self.has_new_facts() {
+            self.watch_streaks();
+        }
     }
 
     /// A parked symbol's bars have come again.
     pub(super) fn unpark(&mut self, contract: ContractId) {
+        if !self.book.is_locked() {
+            return;
+        }
         let scope = LockScope::Contract(contract);
         if self.book.lock(&scope, LockCause::Parked).is_some() {
             self.unlock(scope, Some(LockCause::Parked), "its bars have come again");

@@ -24,8 +24,10 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod tickets;
+mod worth;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 
@@ -40,6 +42,7 @@ pub use marks::{Mark, Marks};
 pub use operator::Unable;
 pub use plan::{AfterClose, ForeignPolicy, Guards, Mode, OrderStyle, Plan, StopBreached, StopPolicy, SymbolPlan};
 pub use recovery::{Difference, Recovered};
+use worth::Worth;
 
 /// Incidents that are shown.
 const INCIDENTS_SHOWN: usize = 20;
@@ -166,12 +169,23 @@ enum Trigger {
     Ready,
 }
 
+/// One contract at the desk.
+#[derive(Debug, Clone)]
+struct Seat {
+    plan: Arc<SymbolPlan>,
+    strategy: Arc<str>,
+}
+
 /// The desk.
 #[derive(Debug)]
 pub struct Desk {
     plan: Plan,
     book: Book,
     marks: Marks,
+    /// How each resolved contract is traded.
+    seats: BTreeMap<ContractId, Seat>,
+    /// What all positions are worth at the last prices, and what follows from it.
+    worth: Worth,
     now: MarketTime,
     ready: bool,
     /// Whether the next Ready is the first of its session.
@@ -210,10 +224,12 @@ impl Desk {
     /// A desk that continues `book` by `plan`.
     pub fn new(plan: Plan, book: Book) -> Self {
         let now = book.now();
-        Self {
+        let mut desk = Self {
             plan,
             book,
             marks: Marks::default(),
+            seats: BTreeMap::new(),
+            worth: Worth::default(),
             now,
             ready: false,
             new_session: true,
@@ -233,7 +249,9 @@ impl Desk {
             cash_seen: None,
             flattening: BTreeSet::new(),
             decided: Decided::default(),
-        }
+        };
+        desk.revalue();
+        desk
     }
 
     /// Begins a new ledger: its first facts. Nothing where the book has begun before.
@@ -249,7 +267,7 @@ impl Desk {
     /// Decides on one event.
     pub fn decide(&mut self, event: Event) -> Decided {
         match event {
-            Event::Listed(contract) => self.marks.list(contract),
+            Event::Listed(contract) => self.list(contract),
             Event::Warmed { contract, opinion, bar, atr } => self.warmed(contract, opinion, &bar, atr),
             Event::Bar { contract, bar, target, atr, newest } => self.bar(contract, &bar, target, atr, newest),
             Event::PriorClose { contract, day, close } => self.marks.close_before(contract, day, close),
@@ -329,7 +347,7 @@ impl Desk {
         self.now = self.now.max(bar.end);
         // A day that begins with this bar is measured from the prices before it, where there are any.
         self.new_day();
-        self.marks.see(contract, bar, atr);
+        self.see(contract, bar, atr);
         self.new_day();
         self.expire_locks();
         let fresh = newest && self.is_fresh(bar.end);
@@ -337,9 +355,11 @@ impl Desk {
             self.accept(contract, target, !fresh);
         }
         if fresh {
-            self.failed_exits.remove(&contract);
-            self.failed_stops.remove(&contract);
-            self.lost_stops.remove(&contract);
+            for failed in [&mut self.failed_exits, &mut self.failed_stops, &mut self.lost_stops] {
+                if !failed.is_empty() {
+                    failed.remove(&contract);
+                }
+            }
             self.unpark(contract);
             self.refresh(contract);
             self.watch_limits();
@@ -348,7 +368,7 @@ impl Desk {
     }
 
     fn warmed(&mut self, contract: ContractId, opinion: Option<(MarketTime, Target)>, bar: &Bar, atr: Option<f64>) {
-        self.marks.see(contract, bar, atr);
+        self.see(contract, bar, atr);
         let Some(strategy) = self.strategy_of(contract) else { return };
         // On a first start the warm-up never trades; later it may have seen bars that the desk
         // missed, and an opinion among them counts, as old news.
@@ -377,7 +397,7 @@ impl Desk {
 
     /// Takes the next step of one symbol towards what it should hold.
     fn drive(&mut self, contract: ContractId, trigger: Trigger) {
-        if !self.ready || self.strategy_of(contract).is_none() {
+        if !self.ready || !self.seats.contains_key(&contract) || self.is_settled(contract) {
             return;
         }
         // An order in doubt counts in full and may be anything, and so may a position that broker and
@@ -395,6 +415,22 @@ impl Desk {
         self.enter(contract, desired, trigger);
     }
 
+    /// Whether a look at the symbol would change nothing: it holds what it should, nothing works or
+    /// stops it, and nothing waits for a time. Most looks end here.
+    fn is_settled(&self, contract: ContractId) -> bool {
+        let Some(seat) = self.seats.get(&contract) else { return true };
+        if self.plan.flat_by_close.is_some() || self.book.is_locked() || self.book.live_in(contract).next().is_some() {
+            return false;
+        }
+        let held = self.book.held(contract);
+        let protected = held.is_zero() || seat.plan.stop == StopPolicy::None;
+        let wanted = self
+            .book
+            .target(contract, &seat.strategy)
+            .is_none_or(|target| target.size == held && !target.stale && !target.deferred && target.disarmed.is_none());
+        protected && wanted && self.book.foreign(contract).is_none_or(|foreign| foreign.is_zero())
+    }
+
     /// Notes a fact about a contract (or none), applying it at once.
     fn record(&mut self, contract: Option<ContractId>, fact: Fact) {
         let symbol = contract.and_then(|c| self.marks.symbol(c).or_else(|| self.book.symbol(c).cloned()));
@@ -408,9 +444,12 @@ impl Desk {
     }
 
     fn note(&mut self, contract: Option<ContractId>, symbol: Option<Symbol>, fact: Fact) {
-        let strategy = symbol.as_ref().and_then(|s| self.plan.symbols.get(s)).map(|plan| plan.strategy.clone());
+        let seat = contract.and_then(|contract| self.seats.get(&contract)).map(|seat| Arc::clone(&seat.strategy));
+        let planned = || Some(Arc::from(self.plan.symbols.get(symbol.as_ref()?)?.strategy.as_str()));
+        let strategy = seat.or_else(planned);
         let record = Record { at: self.now, strategy, symbol, contract, fact };
         self.book.apply(&record);
+        self.facts_changed(&record.fact);
         if matches!(record.fact, Fact::Incident(_)) {
             self.incidents.push_back(record.clone());
             if self.incidents.len() > INCIDENTS_SHOWN {
@@ -425,11 +464,22 @@ impl Desk {
     }
 
     fn plan_of(&self, contract: ContractId) -> Option<&SymbolPlan> {
-        self.plan.symbols.get(&self.marks.symbol(contract)?)
+        Some(&self.seats.get(&contract)?.plan)
     }
 
-    fn strategy_of(&self, contract: ContractId) -> Option<String> {
-        self.plan_of(contract).map(|plan| plan.strategy.clone())
+    fn strategy_of(&self, contract: ContractId) -> Option<Arc<str>> {
+        Some(Arc::clone(&self.seats.get(&contract)?.strategy))
+    }
+
+    /// A contract is resolved: it has its seat where the plan has one for its symbol.
+    fn list(&mut self, contract: Contract) {
+        if let Some(plan) = self.plan.symbols.get(&contract.symbol)
+            && !self.seats.contains_key(&contract.id)
+        {
+            let strategy = Arc::from(plan.strategy.as_str());
+            self.seats.insert(contract.id, Seat { plan: Arc::new(plan.clone()), strategy });
+        }
+        self.marks.list(contract);
     }
 
     fn last_price(&self, contract: ContractId) -> Option<Price> {

@@ -15,11 +15,38 @@ use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 
+/// The same for numbers of at most four digits after the point, as nearly all prices are: a whole
+/// number below 2^53 divided by a power of ten is rounded once, so if the quotient is the value
+/// itself, these digits are its shortest text.
+#[allow(clippy::float_arithmetic, reason = "it is checked to be exact")]
+#[allow(clippy::float_cmp, reason = "it is the same number or it is not")]
+fn short_decimal(value: f64) -> Option<Decimal> {
+    if value.abs() >= 1e11 {
+        return None;
+    }
+    for (digits, scale) in [(2, 100.0), (4, 10_000.0)] {
+        let whole = (value * scale).round();
+        if whole / scale == value {
+            // Below 2^53: exact.
+            let (mut whole, mut digits) = (whole as i64, digits);
+            while digits > 0 && whole % 10 == 0 {
+                whole /= 10;
+                digits -= 1;
+            }
+            return Some(Decimal::new(whole, digits));
+        }
+    }
+    None
+}
+
 /// Converts by the shortest text that reads back as the same `f64`; `None` for NaN, infinities
 /// and magnitudes that a decimal cannot hold.
 fn decimal_from_f64(value: f64) -> Option<Decimal> {
     if !value.is_finite() {
         return None;
+    }
+    if let Some(decimal) = short_decimal(value) {
+        return Some(decimal);
     }
     let text = format!("{value:?}");
     let decimal = Decimal::from_str(&text).or_else(|_| Decimal::from_scientific(&text)).ok()?;

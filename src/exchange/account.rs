@@ -138,7 +138,32 @@ pub struct AccountView {
     pub gross_position_value: Usd,
 }
 
+/// An account's sums, USD.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Balances {
+    /// Cash.
+    pub cash: Usd,
+    /// Cash and positions at the marks.
+    pub equity: Usd,
+    /// Equity less what positions tie up at first.
+    pub available_funds: Usd,
+    /// Worth of all positions, absolute values added.
+    pub gross_position_value: Usd,
+}
+
 impl Account {
+    /// Its sums at these marks.
+    pub(super) fn balances(&self, margin: MarginPlan, mark: impl Fn(ContractId) -> Option<Price>) -> Balances {
+        let (mut equity, mut gross) = (self.cash, Usd::ZERO);
+        for (contract, held) in &self.positions {
+            let worth = mark(*contract).map_or(held.cost, |mark| mark * held.quantity);
+            equity += worth;
+            gross += worth.abs();
+        }
+        let available_funds = equity - gross * margin.initial();
+        Balances { cash: self.cash, equity, available_funds, gross_position_value: gross }
+    }
+
     pub(super) fn new(cash: Usd) -> Self {
         Self { start: cash, cash, ..Self::default() }
     }

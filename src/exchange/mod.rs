@@ -92,7 +92,7 @@ mod trading;
 pub mod types;
 mod what_if;
 
-pub use account::{AccountView, Holding, Today};
+pub use account::{AccountView, Balances, Holding, Today};
 pub use amending::closing_side;
 pub use commission::{CommissionPlan, UnknownPlan};
 pub use config::{ChildRule, Config, Friction, MarginPlan};
@@ -191,6 +191,12 @@ impl Exchange {
     /// An account at the present marks; `None` where it was never opened.
     pub fn account(&self, account: &AccountId) -> Option<AccountView> {
         Some(self.accounts.get(account)?.view(self.config.margin, |contract| self.mark(contract)))
+    }
+
+    /// Cash, equity and available funds of an account at the present marks, USD; `None` where it was
+    /// never opened. Cheaper than the whole of it.
+    pub fn balances(&self, account: &AccountId) -> Option<Balances> {
+        Some(self.accounts.get(account)?.balances(self.config.margin, |contract| self.mark(contract)))
     }
 
     /// The latest price of a contract; `None` before its first.

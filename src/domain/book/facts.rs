@@ -3,6 +3,8 @@
 //! A fact is written once and never changed. The journal keeps them; replaying them in order gives
 //! the same book, whatever the limits and strategies are by then. Bars are not facts.
 
+use std::sync::Arc;
+
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +21,7 @@ pub struct Record {
     /// Market time of what it states.
     pub at: MarketTime,
     /// The strategy concerned, where one is.
-    pub strategy: Option<String>,
+    pub strategy: Option<Arc<str>>,
     /// Label of the contract concerned, where one is.
     pub symbol: Option<Symbol>,
     /// The contract concerned, where one is.

@@ -159,6 +159,11 @@ impl Book {
             .or_else(|| self.unexplained(contract))
     }
 
+    /// Whether anything is locked.
+    pub fn is_locked(&self) -> bool {
+        !self.locks.is_empty()
+    }
+
     /// The lock of one scope and cause.
     pub fn lock(&self, scope: &LockScope, cause: LockCause) -> Option<&Lock> {
         self.locks.get(&(scope.clone(), cause))

@@ -15,6 +15,7 @@ mod streaks;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -37,7 +38,7 @@ pub struct OrderRecord {
     /// The order, as last known at the broker.
     pub ticket: Ticket,
     /// The strategy that wanted it.
-    pub strategy: Option<String>,
+    pub strategy: Option<Arc<str>>,
     /// Label of its contract.
     pub symbol: Option<Symbol>,
     /// Where it stands.
@@ -142,7 +143,7 @@ pub struct Book {
     early_costs: BTreeMap<String, super::broker::Commission>,
     /// By the part of the id that corrections keep.
     foreign_executions: BTreeMap<String, ledger::ForeignTrade>,
-    targets: BTreeMap<ContractId, BTreeMap<String, TargetState>>,
+    targets: BTreeMap<ContractId, BTreeMap<Arc<str>, TargetState>>,
     locks: BTreeMap<(LockScope, LockCause), Lock>,
     streaks: streaks::Streaks,
     /// Facts applied so far.
@@ -290,7 +291,7 @@ impl Book {
     pub fn targets(&self) -> impl Iterator<Item = (ContractId, &str, &TargetState)> {
         self.targets
             .iter()
-            .flat_map(|(contract, by)| by.iter().map(|(strategy, target)| (*contract, strategy.as_str(), target)))
+            .flat_map(|(contract, by)| by.iter().map(|(strategy, target)| (*contract, &**strategy, target)))
     }
 
     /// The exchange day in progress.
