@@ -1,0 +1,286 @@
+//! Trade lists that were computed otherwise: by others (beside the project), and by definition here.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use robo_trader::backtest::data::{Data, Wanted};
+use robo_trader::backtest::{Played, Setup, run};
+use robo_trader::calendar::Calendar;
+use robo_trader::config::{Layers, Settings, Source};
+use robo_trader::domain::book::Record;
+use robo_trader::domain::broker::AccountId;
+use robo_trader::domain::{Bar, BarSize, MarketTime, Symbol};
+use robo_trader::exchange::Config;
+use robo_trader::strategy::build;
+
+/// Limits so wide that nothing is refused, 100 shares, a million of cash, no stop.
+const PLAIN: [(&str, &str); 14] = [
+    ("RISK_POSITION_SIZING", "shares"),
+    ("RISK_FIXED_SHARES", "100"),
+    ("DEFAULT_CASH", "1000000"),
+    ("RISK_STOP", "none"),
+    ("RISK_MAX_ORDER_NOTIONAL", "1000000000"),
+    ("RISK_MAX_DAILY_NOTIONAL", "1000000000"),
+    ("RISK_MAX_POSITION_NOTIONAL", "1000000000"),
+    ("RISK_MAX_DAILY_LOSS_PCT", "1"),
+    ("RISK_MAX_DRAWDOWN_PCT", "1"),
+    ("RISK_MAX_LOSSES", "1000000"),
+    ("RISK_MAX_ORDERS", "1000000"),
+    ("AFTER_CLOSE", "requeue-at-open"),
+    ("DATA_DURATION", "60 Y"),
+    ("RISK_MAX_ORDERS_PER_MINUTE", "10000"),
+];
+
+fn settings(pairs: &[(&str, &str)]) -> Settings {
+    let mut layers = Layers::new();
+    for (name, value) in PLAIN.iter().chain(pairs) {
+        layers.set(name, *value, Source::Default);
+    }
+    Settings::resolve(&layers).unwrap()
+}
+
+fn play(settings: &Settings, data: &Data, commission: &str) -> (Played, Vec<Record>) {
+    let setup = Setup {
+        plan: settings.plan(AccountId(String::new())),
+        exchange: Config { commission: commission.parse().unwrap(), allow_short: false, ..Config::default() },
+        cash: settings.default_cash,
+        seed: 1,
+        trade_from: MarketTime::MIN,
+        described: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let one = |(symbol, plan): &(Symbol, robo_trader::desk::SymbolPlan)| {
+        (symbol.clone(), build(&plan.strategy, &plan.params).unwrap())
+    };
+    let mut records = Vec::new();
+    let strategies: BTreeMap<_, _> = settings.symbols.iter().map(one).collect();
+    let played = run(&setup, data, strategies, &mut |record| records.push(record.clone()));
+    (played, records)
+}
+
+/// Entry and exit of each round trip with its profit, as the lists beside the project write them.
+fn rows(played: &Played, dates: bool) -> Vec<String> {
+    let time = |at: MarketTime| {
+        let text = at.to_string();
+        if dates { text[..10].to_owned() } else { text }
+    };
+    let row = |trade: &robo_trader::backtest::outcome::Trade| {
+        format!(
+            "{},{},{:.4},{},{:.4},{:.2}",
+            trade.symbol,
+            time(trade.entry_time),
+            trade.entry_price.0,
+            time(trade.exit_time),
+            trade.exit_price.0,
+            trade.pnl.0
+        )
+    };
+    played.outcome.trades.iter().map(row).collect()
+}
+
+fn beside(folder: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(folder);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("skipped: {} is not there", path.display());
+    None
+}
+
+#[test]
+fn the_four_lists_of_others_to_the_cent() {
+    let (Some(data), Some(oracles)) = (beside("data"), beside("oracles")) else { return };
+    for (list, file, size, commission, equity, open) in [
+        ("SPY-1day-sma10-30", "SPY-1day", "1 day", "none", "1012003.00", 1),
+        ("SPY-1day-sma10-30-commission", "SPY-1day", "1 day", "per-share=0.005", "1011901.50", 1),
+        ("SPY-1min-2013-10-sma10-30", "SPY-1min-2013-10", "1 min", "none", "999972.00", 0),
+        ("BAC-1min-2013-10-sma10-30", "BAC-1min-2013-10", "1 min", "none", "999980.00", 0),
+    ] {
+        let symbol = &list[..3];
+        let pairs = [("SYMBOLS", symbol), ("DATA_BAR_SIZE", size), ("STRATEGY_PARAMS", "fast=10,slow=30,entry=cross")];
+        let settings = settings(&pairs);
+        let wanted = Wanted {
+            paths: vec![data.join(format!("{file}.csv"))],
+            symbols: Vec::new(),
+            size: None,
+            intrabar: None,
+            from: None,
+            to: None,
+            calendar: Calendar::Xnys,
+        };
+        let (played, _) = play(&settings, &wanted.load().unwrap(), commission);
+        let expected = std::fs::read_to_string(oracles.join(format!("{list}.csv"))).unwrap();
+        let expected: Vec<&str> = expected.lines().skip(1).collect();
+        assert_eq!(rows(&played, size == "1 day"), expected, "{list}");
+        assert_eq!(format!("{:.2}", played.outcome.final_equity.0), equity, "{list}");
+        assert_eq!((played.outcome.open_positions, played.outcome.refusals.len()), (open, 0), "{list}");
+    }
+}
+
+/// Minute bars of a market that never closes, in whole cents.
+fn series(cents: &[(i64, i64, i64, i64)]) -> Vec<Bar> {
+    let bar = |(minute, (open, up, down, close)): (usize, &(i64, i64, i64, i64))| {
+        let time = MarketTime::from_secs(1_717_400_000 / 60 * 60 + minute as i64 * 60);
+        let price = |cents: i64| cents as f64 / 100.0;
+        Bar {
+            time,
+            end: time + Duration::from_secs(60),
+            open: price(*open),
+            high: price(open.max(close) + up),
+            low: price(open.min(close) - down),
+            close: price(*close),
+            volume: Some(1_000),
+        }
+    };
+    cents.iter().enumerate().map(bar).collect()
+}
+
+fn data(bars: Vec<Bar>) -> Data {
+    let series = BTreeMap::from([("SYN".parse().unwrap(), Arc::from(bars))]);
+    Data { series, size: BarSize::Min1, finer: false, load: Duration::ZERO }
+}
+
+/// A walk in cents from small steps.
+fn walk(steps: &[(i64, i64, u8, u8)]) -> Vec<(i64, i64, i64, i64)> {
+    let mut last = 5_000;
+    let mut bars = Vec::new();
+    for (gap, change, up, down) in steps {
+        let open = (last + gap).max(500);
+        let close = (open + change).max(500);
+        bars.push((open, i64::from(*up), i64::from(*down), close));
+        last = close;
+    }
+    bars
+}
+
+fn steps(least: usize) -> impl Strategy<Value = Vec<(i64, i64, u8, u8)>> {
+    prop::collection::vec((-2_i64..3, -14_i64..15, 0_u8..6, 0_u8..6), least..least + 250)
+}
+
+/// What each strategy wants after each bar, by its definition: windows are looked at anew every
+/// time, in whole cents.
+fn wanted(strategy: &str, bars: &[(i64, i64, i64, i64)]) -> Vec<Option<bool>> {
+    let closes: Vec<i64> = bars.iter().map(|bar| bar.3).collect();
+    let sum = |end: usize, n: usize| closes[end + 1 - n..=end].iter().sum::<i64>();
+    let mut side = None;
+    let mut held = false;
+    let mut says = Vec::new();
+    for end in 0..bars.len() {
+        let said = match strategy {
+            "sma-cross" if end + 1 >= 30 => {
+                // 10-bar average against 30-bar average, both times 30.
+                let sign = (3 * sum(end, 10) - sum(end, 30)).signum();
+                let before = side;
+                if sign != 0 {
+                    side = Some(sign);
+                }
+                (sign != 0 && before.is_some_and(|before| before != sign)).then_some(sign > 0)
+            }
+            "donchian-breakout" => {
+                let high = |bar: &(i64, i64, i64, i64)| bar.0.max(bar.3) + bar.1;
+                let low = |bar: &(i64, i64, i64, i64)| bar.0.min(bar.3) - bar.2;
+                let top = (end >= 20).then(|| bars[end - 20..end].iter().map(high).max().unwrap());
+                let bottom = (end >= 10).then(|| bars[end - 10..end].iter().map(low).min().unwrap());
+                if !held && top.is_some_and(|top| closes[end] > top) {
+                    Some(true)
+                } else if held && bottom.is_some_and(|bottom| closes[end] < bottom) {
+                    Some(false)
+                } else {
+                    None
+                }
+            }
+            _ => None,
+        };
+        held = said.unwrap_or(held);
+        says.push(said);
+    }
+    says
+}
+
+/// Round trips of 100 shares at the next bar's open, in cents: entry bar, exit bar, profit after the
+/// commission in cents a side.
+fn trips(says: &[Option<bool>], bars: &[(i64, i64, i64, i64)], side_cents: i64) -> Vec<(usize, usize, i64)> {
+    let mut entry: Option<usize> = None;
+    let mut trips = Vec::new();
+    for (at, said) in says.iter().enumerate().take(bars.len() - 1) {
+        match (said, entry) {
+            (Some(true), None) => entry = Some(at + 1),
+            (Some(false), Some(began)) => {
+                trips.push((began, at + 1, 100 * (bars[at + 1].0 - bars[began].0) - 2 * side_cents));
+                entry = None;
+            }
+            _ => {}
+        }
+    }
+    trips
+}
+
+fn agrees(strategy: &str, params: &str, steps: &[(i64, i64, u8, u8)]) {
+    let cents = walk(steps);
+    let bars = series(&cents);
+    let pairs = [("SYMBOLS", "SYN"), ("CALENDAR", "always"), ("STRATEGY", strategy), ("STRATEGY_PARAMS", params)];
+    let settings = settings(&pairs);
+    for (commission, side_cents) in [("none", 0), ("per-share=0.005", 50), ("ibkr-fixed", 100)] {
+        let (played, _) = play(&settings, &data(bars.clone()), commission);
+        let own: Vec<(usize, usize, i64)> = played
+            .outcome
+            .trades
+            .iter()
+            .map(|trade| {
+                let place = |at: MarketTime| bars.iter().position(|bar| bar.time == at).unwrap();
+                let cents = (trade.pnl.0 * rust_decimal::Decimal::ONE_HUNDRED).to_string().parse::<f64>().unwrap();
+                (place(trade.entry_time), place(trade.exit_time), cents as i64)
+            })
+            .collect();
+        assert_eq!(own, trips(&wanted(strategy, &cents), &cents, side_cents), "{strategy} at {commission}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn crossings_by_their_definition(steps in steps(120)) {
+        agrees("sma-cross", "fast=10,slow=30", &steps);
+    }
+
+    #[test]
+    fn breakouts_by_their_definition(steps in steps(120)) {
+        agrees("donchian-breakout", "entry_bars=20,exit_bars=10", &steps);
+    }
+
+    /// Whatever the future is, what was decided and traded before it is the same.
+    #[test]
+    fn nobody_sees_the_future(steps in steps(120), other in steps(120), at in 40_usize..110, which in 0_usize..3) {
+        let (strategy, stop) = [("sma-cross", "trailing"), ("rsi-reversion", "atr"), ("donchian-breakout", "fixed")][which];
+        let pairs = [
+            ("SYMBOLS", "SYN"), ("CALENDAR", "always"), ("STRATEGY", strategy), ("RISK_STOP", stop),
+            ("RISK_TRAILING_STOP_PCT", "0.003"), ("RISK_STOP_LOSS_PCT", "0.003"), ("RISK_TAKE_PROFIT_PCT", "0.004"),
+        ];
+        let settings = settings(&pairs);
+        let past: Vec<_> = steps[..at].to_vec();
+        let changed: Vec<_> = past.iter().chain(&other).copied().collect();
+        let bars = series(&walk(&steps));
+        let until = bars[at - 1].end;
+        let (_, one) = play(&settings, &data(bars), "ibkr-fixed");
+        let (_, two) = play(&settings, &data(series(&walk(&changed))), "ibkr-fixed");
+        // What the next bar's open did at this very instant comes after what was decided on the past.
+        let known = |records: Vec<Record>| records.into_iter().filter(|record| record.at < until).collect::<Vec<_>>();
+        prop_assert_eq!(known(one), known(two));
+    }
+
+    #[test]
+    fn the_same_run_is_the_same_to_the_byte(steps in steps(120)) {
+        let settings = settings(&[("SYMBOLS", "SYN"), ("CALENDAR", "always"), ("RISK_STOP", "trailing")]);
+        let bars = series(&walk(&steps));
+        let facts = || {
+            let (_, records) = play(&settings, &data(bars.clone()), "ibkr-fixed");
+            records.iter().map(|record| serde_json::to_string(record).unwrap()).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(facts(), facts());
+    }
+}
