@@ -8,6 +8,7 @@ pub mod data;
 pub mod engine;
 pub mod observer;
 pub mod outcome;
+pub mod sweep;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,182 @@
+//! Walk-forward: the best point of a window is traded in the days after it, again and again.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use super::space::Space;
+use super::{Row, Shard, Trial, best, run};
+use crate::backtest::outcome::DayPoint;
+
+/// Exchange days to choose in, and days to trade the choice in after them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Lengths {
+    /// In-sample days.
+    pub inside: usize,
+    /// Out-of-sample days.
+    pub outside: usize,
+}
+
+impl std::str::FromStr for Lengths {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let days = |part: &str| part.trim().parse().ok().filter(|days| (1..=100_000).contains(days));
+        let parts = text.split_once(':').and_then(|(inside, outside)| Some((days(inside)?, days(outside)?)));
+        let (inside, outside) =
+            parts.ok_or_else(|| format!("{text:?} is not IN:OUT, two numbers of exchange days such as 250:60"))?;
+        Ok(Self { inside, outside })
+    }
+}
+
+/// One window: days to choose in from the first to before the second date, to trade in up to before the
+/// third (or to the end).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// The first day to choose in.
+    pub from: NaiveDate,
+    /// The first day to trade in.
+    pub trade: NaiveDate,
+    /// The last day to trade in.
+    pub last: NaiveDate,
+}
+
+/// The windows of these days; the last one may be shorter. None where there are too few days.
+pub fn windows(dates: &[NaiveDate], lengths: Lengths) -> Vec<Window> {
+    let mut windows = Vec::new();
+    let mut begin = 0;
+    while let (Some(from), Some(trade)) = (dates.get(begin), dates.get(begin + lengths.inside)) {
+        let last = (begin + lengths.inside + lengths.outside).min(dates.len()) - 1;
+        windows.push(Window { from: *from, trade: *trade, last: dates[last] });
+        begin += lengths.outside;
+    }
+    windows
+}
+
+/// What a window came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Step {
+    /// The first day to choose in.
+    pub from: NaiveDate,
+    /// The first day to trade in.
+    pub trade: NaiveDate,
+    /// The last one.
+    pub last: NaiveDate,
+    /// The chosen point.
+    pub chosen: Option<u64>,
+    /// Its values.
+    pub values: Vec<(String, String)>,
+    /// Its figure where it was chosen.
+    pub inside: Option<f64>,
+    /// Its figure in the days after.
+    pub outside: Option<f64>,
+}
+
+/// A whole walk.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Walk {
+    /// Its windows.
+    pub steps: Vec<Step>,
+    /// Worth of one dollar at the end of each out-of-sample day, one window after the other.
+    pub stitched: Vec<(NaiveDate, f64)>,
+    /// Mean of the figures out of sample as a part of the mean in sample; `None` where that is no gain.
+    pub decay: Option<f64>,
+}
+
+/// A run of a point over days, of which those before the second date only warm it.
+pub type RunWithin<'a> = &'a (dyn Fn(&super::space::Point, Window, bool) -> Result<Trial, String> + Sync);
+
+/// Chooses by a figure in each window and trades on. `run_within` runs a point in the days to choose in
+/// (`false`) or to trade in (`true`). `tick` hears of each window that is done.
+pub fn walk(
+    space: &Space,
+    windows: &[Window],
+    metric: &str,
+    cash: f64,
+    run_within: RunWithin<'_>,
+    tick: &dyn Fn(),
+) -> Walk {
+    let mut steps = Vec::new();
+    let mut stitched = Vec::new();
+    let mut worth = 1.0;
+    for window in windows {
+        let rows = std::sync::Mutex::new(Vec::new());
+        let keep = |row: Row| {
+            if let Ok(mut rows) = rows.lock() {
+                rows.push(row);
+            }
+        };
+        let inside = |point: &super::space::Point| run_within(point, *window, false);
+        run(space, Shard::WHOLE, &Default::default(), &inside, &keep);
+        let rows = rows.into_inner().unwrap_or_default();
+        let chosen = best(&rows, metric);
+        let traded = chosen.and_then(|row| run_within(&space.point(row.index), *window, true).ok());
+        if let Some(trial) = &traded {
+            let begun = worth;
+            for DayPoint { date, equity, .. } in &trial.days {
+                worth = begun * equity / cash;
+                stitched.push((*date, worth));
+            }
+        }
+        steps.push(Step {
+            from: window.from,
+            trade: window.trade,
+            last: window.last,
+            chosen: chosen.map(|row| row.index),
+            values: chosen.map(|row| row.values.clone()).unwrap_or_default(),
+            inside: chosen.and_then(|row| row.score(metric)),
+            outside: traded.and_then(|trial| trial.scores.get(metric).copied().flatten()),
+        });
+        tick();
+    }
+    let decay = decay(&steps);
+    Walk { steps, stitched, decay }
+}
+
+fn decay(steps: &[Step]) -> Option<f64> {
+    let pairs: Vec<(f64, f64)> = steps.iter().filter_map(|step| step.inside.zip(step.outside)).collect();
+    let inside: f64 = pairs.iter().map(|(inside, _)| inside).sum();
+    let outside: f64 = pairs.iter().map(|(_, outside)| outside).sum();
+    (inside > 0.0).then(|| outside / inside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Scores;
+    use super::*;
+
+    fn day(number: u64) -> NaiveDate {
+        NaiveDate::from_ymd_opt(2024, 1, 1).unwrap() + chrono::Days::new(number)
+    }
+
+    #[test]
+    fn windows_roll_by_what_they_trade() {
+        let days: Vec<NaiveDate> = (0..10).map(day).collect();
+        let lengths = "4:3".parse().unwrap();
+        let found = windows(&days, lengths);
+        let as_numbers = |date: NaiveDate| date.signed_duration_since(day(0)).num_days();
+        let found: Vec<_> =
+            found.iter().map(|w| (as_numbers(w.from), as_numbers(w.trade), as_numbers(w.last))).collect();
+        assert_eq!(found, [(0, 4, 6), (3, 7, 9)]);
+        assert!(windows(&days[..4], lengths).is_empty());
+        assert!("4".parse::<Lengths>().is_err() && "0:4".parse::<Lengths>().is_err());
+    }
+
+    #[test]
+    fn the_choice_of_each_window_is_traded_after_it_and_the_days_are_stitched() {
+        let days: Vec<NaiveDate> = (0..6).map(day).collect();
+        let found = windows(&days, "2:2".parse().unwrap());
+        let space = Space::grid(vec!["a=1,2".parse().unwrap()]).unwrap();
+        // In the first window 2 is best, in the second 1; each gains 10 % in its days out of sample.
+        let run_within = |point: &super::super::space::Point, window: Window, outside: bool| {
+            let first = window.from == day(0);
+            let score = if (point.index == 1) == first { 2.0 } else { 1.0 };
+            let score = if outside { score / 4.0 } else { score };
+            let days = vec![DayPoint { date: window.trade, equity: 110.0, benchmark: None }];
+            Ok(Trial { scores: Scores::from([("sharpe".to_owned(), Some(score))]), days })
+        };
+        let walk = walk(&space, &found, "sharpe", 100.0, &run_within, &|| {});
+        assert_eq!(walk.steps.iter().map(|step| step.chosen).collect::<Vec<_>>(), [Some(1), Some(0)]);
+        assert_eq!(walk.decay, Some(0.25));
+        let worths: Vec<String> = walk.stitched.iter().map(|(_, worth)| format!("{worth:.4}")).collect();
+        assert_eq!(worths, ["1.1000", "1.2100"]);
+    }
+}
