@@ -55,7 +55,7 @@ impl BarFile {
     /// Symbol or size cannot be told.
     pub fn of(path: &Path, symbol: Option<Symbol>, size: Option<BarSize>) -> Result<Self, BarFileError> {
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let named = name(&stem);
+        let named = named(path);
         let symbol = symbol.or_else(|| named.as_ref().map(|(symbol, _)| symbol.clone())).or_else(|| stem.parse().ok());
         let Some(symbol) = symbol else { return Err(BarFileError::Name { path: path.to_owned() }) };
         let size = match size.or_else(|| named.map(|(_, size)| size)) {
@@ -99,8 +99,7 @@ pub fn discover(dir: &Path) -> Result<Vec<BarFile>, BarFileError> {
         if !ours || !path.is_file() {
             continue;
         }
-        let named = path.file_stem().and_then(|stem| name(&stem.to_string_lossy()));
-        let Some((symbol, size)) = named else { return Err(BarFileError::Name { path }) };
+        let Some((symbol, size)) = named(&path) else { return Err(BarFileError::Name { path }) };
         files.push(BarFile { symbol, size, path });
     }
     files.sort();
@@ -134,6 +133,11 @@ fn is_parquet(path: &Path) -> bool {
 
 fn has_extension(path: &Path, wanted: &str) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(wanted))
+}
+
+/// Symbol and size as a file's name says them, if it does.
+pub fn named(path: &Path) -> Option<(Symbol, BarSize)> {
+    path.file_stem().and_then(|stem| name(&stem.to_string_lossy()))
 }
 
 /// Symbol and size from a file's name without its extension. A symbol may have a dash itself: the

@@ -3,12 +3,14 @@
 use std::fmt;
 
 use chrono::NaiveDate;
+use serde::Serialize;
 
 use crate::calendar::{Calendar, Day};
 use crate::domain::{Bar, BarSize, MarketTime, Window};
 
 /// Bars that the calendar would have and the series has not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Gap {
     /// Bars within a session.
     Bars {
@@ -33,6 +35,7 @@ pub enum Gap {
 impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Bars { from, bars: 1, .. } => write!(f, "the bar of {from} missing"),
             Self::Bars { from, to, bars } => write!(f, "{bars} bars missing from {from} to {to}"),
             Self::Days { first, last, days: 1 } if first == last => write!(f, "trading day {first} missing"),
             Self::Days { first, last, days } => write!(f, "{days} trading days missing from {first} to {last}"),

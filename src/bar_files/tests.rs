@@ -246,7 +246,7 @@ fn gaps_are_told_by_the_calendar() {
     assert_eq!(see("2025-11-29T15:00:00Z"), "204 bars missing from 2025-11-28T14:36:00Z to 2025-11-28T18:00:00Z");
     assert_eq!(
         see("2025-12-03T14:31:00Z"),
-        "2 trading days missing from 2025-12-01 to 2025-12-02; 1 bars missing from 2025-12-03T14:30:00Z to 2025-12-03T14:31:00Z"
+        "2 trading days missing from 2025-12-01 to 2025-12-02; the bar of 2025-12-03T14:30:00Z missing"
     );
     assert_eq!((coverage.outside_hours, coverage.on_closed_days, coverage.unknown_days), (1, 1, 0));
     assert_eq!(coverage.first_outside.unwrap().to_string(), "2025-11-28T22:00:00Z");

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod bars;
 mod config;
 mod logging;
 mod operate;
@@ -45,6 +46,8 @@ enum Command {
     Config(Box<settings_args::SettingsArgs>),
     /// List the strategies with their parameters.
     Strategies,
+    /// Look at, check, aggregate, convert and generate bar files.
+    Bars(Box<bars::BarsArgs>),
 }
 
 /// Runs the command line.
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Reconcile(args) => operate::reconcile(*args),
         Command::Config(args) => config::main(&args),
         Command::Strategies => strategies::main(),
+        Command::Bars(args) => bars::main(*args),
     }
 }
 
