@@ -50,7 +50,8 @@ pub(super) fn run(args: &AggregateArgs) -> Result<ExitCode, BarsError> {
             fault = Some(error);
             None
         }
-    });
+    })
+    .fuse();
     for bar in tape::aggregate(bars, args.calendar, to) {
         writer.push(&bar)?;
     }
