@@ -12,6 +12,7 @@ use parquet::basic::{Compression, ConvertedType, LogicalType, TimeUnit};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
@@ -81,7 +82,7 @@ impl std::fmt::Debug for ParquetRows {
 impl ParquetRows {
     pub(super) fn open(path: &Path, intraday: bool, layout: Layout) -> Result<Self, BarFileError> {
         let file = File::open(path).map_err(|source| BarFileError::Io { path: path.to_owned(), source })?;
-        let file = SerializedFileReader::new(file).map_err(|error| Failed(error).at(path))?;
+        let file = fenced(|| SerializedFileReader::new(file)).map_err(|error| Failed(error).at(path))?;
         let schema = file.metadata().file_metadata().schema_descr_ptr();
         let mut columns = [None; 6];
         for (column, name) in layout.names.iter().enumerate() {
@@ -99,6 +100,9 @@ impl ParquetRows {
                 return Err(refused(told));
             }
         }
+        if file.metadata().row_groups().iter().flat_map(|group| group.columns()).any(nowhere) {
+            return Err(refused("it is damaged: a column begins before the file does".to_owned()));
+        }
         let described = schema.column(columns[0].unwrap_or_default());
         let time = time_kind(&described, &layout.times)
             .ok_or_else(|| refused(format!("column {:?} is no timestamp, date or text", layout.names[0])))?;
@@ -109,7 +113,7 @@ impl ParquetRows {
     /// The next row; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Row>, BarFileError> {
         while self.batch.is_empty() {
-            if !self.fill().map_err(|error| Failed(error).at(&self.path))? {
+            if !fenced(|| self.fill()).map_err(|error| Failed(error).at(&self.path))? {
                 return Ok(None);
             }
         }
@@ -219,6 +223,19 @@ impl ParquetRows {
     fn no_zone(&self, value: String) -> BarFileError {
         BarFileError::Zone { path: self.path.clone(), line: self.row, value }
     }
+}
+
+/// The library trusts what a file says of itself, and panics on some damaged ones: that is an error
+/// of the file. Whatever was half read is not used again.
+fn fenced<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
+    read.unwrap_or_else(|_| Err(ParquetError::General("it is damaged: what it says of itself cannot be".to_owned())))
+}
+
+/// Whether a column's place cannot be: the most common damage, told without a panic in between.
+fn nowhere(column: &ColumnChunkMetaData) -> bool {
+    let begin = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
+    begin < 0 || column.compressed_size() < 0
 }
 
 fn stamp(count: i64, units: i64) -> Option<DateTime<Utc>> {
