@@ -27,16 +27,24 @@ pub fn guess_size(path: &Path, layout: &Layout) -> Result<BarSize, BarFileError>
     }
     // Files of instants and files of dates each read only as what they are, where times are text;
     // counts since 1970 read as both, and their instants say more.
-    [true, false]
-        .into_iter()
-        .find_map(|intraday| sized(path, intraday, layout).transpose())
-        .unwrap_or_else(|| Err(unknown()))
+    let mut first = None;
+    for intraday in [true, false] {
+        match sized(path, intraday, layout)? {
+            Ok(Some(size)) => return Ok(size),
+            // Times that can be read have no size's steps: that is the fault, not the other reading's.
+            Ok(None) => return Err(unknown()),
+            Err(fault) => first = first.or(Some(fault)),
+        }
+    }
+    Err(first.unwrap_or_else(unknown))
 }
 
-fn sized(path: &Path, intraday: bool, layout: &Layout) -> Result<Option<BarSize>, BarFileError> {
+/// The size, if the lines' steps tell it; the first line's fault where no line can be read.
+fn sized(path: &Path, intraday: bool, layout: &Layout) -> Result<Result<Option<BarSize>, BarFileError>, BarFileError> {
     let mut rows = CsvRows::open(path, intraday, layout.clone())?;
     let mut steps: BTreeMap<i64, usize> = BTreeMap::new();
     let mut last: Option<MarketTime> = None;
+    let mut fault = None;
     for _ in 0..LOOKED_AT {
         let at = match rows.next() {
             Ok(Some(row)) => match row.when {
@@ -45,15 +53,21 @@ fn sized(path: &Path, intraday: bool, layout: &Layout) -> Result<Option<BarSize>
             },
             Ok(None) => break,
             Err(error) if error.ends_reading() => return Err(error),
-            Err(_) => continue,
+            Err(error) => {
+                fault = fault.or(Some(error));
+                continue;
+            }
         };
         if let Some(last) = last.replace(at).filter(|last| *last < at) {
             *steps.entry(at.millis().saturating_sub(last.millis())).or_default() += 1;
         }
     }
+    if last.is_none() {
+        return Ok(Err(fault.unwrap_or_else(|| BarFileError::NoBars { path: path.to_owned() })));
+    }
     // Of equally common steps the smallest: gaps make steps longer, never shorter.
     let common = steps.iter().max_by_key(|(step, count)| (**count, -**step)).map(|(step, _)| *step);
-    Ok(common.and_then(of_length))
+    Ok(Ok(common.and_then(of_length)))
 }
 
 fn of_length(step: i64) -> Option<BarSize> {

@@ -192,6 +192,16 @@ fn the_steps_between_bars_tell_their_size() {
     assert_eq!(guess(&["2025-11-03", "2025-12-01", "2026-01-02"]), Some(BarSize::Month1));
     assert_eq!(guess(&["2025-12-01T14:30:00Z"]), None);
     assert_eq!(guess(&["2025-12-01T14:30:00Z", "2025-12-01T14:30:07Z"]), None);
+    let told = |rows: &str| {
+        let path = file(dir.path(), "a b.csv", &format!("time,open,high,low,close\n{rows}"));
+        guess_size(&path, &Layout::default()).unwrap_err().to_string()
+    };
+    assert!(
+        told("2025-12-01 09:30,1,1,1,1\n2025-12-01 09:31,1,1,1,1\n")
+            .contains("line 2: time \"2025-12-01 09:30\" names no")
+    );
+    assert!(told("2025-12-01T14:30:00Z,1,1,1,1\n").contains("--bar-size"));
+    assert!(told("").contains("there are no bars in it"));
     let nameless = file(dir.path(), "spy.csv", "time,open,high,low,close\n2025-12-01,1,1,1,1\n2025-12-02,1,1,1,1\n");
     let told = BarFile::of(&nameless, None, None).unwrap();
     assert_eq!((told.symbol.as_str(), told.size), ("SPY", BarSize::Day1));
