@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::calendar::Calendar;
 use crate::domain::{Bar, BarSize, ContractId, MarketTime, Symbol, Window};
 
+pub mod jumps;
 #[cfg(test)]
 mod tests;
 

@@ -46,6 +46,7 @@ fn backtested(data: &Path, pairs: &[(&str, &str)], exchange: Config) -> (Played,
         from: None,
         to: None,
         calendar: settings.calendar,
+        jumps: Default::default(),
     };
     let setup = Setup {
         plan: settings.plan(AccountId(String::new())),

@@ -111,6 +111,7 @@ fn the_four_lists_of_others_to_the_cent() {
             from: None,
             to: None,
             calendar: Calendar::Xnys,
+            jumps: Default::default(),
         };
         let (played, _) = play(&settings, &wanted.load().unwrap(), commission);
         let expected = std::fs::read_to_string(oracles.join(format!("{list}.csv"))).unwrap();
@@ -141,7 +142,14 @@ fn series(cents: &[(i64, i64, i64, i64)]) -> Vec<Bar> {
 
 fn data(bars: Vec<Bar>) -> Data {
     let series = BTreeMap::from([("SYN".parse().unwrap(), Arc::from(bars))]);
-    Data { series, size: BarSize::Min1, finer: false, load: Duration::ZERO }
+    Data {
+        series,
+        size: BarSize::Min1,
+        finer: false,
+        jumps: Vec::new(),
+        on_jump: Default::default(),
+        load: Duration::ZERO,
+    }
 }
 
 /// A walk in cents from small steps.

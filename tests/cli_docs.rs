@@ -27,8 +27,15 @@ const SUBJECTS: &[(&str, &str)] = &[
     ("The process", "CALENDAR"),
 ];
 
-const PAGES: &[&str] =
-    &["README.md", "CLAUDE.md", "docs/operations.md", "docs/simulator.md", "docs/faults.md", "docs/proof.md"];
+const PAGES: &[&str] = &[
+    "README.md",
+    "CLAUDE.md",
+    "docs/operations.md",
+    "docs/bars.md",
+    "docs/simulator.md",
+    "docs/faults.md",
+    "docs/proof.md",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -149,7 +156,7 @@ fn flags(text: &str) -> BTreeSet<String> {
 #[test]
 fn every_flag_that_a_page_names_exists() {
     let place = Place::new();
-    let commands: [&[&str]; 11] = [
+    let commands: [&[&str]; 16] = [
         &["run"],
         &["simulator"],
         &["simulator", "tell"],
@@ -161,6 +168,11 @@ fn every_flag_that_a_page_names_exists() {
         &["reconcile", "accept"],
         &["config"],
         &["strategies"],
+        &["bars", "inspect"],
+        &["bars", "validate"],
+        &["bars", "aggregate"],
+        &["bars", "convert"],
+        &["bars", "generate"],
     ];
     let help = |command: &&[&str]| place.tell(&[*command, &["--help"]].concat()).ends(0, &[]).out;
     let help: String = commands.iter().map(help).collect();
@@ -171,7 +183,8 @@ fn every_flag_that_a_page_names_exists() {
         .collect();
     // Of cargo and systemctl.
     known.extend(
-        ["--release", "--test", "--all-targets", "--lib", "--no-deps", "--now", "--nocapture"].map(str::to_owned),
+        ["--release", "--features", "--test", "--all-targets", "--lib", "--no-deps", "--now", "--nocapture"]
+            .map(str::to_owned),
     );
     for name in PAGES {
         let unknown: Vec<String> = flags(&page(name)).difference(&known).cloned().collect();

@@ -15,7 +15,7 @@ use robo_trader::bar_files;
 use robo_trader::calendar::Calendar;
 use robo_trader::config::table::TABLE;
 use robo_trader::config::{Layers, Settings, Source};
-use robo_trader::domain::BarSize;
+use robo_trader::domain::{Bar, BarSize, MarketTime};
 use robo_trader::simulator::faults::Scenario;
 use robo_trader::simulator::faults::kinds::KINDS;
 use tempfile::TempDir;
@@ -94,7 +94,66 @@ fn no_bar_file_panics_and_what_is_read_is_in_order() {
                 prop_assert!(bars.windows(2).all(|pair| pair[0].end <= pair[1].time), "{bars:?}");
                 prop_assert!(bars.iter().all(|bar| bar.low <= bar.high && bar.low > 0.0 && bar.time < bar.end));
             }
+            every_fault_has_its_place(&scrap.path, size, calendar)
+        })
+        .unwrap();
+}
+
+/// Reads to the end: each fault names the file, and its line where it has one.
+fn every_fault_has_its_place(path: &std::path::Path, size: BarSize, calendar: Calendar) -> Result<(), TestCaseError> {
+    let faults: Vec<_> = match bar_files::Reader::open(path, size, calendar) {
+        Ok(reader) => reader.filter_map(Result::err).collect(),
+        Err(error) => vec![error],
+    };
+    for fault in faults {
+        let told = fault.to_string();
+        prop_assert!(told.contains(&path.display().to_string()), "{}", told);
+        prop_assert!(fault.ends_reading() || told.contains(", line "), "{}", told);
+        prop_assert!(told.len() < 1_000, "{}", told);
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_written_is_what_was_read() {
+    let scrap = Scrap::new("SPY-1min.csv");
+    let prices = prop::collection::vec((1e-4_f64..1e9, 0.0_f64..0.5, 0.0_f64..0.5, any::<Option<u32>>()), 1..40);
+    TestRunner::new(cases(500))
+        .run(&prices, |rows| {
+            let bars: Vec<Bar> = (0..)
+                .zip(rows)
+                .map(|(minute, (open, up, down, volume))| {
+                    let time = MarketTime::from_secs(1_717_421_400 + minute * 60);
+                    let end = Calendar::Always.bar_end(time, BarSize::Min1);
+                    let (high, low) = (open * (1.0 + up), open * (1.0 - down));
+                    Bar { time, end, open, high, low, close: high, volume: volume.map(u64::from) }
+                })
+                .collect();
+            bar_files::write(&scrap.path, BarSize::Min1, bars.clone()).unwrap();
+            prop_assert_eq!(bar_files::read(&scrap.path, BarSize::Min1, Calendar::Always).unwrap(), bars);
             Ok(())
+        })
+        .unwrap();
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn no_parquet_file_panics() {
+    let scrap = Scrap::new("SPY-1min.parquet");
+    let csv = Scrap::new("SPY-1min.csv");
+    let bars = bar_files::read(csv.write(&right_bars()), BarSize::Min1, Calendar::Xnys).unwrap();
+    bar_files::write(&scrap.path, BarSize::Min1, bars.clone()).unwrap();
+    assert_eq!(bar_files::read(&scrap.path, BarSize::Min1, Calendar::Xnys).unwrap(), bars);
+    let right = std::fs::read(&scrap.path).unwrap();
+    let file = prop_oneof![
+        6 => prop::collection::vec(scratched(), 1..4)
+            .prop_map(move |scratches| scratches.iter().fold(right.clone(), |bytes, scratch| scratch.of(&bytes))),
+        1 => prop::collection::vec(any::<u8>(), 0..400),
+    ];
+    TestRunner::new(cases(3_000))
+        .run(&(file, size()), |(bytes, size)| {
+            scrap.write(&bytes);
+            every_fault_has_its_place(&scrap.path, size, Calendar::Xnys)
         })
         .unwrap();
 }

@@ -12,6 +12,7 @@ use crate::calendar::Calendar;
 use crate::clock::Stopwatch;
 use crate::domain::{Bar, BarSize, MarketTime, Symbol};
 use crate::tape::aggregate;
+use crate::tape::jumps::{Jump, jumps};
 
 /// Which bars are asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +31,19 @@ pub struct Wanted {
     pub to: Option<NaiveDate>,
     /// Sessions and bar boundaries.
     pub calendar: Calendar,
+    /// What becomes of a symbol whose price jumps as it does at a split.
+    pub jumps: Jumps,
+}
+
+/// What becomes of a symbol whose price jumps, as it does at a split that the prices are not adjusted
+/// for. Nothing in prices tells a split from a disaster; a profit over one is not to be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Jumps {
+    /// Its bars end before the jump: what is held then is valued at the last price before.
+    #[default]
+    Stop,
+    /// It is traded through.
+    Trade,
 }
 
 /// Bars, ready to be played.
@@ -41,6 +55,10 @@ pub struct Data {
     pub size: BarSize,
     /// Whether the tape's bars are smaller than those.
     pub finer: bool,
+    /// Jumps of prices in the bars that were read.
+    pub jumps: Vec<(Symbol, Jump)>,
+    /// What becomes of them.
+    pub on_jump: Jumps,
     /// Time it took to read them.
     pub load: Duration,
 }
@@ -123,16 +141,22 @@ impl Wanted {
         let began = Stopwatch::start();
         let (symbols, size) = self.look()?;
         let files = self.files()?;
-        let mut series = BTreeMap::new();
+        let (mut series, mut found) = (BTreeMap::new(), Vec::new());
         for symbol in symbols {
             let bars = match &self.intrabar {
                 Some(path) => self.smaller(&symbol, size, path)?,
                 None => self.decided(&symbol, size, &files)?,
             };
-            let bars = self.within(&symbol, bars)?;
+            let mut bars = self.within(&symbol, bars)?;
+            let jumped = jumps(&bars);
+            if let (Jumps::Stop, Some(first)) = (self.jumps, jumped.first()) {
+                bars.truncate(bars.partition_point(|bar| bar.time < first.at));
+            }
+            found.extend(jumped.into_iter().map(|jump| (symbol.clone(), jump)));
             series.insert(symbol, Arc::from(bars));
         }
-        Ok(Data { series, size, finer: self.intrabar.is_some(), load: began.elapsed() })
+        let finer = self.intrabar.is_some();
+        Ok(Data { series, size, finer, jumps: found, on_jump: self.jumps, load: began.elapsed() })
     }
 
     fn files(&self) -> Result<Vec<BarFile>, DataError> {
@@ -151,12 +175,10 @@ impl Wanted {
         if path.is_dir() {
             return Ok(bar_files::discover(path)?);
         }
-        match (bar_files::file(path), self.symbols.as_slice(), self.size) {
-            (Some(file), ..) => Ok(vec![file]),
-            // A name that says nothing is no matter where everything is said beside it.
-            (None, [symbol], Some(size)) => Ok(vec![BarFile { symbol: symbol.clone(), size, path: path.to_owned() }]),
-            (None, ..) => Err(BarFileError::Name { path: path.to_owned() }.into()),
-        }
+        // A name that says nothing is no matter where the symbol is said beside it.
+        let named = bar_files::named(path).is_some();
+        let symbol = if let ([symbol], false) = (self.symbols.as_slice(), named) { Some(symbol.clone()) } else { None };
+        Ok(vec![BarFile::of(path, symbol, None)?])
     }
 
     fn only_size(&self, files: &[BarFile]) -> Result<BarSize, DataError> {
@@ -227,6 +249,25 @@ impl Wanted {
             });
         }
         if bars.is_empty() { Err(DataError::Span { symbol: symbol.clone() }) } else { Ok(bars) }
+    }
+}
+
+impl Data {
+    /// What has to be known of the bars before results are read.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut told = BTreeSet::new();
+        let mut warnings = Vec::new();
+        for (symbol, jump) in &self.jumps {
+            match self.on_jump {
+                Jumps::Stop if told.insert(symbol) => warnings.push(format!(
+                    "{symbol}: the price jumps {jump}; its bars end there, and what is held is valued at the last price \
+                     before. Adjust the data, or say --jumps trade"
+                )),
+                Jumps::Stop => {}
+                Jumps::Trade => warnings.push(format!("{symbol}: the price jumps {jump}; it is traded through")),
+            }
+        }
+        warnings
     }
 }
 

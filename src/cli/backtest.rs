@@ -130,7 +130,7 @@ pub(super) fn prepare(settings: &SettingsArgs, options: &BacktestOptions) -> Res
         seed: options.seed,
         trade_from: crate::domain::MarketTime::MIN,
         described: options.described(&resolved),
-        warnings: options.warnings(),
+        warnings: options.warnings().into_iter().chain(data.warnings()).collect(),
     };
     Ok(Prepared { settings: resolved, setup, data })
 }

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod backtest;
+mod bars;
 mod config;
 mod logging;
 mod operate;
@@ -48,6 +49,8 @@ enum Command {
     Config(Box<settings_args::SettingsArgs>),
     /// List the strategies with their parameters.
     Strategies,
+    /// Look at, check, aggregate, convert and generate bar files.
+    Bars(Box<bars::BarsArgs>),
 }
 
 /// Runs the command line.
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Backtest(args) => backtest::main(*args),
         Command::Config(args) => config::main(&args),
         Command::Strategies => strategies::main(),
+        Command::Bars(args) => bars::main(*args),
     }
 }
 

@@ -105,11 +105,13 @@ pub struct UnknownBarSize(pub String);
 impl FromStr for BarSize {
     type Err = UnknownBarSize;
 
-    /// Accepts TWS's words and their singular or plural (`5 min`, `1 mins`, `1 hours`, `1 sec`).
+    /// Accepts TWS's words and their singular or plural (`5 min`, `1 mins`, `1 hours`, `1 sec`), with or
+    /// without the space (`5mins`, as in file names).
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let unknown = || UnknownBarSize(text.to_owned());
         let lower = text.trim().to_ascii_lowercase();
-        let (count, unit) = lower.split_once(' ').ok_or_else(unknown)?;
+        let digits = lower.find(|c: char| !c.is_ascii_digit()).ok_or_else(unknown)?;
+        let (count, unit) = lower.split_at(digits);
         let unit = unit.trim().trim_end_matches('s');
         SIZES
             .iter()
@@ -239,6 +241,8 @@ mod tests {
         }
         assert_eq!("5 min".parse(), Ok(BarSize::Mins5));
         assert_eq!("1 Day".parse(), Ok(BarSize::Day1));
+        assert_eq!("1min".parse(), Ok(BarSize::Min1));
+        assert_eq!("5secs".parse(), Ok(BarSize::Secs5));
         assert!("7 mins".parse::<BarSize>().is_err());
         assert!("mins".parse::<BarSize>().is_err());
     }

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
 use rust_decimal::Decimal;
 
-use crate::backtest::data::Wanted;
+use crate::backtest::data::{Jumps, Wanted};
 use crate::backtest::outcome::Described;
 use crate::config::{Layers, Settings, Source};
 use crate::domain::{BarSize, Symbol};
@@ -22,6 +22,15 @@ pub enum Fill {
     ThisClose,
     /// At the next smaller bar's open, with stops and limits met bar by bar inside (--intrabar).
     Intrabar,
+}
+
+/// What becomes of a symbol whose price jumps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum JumpsChoice {
+    /// Its bars end before the jump.
+    Stop,
+    /// It is traded through.
+    Trade,
 }
 
 /// Which limits bind.
@@ -81,6 +90,9 @@ pub struct BacktestOptions {
     /// Limits of the settings, or as wide as they go.
     #[arg(long, value_enum, default_value = "settings")]
     pub limits: LimitsChoice,
+    /// What becomes of a symbol whose price jumps as at a split: its bars end (stop), or not (trade).
+    #[arg(long, value_enum, default_value = "stop")]
+    pub jumps: JumpsChoice,
     /// Seed of the ledger's id.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -168,6 +180,10 @@ impl BacktestOptions {
             from: self.from,
             to: self.to,
             calendar: layers.get("CALENDAR").0.parse().unwrap_or_default(),
+            jumps: match self.jumps {
+                JumpsChoice::Stop => Jumps::Stop,
+                JumpsChoice::Trade => Jumps::Trade,
+            },
         }
     }
 
@@ -215,6 +231,7 @@ impl BacktestOptions {
         say("spread", format!("{} bps", self.spread_bps));
         say("volume share", self.volume_share.map_or_else(|| "unlimited".to_owned(), |share| share.to_string()));
         say("fill", self.fill.to_possible_value().map(|word| word.get_name().to_owned()).unwrap_or_default());
+        say("prices", "as in the files: nothing is adjusted here".to_owned());
         say("seed", self.seed.to_string());
         words
     }
