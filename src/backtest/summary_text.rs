@@ -102,7 +102,8 @@ fn head(outcome: &Outcome) -> String {
         "Symbols       {}{more}\n\
          Bars          {} of {}, {span}\n\
          Equity        {} from {}, {} open\n\
-         Orders        {}, {} fills; {} entries refused{reasons}; {} ambiguous bars\n\
+         Orders        {}, {} fills; {} ambiguous bars\n\
+         Refused       {} entries{reasons}\n\
          Time          {:.3} s to load, {:.3} s to run, {rate}\n",
         symbols.join(" "),
         count(outcome.bars),
@@ -112,8 +113,8 @@ fn head(outcome: &Outcome) -> String {
         plural(u64::from(outcome.open_positions), "position"),
         count(outcome.orders),
         count(outcome.fills),
-        count(refused),
         count(outcome.ambiguous),
+        count(refused),
         outcome.load.as_secs_f64(),
         outcome.run.as_secs_f64(),
     )

@@ -3,9 +3,12 @@
 use super::scale::Scale;
 use super::svg::{Across, Column, Line, Plot, columns, line_chart};
 use super::{drawdowns, nothing};
-use crate::backtest::metrics::series::day_returns;
+use crate::backtest::metrics::series::{day_returns, mean};
 use crate::backtest::metrics::words::Unit;
 use crate::backtest::outcome::{DayPoint, Outcome};
+
+/// Points of exposure that are drawn at most.
+const EXPOSURES: usize = 240;
 
 /// A day's end on the time axis, seconds since 1970: about when New York closes, since a day is
 /// only a date.
@@ -78,7 +81,15 @@ pub(super) fn exposure(outcome: &Outcome) -> String {
     if points.len() < 2 {
         return nothing("Exposure was measured fewer than twice.");
     }
-    let line = Line { name: "Worth of positions over equity".to_owned(), class: "c4", points, filled: true };
+    // Positions come and go within days: drawn one by one they are a wall of lines, so neighbours are averaged.
+    let run = points.len().div_ceil(EXPOSURES);
+    let name = if run == 1 { String::new() } else { format!(", mean of {run} instants") };
+    let points = points.chunks(run).filter_map(|run| {
+        let worths: Vec<f64> = run.iter().map(|point| point.1).collect();
+        Some((run.first()?.0, mean(&worths)?))
+    });
+    let name = format!("Worth of positions over equity{name}");
+    let line = Line { name, class: "c4", points: points.collect(), filled: true };
     line_chart(&plot("Exposure over time", Unit::Percent, "low", true), &[line])
 }
 

@@ -144,8 +144,9 @@ pub fn cards(cards: &[Card]) -> String {
             _ if card.text == UNKNOWN => " none",
             _ => "",
         };
+        let long = if card.text.chars().count() > 14 { " long" } else { "" };
         format!(
-            "<div class=\"card\"><span>{}</span><strong class=\"value{class}\">{}</strong></div>\n",
+            "<div class=\"card\"><span>{}</span><strong class=\"value{class}{long}\">{}</strong></div>\n",
             escape(&card.label),
             escape(&card.text)
         )

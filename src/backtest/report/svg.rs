@@ -177,7 +177,8 @@ pub fn price_chart(plot: &Plot, prices: &Prices) -> String {
         let mut dots: Vec<String> =
             marks.iter().map(|(place, price)| format!("M{:.0} {:.0}h0", left(*place), up(*price))).collect();
         dots.dedup();
-        let _ = writeln!(drawing, "<path class=\"dot {class}\" d=\"{}\"/>", dots.concat());
+        let many = if prices.bought.len() + prices.sold.len() > 120 { " many" } else { "" };
+        let _ = writeln!(drawing, "<path class=\"dot {class}{many}\" d=\"{}\"/>", dots.concat());
     }
     let closes = [Line { name: "Close".to_owned(), class: "c1", points: closes, filled: false }];
     frame(
@@ -185,7 +186,7 @@ pub fn price_chart(plot: &Plot, prices: &Prices) -> String {
         x,
         y,
         &drawing,
-        &legend(&[("c1", "Price"), ("bought", "Bought"), ("sold", "Sold")]),
+        &legend(&[("c1", "Price, USD"), ("bought", "Bought"), ("sold", "Sold")]),
         &data(plot, x, &closes),
     )
 }
@@ -278,7 +279,7 @@ fn data(plot: &Plot, x: Scale, lines: &[Line]) -> String {
 
 fn frame(plot: &Plot, x: Scale, y: Scale, drawing: &str, legend: &str, data: &str) -> String {
     let (mut grid, mut labels) = (String::new(), String::new());
-    for (value, text) in y.ticks(plot.unit, if plot.size == "low" { 3 } else { 5 }) {
+    for (value, text) in y.ticks(plot.unit, if plot.size == "low" { 3 } else { 6 }) {
         let top = 1.0 - y.place(value);
         let _ = write!(grid, "M0 {:.1}H{WIDTH}", top * HEIGHT);
         let _ = write!(labels, "<span class=\"y\" style=\"top:{:.2}%\">{}</span>", top * 100.0, escape(&text));

@@ -29,7 +29,7 @@ pub(super) fn section(outcome: &Outcome) -> String {
     let by_side = groups("Side", &outcome.trades, |trade| side(trade).to_owned());
     // Ties keep the order of exits, so that the same run gives the same table.
     let mut ranked: Vec<&Trade> = outcome.trades.iter().collect();
-    ranked.sort_by(|a, b| b.pnl.cmp(&a.pnl));
+    ranked.sort_by_key(|trade| std::cmp::Reverse(trade.pnl));
     let best: Vec<&Trade> = ranked.iter().copied().filter(|trade| trade.pnl > Usd::ZERO).take(SHOWN).collect();
     let worst: Vec<&Trade> = ranked.iter().rev().copied().filter(|trade| trade.pnl < Usd::ZERO).take(SHOWN).collect();
     format!(
@@ -114,7 +114,11 @@ fn list(trades: &[&Trade], none: &str) -> String {
     table(&headings, &rows)
 }
 
-/// A price with at most four decimals: an average has many, the file has them all.
+/// A price with two to four decimals: an average has many, the file has them all.
 fn price(price: crate::domain::Price) -> Cell {
-    Cell::number(grouped(&price.0.round_dp(4).normalize().to_string()))
+    let mut price = price.0.round_dp(4).normalize();
+    if price.scale() < 2 {
+        price.rescale(2);
+    }
+    Cell::number(grouped(&price.to_string()))
 }
