@@ -110,3 +110,7 @@ pub fn run(
     };
     Played { outcome, desk }
 }
+pub mod files;
+pub mod metrics;
+pub mod report;
+pub mod summary_text;
