@@ -6,6 +6,7 @@
 mod guards;
 pub mod layers;
 mod reader;
+mod script;
 mod settings;
 pub mod table;
 #[cfg(test)]

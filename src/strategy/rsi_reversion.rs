@@ -34,7 +34,7 @@ fn build(params: &Params) -> Result<Box<dyn Strategy>, ParamError> {
         low,
         exit,
         before: None,
-        entry: if params.is("entry", "level") { Entry::Level } else { Entry::Cross },
+        entry: Entry::of(params),
         short: params.is("short", "yes"),
     }))
 }
