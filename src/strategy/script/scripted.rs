@@ -9,7 +9,7 @@ use crate::domain::Bar;
 
 /// Values that a script may remember, texts counted by length; looked at every so many bars, since
 /// what one call can add is bounded already.
-const REMEMBERS: usize = 50_000;
+const REMEMBERS: usize = 20_000;
 const LOOKED_AT_EVERY: i64 = 64;
 
 /// A script with what it remembers.
