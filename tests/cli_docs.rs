@@ -35,6 +35,7 @@ const PAGES: &[&str] = &[
     "docs/simulator.md",
     "docs/faults.md",
     "docs/proof.md",
+    "docs/strategies.md",
 ];
 
 fn root() -> &'static Path {
@@ -232,4 +233,22 @@ fn every_strategy_is_named_in_the_readme() {
     for row in robo_trader::strategy::REGISTRY {
         assert!(readme.contains(&format!("`{}`", row.name)), "{}", row.name);
     }
+}
+
+#[test]
+fn the_page_of_strategies_lists_them_and_the_example_as_they_are() {
+    let mut text = String::new();
+    for row in robo_trader::strategy::REGISTRY {
+        let warm_up = robo_trader::strategy::build(row.name, &std::collections::BTreeMap::new()).unwrap().warm_up();
+        text += &format!("\n**`{}`**: {}. Warm-up with defaults: {warm_up} bars.\n", row.name, row.summary);
+        if !row.params.is_empty() {
+            text += "\n| Parameter | Default | Meaning |\n| --- | --- | --- |\n";
+        }
+        for spec in row.params {
+            text += &format!("| `{}` | `{}` | {}: {} |\n", spec.name, spec.default, spec.help, spec.range());
+        }
+    }
+    marked("docs/strategies.md", "strategies", &(text + "\n"));
+    let example = page("examples/sma-cross.rhai");
+    marked("docs/strategies.md", "example", &format!("\n```js\n{example}```\n\n"));
 }

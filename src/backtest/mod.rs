@@ -6,8 +6,12 @@
 mod broker;
 pub mod data;
 pub mod engine;
+pub mod files;
+pub mod metrics;
 pub mod observer;
 pub mod outcome;
+pub mod report;
+pub mod summary_text;
 pub mod sweep;
 
 use std::collections::BTreeMap;
@@ -110,7 +114,3 @@ pub fn run(
     };
     Played { outcome, desk }
 }
-pub mod files;
-pub mod metrics;
-pub mod report;
-pub mod summary_text;

@@ -20,5 +20,6 @@ fn listing() -> String {
             let _ = writeln!(text, "    {}={}  {} ({})", spec.name, spec.default, spec.help, spec.range());
         }
     }
+    text += "script:FILE\n    a rule of your own in the Rhai language; see docs/strategies.md and examples/sma-cross.rhai\n";
     text
 }

@@ -7,6 +7,7 @@ mod guards;
 pub mod layers;
 mod plan;
 mod reader;
+mod script;
 mod settings;
 pub mod table;
 #[cfg(test)]

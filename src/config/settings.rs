@@ -375,17 +375,36 @@ fn symbol_plan(read: &mut Reader<'_>, settings: &Settings) -> SymbolPlan {
     let take_profit = read.optional_decimal("RISK_TAKE_PROFIT_PCT", "0.0001", "10");
     let params = params(read);
     let name = read.text("STRATEGY");
-    match strategy::build(&name, &params) {
-        Ok(strategy) => warm_up(read, settings, &name, strategy.warm_up()),
+    let script = strategy_of(read, settings, &name, &params);
+    SymbolPlan { strategy: name, params, script, sizing, stop, take_profit, style, after_close }
+}
+
+/// Checks that the strategy can be built and warmed; its script, where it is one.
+fn strategy_of(
+    read: &mut Reader<'_>,
+    settings: &Settings,
+    name: &str,
+    params: &BTreeMap<String, String>,
+) -> Option<strategy::Script> {
+    let script = match super::script::read(name) {
+        Ok(script) => script,
+        Err(error) => {
+            read.reject("STRATEGY", error.to_string());
+            return None;
+        }
+    };
+    match strategy::build_with(name, params, script.as_ref()) {
+        Ok(strategy) => warm_up(read, settings, name, strategy.warm_up()),
         Err(error) => {
             let setting = match error {
                 strategy::BuildError::UnknownStrategy { .. } => "STRATEGY",
-                strategy::BuildError::Param { .. } => "STRATEGY_PARAMS",
+                // What a script refuses by itself in init is what its parameters are.
+                strategy::BuildError::Param { .. } | strategy::BuildError::Script(_) => "STRATEGY_PARAMS",
             };
             read.reject(setting, error.to_string());
         }
     }
-    SymbolPlan { strategy: name, params, sizing, stop, take_profit, style, after_close }
+    script
 }
 
 /// Refuses a history that could never give the strategy its warm-up.

@@ -52,7 +52,7 @@ pub const TABLE: &[Spec] = &[
     spec("HOLD_BEFORE", "2", "minutes before an expected outage in which no entry leaves any more"),
     // What is traded.
     spec("SYMBOLS", "AAPL,MSFT,SPY", "symbols to trade, comma separated, at most 100"),
-    spec("STRATEGY", "sma-cross", "name of the strategy; see robo-trader strategies"),
+    spec("STRATEGY", "sma-cross", "name of the strategy (see robo-trader strategies), or script:FILE"),
     spec("STRATEGY_PARAMS", "", "its parameters: name=value, comma separated"),
     spec("EXECUTION_MODE", "paper", "observe (send nothing), paper (paper accounts and simulators only) or live"),
     spec("EXECUTION_SHORT_SELLING", "no", "whether positions may be short"),

@@ -10,6 +10,7 @@ use crate::calendar::{Calendar, ExpectedWindows};
 use crate::domain::broker::AccountId;
 use crate::domain::{BarSize, Symbol, Usd};
 use crate::risk::{Limits, Sizing};
+use crate::strategy::Script;
 
 /// Whether orders leave the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +76,8 @@ pub struct SymbolPlan {
     pub strategy: String,
     /// Parameters of its strategy.
     pub params: BTreeMap<String, String>,
+    /// Its strategy's script, where it is one.
+    pub script: Option<Script>,
     /// How a full target is sized.
     pub sizing: Sizing,
     /// Its protective stop.

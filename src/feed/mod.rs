@@ -350,6 +350,7 @@ impl Feed {
         for event in events {
             self.tell(event).await?;
         }
+        self.tell_fault().await?;
         match silent {
             Some(failures) => {
                 let text = format!("the bars of {} were silent though the market traded", self.contract.symbol);
@@ -403,7 +404,10 @@ impl Feed {
             self.tell(Event::Operator(Order::Unpark { symbol: self.contract.symbol.clone() })).await?;
         }
         match event {
-            Some(event) => self.tell(event).await,
+            Some(event) => {
+                self.tell(event).await?;
+                self.tell_fault().await
+            }
             None => Ok(()),
         }
     }
@@ -415,9 +419,21 @@ impl Feed {
             closed.map(|closed| track.live(self.contract.id, closed, true))
         };
         match event {
-            Some(event) => self.tell(event).await,
+            Some(event) => {
+                self.tell(event).await?;
+                self.tell_fault().await
+            }
             None => Ok(()),
         }
+    }
+
+    /// A strategy that has given up trades no more, though its bars go on: a human must know.
+    async fn tell_fault(&self) -> Result<(), FeedError> {
+        let Some(why) = self.track.lock().await.new_fault() else { return Ok(()) };
+        let symbol = &self.contract.symbol;
+        error!(%symbol, "the strategy has failed and has no opinion from now on: {why}");
+        let text = format!("the strategy of {symbol} has no opinion from now on: {why}");
+        self.tell(Event::Incident(IncidentFact::new("strategy_failed", text))).await
     }
 
     async fn tell(&self, event: Event) -> Result<(), FeedError> {

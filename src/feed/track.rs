@@ -27,6 +27,8 @@ pub struct Track {
     /// Whether the book held a target of this symbol before this process saw its first bar: then
     /// the newest bar of the first history counts as one that was missed, not as warm-up.
     resumes: bool,
+    /// Whether its strategy's giving up was told.
+    fault_told: bool,
 }
 
 impl Track {
@@ -40,7 +42,15 @@ impl Track {
             suspected: false,
             failures: 0,
             resumes,
+            fault_told: false,
         }
+    }
+
+    /// Why its strategy has given up: once, after it has.
+    pub fn new_fault(&mut self) -> Option<String> {
+        let fault = self.running.fault().filter(|_| !self.fault_told)?.to_owned();
+        self.fault_told = true;
+        Some(fault)
     }
 
     /// Its subscription is given up as silent.
@@ -180,6 +190,31 @@ mod tests {
         let mut track = Track::new("AAPL".parse().unwrap(), Box::new(says), false);
         assert_eq!(shape(&track.history(ContractId(1), &bars(0..3))), ["warmed with an opinion"]);
         assert_eq!(shape(&track.history(ContractId(1), &bars(3..5))), ["missed", "newest"]);
+    }
+
+    struct GivesUp(bool);
+
+    impl Strategy for GivesUp {
+        fn warm_up(&self) -> usize {
+            1
+        }
+        fn on_bar(&mut self, _: &Bar) -> Option<Target> {
+            self.0 = true;
+            None
+        }
+        fn fault(&self) -> Option<&str> {
+            self.0.then_some("my.rhai line 3, column 1: no")
+        }
+    }
+
+    #[test]
+    fn a_strategy_that_gives_up_is_told_once() {
+        let mut track = Track::new("AAPL".parse().unwrap(), Box::new(GivesUp(false)), false);
+        assert_eq!(track.new_fault(), None);
+        track.history(ContractId(1), &bars(0..3));
+        assert_eq!(track.new_fault().as_deref(), Some("my.rhai line 3, column 1: no"));
+        track.live(ContractId(1), bars(3..4)[0], true);
+        assert_eq!(track.new_fault(), None);
     }
 
     #[test]

@@ -260,7 +260,8 @@ impl Runner {
     fn start_desk(&mut self, opened: ledger::Opened, account_lock: ProcessLock) -> Result<(), Opening> {
         let settings = &self.config.settings;
         for (symbol, plan) in &settings.symbols {
-            let strategy = crate::strategy::build(&plan.strategy, &plan.params).map_err(RunError::from)?;
+            let strategy = crate::strategy::build_with(&plan.strategy, &plan.params, plan.script.as_ref());
+            let strategy = strategy.map_err(RunError::from)?;
             let has_target = opened
                 .desk
                 .book()

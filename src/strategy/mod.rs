@@ -2,15 +2,31 @@
 //!
 //! A strategy is a function of the bars it has seen, and of nothing else: no clock, no position, no
 //! account. It says how much of its allotted size it wants to hold; how many shares that is, and
-//! whether an order goes out, is the desk's matter. To add one: write a file beside this one that
-//! implements [`Strategy`], and add a row to [`REGISTRY`].
+//! whether an order goes out, is the desk's matter.
+//!
+//! To add one, write a file beside this one that implements [`Strategy`] and holds a [`Row`] (the
+//! shortest example is `momentum.rs`), and add that row to [`REGISTRY`]: its parameters are then
+//! checked, listed and documented, and the tests of every strategy cover it. Whoever does not want
+//! to compile writes a [`Script`].
 
+mod bollinger_reversion;
+mod buy_and_hold;
+mod crossing;
 mod donchian_breakout;
+mod ema_cross;
 pub mod indicators;
+mod macd_cross;
+mod mean_reversion;
+mod momentum;
 mod params;
 mod rsi_reversion;
 mod running;
+pub mod script;
 mod sma_cross;
+#[cfg(test)]
+#[path = "stories_tests.rs"]
+mod stories;
+mod volatility_breakout;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +37,7 @@ use crate::domain::Bar;
 
 pub use params::{Kind, ParamError, ParamSpec, Params};
 pub use running::{Heard, Running};
+pub use script::{Script, ScriptError};
 
 /// How much of the allotted size to hold: -1.0 (all of it, short) to 1.0 (all of it, long).
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -53,12 +70,26 @@ impl fmt::Display for Target {
 }
 
 /// A trading rule for one symbol.
+///
+/// What it remembers is its own fields, and those follow from the bars that it saw: after a restart
+/// a new one is shown the history, and must come to say what the old one would have said. It knows
+/// no position and no fill; an order that was refused or stopped out is nothing to it.
 pub trait Strategy: Send {
-    /// Bars that it must see before it can have an opinion.
+    /// Bars that it must see before it can have an opinion: so much history is asked for, and a
+    /// history too short for it is refused at the start. One that never quite forgets (an
+    /// exponential average) names as many as make what came before negligible, see
+    /// [`indicators::smoothed::memory`], and says nothing before.
     fn warm_up(&self) -> usize;
 
     /// Sees the next closed bar, in order, each once. `None` is no opinion: the last target stays.
+    /// The same target again changes nothing.
     fn on_bar(&mut self, bar: &Bar) -> Option<Target>;
+
+    /// Why it has given up, where it has: it has no opinion from then on, and a human must be told.
+    /// What is compiled cannot fail; a script can.
+    fn fault(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// When a crossing strategy acts.
@@ -68,6 +99,13 @@ pub(crate) enum Entry {
     Cross,
     /// On every bar on which the condition holds.
     Level,
+}
+
+impl Entry {
+    /// As the parameter [`ENTRY`] says.
+    fn of(params: &Params) -> Self {
+        if params.is("entry", "level") { Self::Level } else { Self::Cross }
+    }
 }
 
 /// The parameter that chooses [`Entry`].
@@ -98,13 +136,24 @@ pub struct Row {
 }
 
 /// Every strategy.
-pub const REGISTRY: &[Row] = &[sma_cross::ROW, rsi_reversion::ROW, donchian_breakout::ROW];
+pub const REGISTRY: &[Row] = &[
+    sma_cross::ROW,
+    ema_cross::ROW,
+    macd_cross::ROW,
+    rsi_reversion::ROW,
+    bollinger_reversion::ROW,
+    mean_reversion::ROW,
+    momentum::ROW,
+    donchian_breakout::ROW,
+    volatility_breakout::ROW,
+    buy_and_hold::ROW,
+];
 
 /// Why a strategy cannot be built.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum BuildError {
     /// No such name.
-    #[error("strategy {name:?} does not exist; choose one of: {known}")]
+    #[error("strategy {name:?} does not exist; choose one of: {known}, or script:FILE")]
     UnknownStrategy {
         /// As asked.
         name: String,
@@ -115,11 +164,14 @@ pub enum BuildError {
     #[error("strategy {strategy}: {source}")]
     Param {
         /// The strategy.
-        strategy: &'static str,
+        strategy: String,
         /// What is wrong.
         #[source]
         source: ParamError,
     },
+    /// A script fails before its first bar.
+    #[error("strategy script: {0}")]
+    Script(#[from] ScriptError),
 }
 
 /// Builds a strategy by name with the given parameters; those not given have their defaults.
@@ -133,7 +185,19 @@ pub fn build(name: &str, given: &BTreeMap<String, String>) -> Result<Box<dyn Str
     })?;
     Params::resolve(row.params, given)
         .and_then(|params| (row.build)(&params))
-        .map_err(|source| BuildError::Param { strategy: row.name, source })
+        .map_err(|source| BuildError::Param { strategy: row.name.to_owned(), source })
+}
+
+/// The same, from the script where there is one: the name is then only its name.
+///
+/// # Errors
+/// As [`build`], and what the script itself does wrong.
+pub fn build_with(
+    name: &str,
+    given: &BTreeMap<String, String>,
+    script: Option<&Script>,
+) -> Result<Box<dyn Strategy>, BuildError> {
+    script.map_or_else(|| build(name, given), |script| script.build(name, given))
 }
 
 #[cfg(test)]
@@ -144,7 +208,7 @@ mod tests {
     fn every_registered_strategy_builds_with_its_defaults_and_needs_a_warm_up() {
         for row in REGISTRY {
             let strategy = build(row.name, &BTreeMap::new()).unwrap();
-            assert!(strategy.warm_up() > 1, "{}", row.name);
+            assert!(strategy.warm_up() >= 1 && strategy.fault().is_none(), "{}", row.name);
         }
     }
 

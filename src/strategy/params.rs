@@ -60,7 +60,7 @@ pub enum ParamError {
     #[error("parameter {name} is {value:?}; use {range}")]
     Range {
         /// Its name.
-        name: &'static str,
+        name: String,
         /// As given.
         value: String,
         /// What it takes.
@@ -89,7 +89,11 @@ impl Params {
         for spec in specs {
             let value = given.get(spec.name).map_or(spec.default, |value| value.trim());
             if !spec.accepts(value) {
-                return Err(ParamError::Range { name: spec.name, value: value.to_owned(), range: spec.range() });
+                return Err(ParamError::Range {
+                    name: spec.name.to_owned(),
+                    value: value.to_owned(),
+                    range: spec.range(),
+                });
             }
             values.insert(spec.name, value.to_owned());
         }
@@ -109,6 +113,18 @@ impl Params {
     /// A number; likewise.
     pub fn number(&self, name: &str) -> f64 {
         self.text(name).parse().unwrap_or(f64::NAN)
+    }
+
+    /// Two whole numbers, of which the first must be less than the second.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn ordered(&self, less: &str, more: &str) -> Result<(usize, usize), ParamError> {
+        let (low, high) = (self.whole(less), self.whole(more));
+        if low >= high {
+            return Err(ParamError::Conflict(format!("{less} ({low}) must be less than {more} ({high})")));
+        }
+        Ok((low, high))
     }
 
     /// Whether a choice has this value.

@@ -1,6 +1,7 @@
 //! Buys what has fallen too fast, by the relative strength index.
 
 use super::indicators::Rsi;
+use super::indicators::smoothed::wilder_memory;
 use super::params::{Kind, ParamError, ParamSpec, Params};
 use super::{ENTRY, Entry, Row, SHORT, Strategy, Target};
 use crate::domain::Bar;
@@ -30,18 +31,21 @@ fn build(params: &Params) -> Result<Box<dyn Strategy>, ParamError> {
     }
     Ok(Box::new(RsiReversion {
         rsi: Rsi::new(params.whole("period")),
-        period: params.whole("period"),
+        // The index remembers every bar: what is older must have become negligible.
+        warm_up: wilder_memory(params.whole("period")) + 2,
+        seen: 0,
         low,
         exit,
         before: None,
-        entry: if params.is("entry", "level") { Entry::Level } else { Entry::Cross },
+        entry: Entry::of(params),
         short: params.is("short", "yes"),
     }))
 }
 
 struct RsiReversion {
     rsi: Rsi,
-    period: usize,
+    warm_up: usize,
+    seen: usize,
     low: f64,
     exit: f64,
     before: Option<f64>,
@@ -51,11 +55,18 @@ struct RsiReversion {
 
 impl Strategy for RsiReversion {
     fn warm_up(&self) -> usize {
-        self.period + 2
+        self.warm_up
     }
 
     fn on_bar(&mut self, bar: &Bar) -> Option<Target> {
+        self.seen += 1;
         let rsi = self.rsi.push(bar.close)?;
+        self.hear(rsi).filter(|_| self.seen >= self.warm_up)
+    }
+}
+
+impl RsiReversion {
+    fn hear(&mut self, rsi: f64) -> Option<Target> {
         let before = self.before.replace(rsi);
         let (low, high, exit) = (self.low, 100.0 - self.low, self.exit);
         let enters = |inside: fn(f64, f64) -> bool, edge: f64| match self.entry {
@@ -78,24 +89,13 @@ impl Strategy for RsiReversion {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use super::super::build;
-    use super::*;
-    use crate::domain::MarketTime;
+    use super::super::stories::signals;
 
     #[test]
     fn a_fall_is_bought_once_and_sold_on_the_recovery() {
-        let given = BTreeMap::from([("period".to_owned(), "3".to_owned())]);
-        let mut strategy = build("rsi-reversion", &given).unwrap();
-        let closes = [10.0, 10.5, 10.2, 10.6, 10.0, 9.0, 8.0, 7.5, 9.0, 11.0, 12.0];
-        let mut targets = Vec::new();
-        for (index, close) in closes.into_iter().enumerate() {
-            let time = MarketTime::from_secs(index as i64);
-            let end = MarketTime::from_secs(index as i64 + 1);
-            let bar = Bar { time, end, open: close, high: close, low: close, close, volume: None };
-            targets.extend(strategy.on_bar(&bar).map(Target::value));
-        }
-        assert_eq!(targets, [1.0, 0.0]);
+        // The warm-up of an index over 3 changes is 22 bars.
+        let mut closes = vec![10.0; 22];
+        closes.extend([9.0, 8.0, 7.5, 9.0, 11.0, 12.0]);
+        assert_eq!(signals("rsi-reversion", &[("period", "3")], &closes), [(22, 1.0), (25, 0.0)]);
     }
 }

@@ -34,6 +34,11 @@ impl Running {
         self.strategy.warm_up()
     }
 
+    /// Why the strategy has given up, where it has.
+    pub fn fault(&self) -> Option<&str> {
+        self.strategy.fault()
+    }
+
     /// Closed bars that it has seen.
     pub fn seen(&self) -> usize {
         self.seen

@@ -3,9 +3,10 @@
 //! A tie (the averages differ by less than a millionth of a dollar) neither triggers nor resets:
 //! the last side counts. Sums are exact integers, so that a trade list is the same on any machine.
 
-use super::indicators::MovingSum;
+use super::crossing::Crossing;
+use super::indicators::{MovingSum, micros};
 use super::params::{Kind, ParamError, ParamSpec, Params};
-use super::{ENTRY, Entry, Row, SHORT, Strategy, Target};
+use super::{ENTRY, Row, SHORT, Strategy, Target};
 use crate::domain::Bar;
 
 pub(super) const ROW: Row = Row {
@@ -21,26 +22,14 @@ pub(super) const ROW: Row = Row {
 };
 
 fn build(params: &Params) -> Result<Box<dyn Strategy>, ParamError> {
-    let (fast, slow) = (params.whole("fast"), params.whole("slow"));
-    if fast >= slow {
-        return Err(ParamError::Conflict(format!("fast ({fast}) must be less than slow ({slow})")));
-    }
-    Ok(Box::new(SmaCross {
-        fast: MovingSum::new(fast),
-        slow: MovingSum::new(slow),
-        side: None,
-        entry: if params.is("entry", "level") { Entry::Level } else { Entry::Cross },
-        below: if params.is("short", "yes") { Target::SHORT } else { Target::FLAT },
-    }))
+    let (fast, slow) = params.ordered("fast", "slow")?;
+    Ok(Box::new(SmaCross { fast: MovingSum::new(fast), slow: MovingSum::new(slow), crossing: Crossing::of(params) }))
 }
 
 struct SmaCross {
     fast: MovingSum,
     slow: MovingSum,
-    /// Whether fast was above slow when they last differed.
-    side: Option<bool>,
-    entry: Entry,
-    below: Target,
+    crossing: Crossing,
 }
 
 impl Strategy for SmaCross {
@@ -49,45 +38,24 @@ impl Strategy for SmaCross {
     }
 
     fn on_bar(&mut self, bar: &Bar) -> Option<Target> {
-        let (fast, slow) = (self.fast.push(bar.close), self.slow.push(bar.close));
+        let close = micros(bar.close);
+        let (fast, slow) = (self.fast.push_micros(close), self.slow.push_micros(close));
         let (fast, slow) = (fast?, slow?);
         // Both sums times the other's length: the difference of the averages, times fast x slow,
         // in millionths of a dollar.
         let (fast_n, slow_n) = (self.fast.length() as i128, self.slow.length() as i128);
         let difference = fast * slow_n - slow * fast_n;
-        let above = if difference.abs() < fast_n * slow_n { self.side? } else { difference > 0 };
-        let crossed = self.side.replace(above).is_some_and(|before| before != above);
-        let speaks = match self.entry {
-            Entry::Cross => crossed,
-            Entry::Level => true,
-        };
-        speaks.then_some(if above { Target::LONG } else { self.below })
+        let tie = difference.abs() < fast_n * slow_n;
+        self.crossing.hear((!tie).then_some(difference > 0))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use super::super::build;
-    use super::*;
-    use crate::domain::MarketTime;
+    use super::super::stories;
 
     fn signals(closes: &[f64], entry: &str) -> Vec<(usize, f64)> {
-        let given = [("fast", "2"), ("slow", "3"), ("entry", entry)];
-        let given: BTreeMap<_, _> = given.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-        let mut strategy = build("sma-cross", &given).unwrap();
-        let bar = |index: usize, close| Bar {
-            time: MarketTime::from_secs(index as i64),
-            end: MarketTime::from_secs(index as i64 + 1),
-            open: close,
-            high: close,
-            low: close,
-            close,
-            volume: None,
-        };
-        let targets = closes.iter().enumerate().map(|(i, close)| (i, strategy.on_bar(&bar(i, *close))));
-        targets.filter_map(|(i, target)| target.map(|t| (i, t.value()))).collect()
+        stories::signals("sma-cross", &[("fast", "2"), ("slow", "3"), ("entry", entry)], closes)
     }
 
     #[test]

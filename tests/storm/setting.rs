@@ -44,6 +44,7 @@ impl Setting {
         let symbol = SymbolPlan {
             strategy: "sma-cross".into(),
             params: BTreeMap::new(),
+            script: None,
             sizing: if random.random_bool(0.7) {
                 Sizing::FixedShares(Shares(100))
             } else {

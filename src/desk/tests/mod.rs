@@ -44,6 +44,7 @@ fn plan(change: impl FnOnce(&mut Plan)) -> Plan {
     let symbol = SymbolPlan {
         strategy: "sma-cross".into(),
         params: BTreeMap::new(),
+        script: None,
         sizing: Sizing::FixedShares(Shares(100)),
         stop: StopPolicy::Fixed(Decimal::new(5, 2)),
         take_profit: None,

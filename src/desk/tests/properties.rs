@@ -146,7 +146,9 @@ proptest! {
 /// the same orders as no restart.
 #[test]
 fn a_restart_is_invisible_whatever_the_strategy() {
-    let wave = |bar: i64| 50.0 + 3.0 * (bar as f64 / 9.0).sin() + 0.4 * (bar as f64 * 1.7).sin();
+    // Slow waves, quick ones, and now and then a shock: something for every rule to act on.
+    let shock = |bar: i64| if bar % 41 < 2 { -4.0 } else { 0.0 };
+    let wave = |bar: i64| 50.0 + 3.0 * (bar as f64 / 9.0).sin() + 0.4 * (bar as f64 * 1.7).sin() + shock(bar);
     for row in crate::strategy::REGISTRY {
         let run = |restart_at: Option<i64>| {
             let named = |plan: &mut Plan| {
@@ -158,7 +160,7 @@ fn a_restart_is_invisible_whatever_the_strategy() {
             let mut story = Story::new(plan(named));
             let mut strategy = crate::strategy::build(row.name, &BTreeMap::new()).unwrap();
             let mut sent = Vec::new();
-            for bar in 0..150 {
+            for bar in 0..400 {
                 let close = (wave(bar) * 100.0).round() / 100.0;
                 let mut seen = candle(story.now(), close);
                 if restart_at == Some(bar) {
@@ -185,8 +187,9 @@ fn a_restart_is_invisible_whatever_the_strategy() {
             sent
         };
         let expected = run(None);
-        assert!(expected.len() > 5, "{}: {expected:?}", row.name);
-        for restart_at in [30, 47, 60, 61, 75, 88, 101, 120, 149] {
+        let few = if row.name == "buy-and-hold" { 1 } else { 6 };
+        assert!(expected.len() >= few, "{}: {expected:?}", row.name);
+        for restart_at in [30, 47, 60, 61, 75, 88, 101, 120, 149, 260, 333] {
             assert_eq!(run(Some(restart_at)), expected, "{} restarted before bar {restart_at}", row.name);
         }
     }

@@ -1,0 +1,14 @@
+//! Indicators, constant time a bar.
+//!
+//! Those over a window ([`window`], [`extreme`]) remember exactly their window. Those that smooth
+//! ([`smoothed`]) remember every bar, ever less: how long a strategy must warm such a one up says
+//! [`smoothed::memory`].
+
+mod extreme;
+mod ring;
+pub mod smoothed;
+mod window;
+
+pub use extreme::Extreme;
+pub use smoothed::{Atr, Ema, Macd, Rsi};
+pub use window::{Change, Deviation, MovingSum, Spread, micros};
