@@ -80,7 +80,7 @@ const IMPURE: &[&str] = &[
     "SystemTime",
     "HashMap",
     "HashSet",
-    "rand::rng",
+    "rand::rng(",
     "thread_rng",
     "println!",
     "tracing::",

@@ -253,6 +253,35 @@ impl Wanted {
 }
 
 impl Data {
+    /// The exchange dates of its bars, ascending.
+    pub fn dates(&self, calendar: Calendar) -> Vec<NaiveDate> {
+        let mut dates = BTreeSet::new();
+        for bars in self.series.values() {
+            let mut next = 0;
+            while let Some(bar) = bars.get(next) {
+                let date = calendar.date_of(bar.time);
+                let end = Calendar::Always.nominal_session(date).close;
+                dates.insert(date);
+                next = bars.partition_point(|bar| bar.time < end).max(next + 1);
+            }
+        }
+        dates.into_iter().collect()
+    }
+
+    /// The bars of these exchange dates, ends included.
+    #[must_use]
+    pub fn between(&self, from: NaiveDate, last: NaiveDate) -> Self {
+        let begin = Calendar::Always.nominal_session(from).open;
+        let end = Calendar::Always.nominal_session(last).close;
+        let cut = |bars: &Arc<[Bar]>| {
+            let first = bars.partition_point(|bar| bar.time < begin);
+            let after = bars.partition_point(|bar| bar.time < end);
+            Arc::from(&bars[first..after.max(first)])
+        };
+        let series = self.series.iter().map(|(symbol, bars)| (symbol.clone(), cut(bars))).collect();
+        Self { series, ..self.clone() }
+    }
+
     /// What has to be known of the bars before results are read.
     pub fn warnings(&self) -> Vec<String> {
         let mut told = BTreeSet::new();

@@ -102,6 +102,18 @@ impl Regular {
     }
 }
 
+/// What is left when a tape has been played.
+pub struct Ended {
+    /// With its book.
+    pub desk: Desk,
+    /// With its exchange.
+    pub broker: Broker,
+    /// With what it saw.
+    pub observer: Observer,
+    /// Strategies that failed on the way and said nothing from then on.
+    pub faults: Vec<String>,
+}
+
 /// What one instant of the tape brings.
 #[derive(Default)]
 struct Instant {
@@ -181,7 +193,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Plays the tape to its end, then stops as the daemon does.
-    pub fn play(mut self, tape: &mut Tape) -> (Desk, Broker, Observer) {
+    pub fn play(mut self, tape: &mut Tape) -> Ended {
         let mut instant = Instant::default();
         while let Some(at) = tape.next_at() {
             while tape.next_at() == Some(at) {
@@ -201,7 +213,9 @@ impl<'a> Engine<'a> {
         let now = self.desk.now();
         self.settle(now);
         self.observer.finish();
-        (self.desk, self.broker, self.observer)
+        let fault = |line: &Line| Some(format!("{}: its strategy failed: {}", line.symbol, line.running.fault()?));
+        let faults = self.lines.iter().filter_map(fault).collect();
+        Ended { desk: self.desk, broker: self.broker, observer: self.observer, faults }
     }
 
     fn instant(&mut self, at: MarketTime, instant: &mut Instant) {

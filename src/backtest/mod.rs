@@ -24,7 +24,7 @@ use crate::exchange;
 use crate::strategy::Strategy;
 use crate::tape::{Series, Tape};
 use data::Data;
-use engine::{Engine, Parts};
+use engine::{Ended, Engine, Parts};
 use observer::Observer;
 use outcome::{Described, Outcome};
 
@@ -82,14 +82,14 @@ pub fn run(
         Some(Series { contract, symbol: symbol.clone(), bars })
     });
     let mut tape = Tape::new(series.collect::<Vec<_>>());
-    let (desk, broker, observer) = engine.play(&mut tape);
+    let Ended { desk, broker, observer, faults } = engine.play(&mut tape);
     let run = began.elapsed();
     let seen = observer.seen();
     let book = desk.book();
     let view = broker.account();
     let outcome = Outcome {
         described: setup.described.clone(),
-        warnings: setup.warnings.clone(),
+        warnings: setup.warnings.iter().cloned().chain(faults).collect(),
         symbols: data.series.keys().cloned().collect(),
         bar_size: data.size,
         bars: seen.bars,

@@ -1,6 +1,7 @@
 //! `robo-trader backtest`: bars of the past through the code that trades.
 
 mod options;
+mod orders;
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
@@ -11,13 +12,16 @@ use clap::Args;
 
 use super::settings_args::{LayersError, SettingsArgs};
 use crate::backtest::data::{Data, DataError, Wanted};
+use crate::backtest::files::{self, FileError};
+use crate::backtest::metrics::Metrics;
+use crate::backtest::summary_text::summary_text;
 use crate::backtest::{Played, Setup, run};
-use crate::config::{BadSettings, Settings};
+use crate::config::{BadSettings, Layers, Settings};
 use crate::domain::Symbol;
 use crate::domain::book::Record;
 use crate::domain::broker::AccountId;
 use crate::runner::exit;
-use crate::strategy::{BuildError, Strategy, build};
+use crate::strategy::{BuildError, Strategy, build_with};
 pub use options::BacktestOptions;
 
 /// Flags of `backtest`.
@@ -43,6 +47,8 @@ pub(super) enum BacktestError {
     Data(#[from] DataError),
     #[error(transparent)]
     Strategy(#[from] BuildError),
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error("{path}: {source}; choose another --out, or free some room")]
     Write { path: PathBuf, source: std::io::Error },
 }
@@ -51,13 +57,14 @@ impl BacktestError {
     pub(super) fn code(&self) -> u8 {
         match self {
             Self::Layers(_) | Self::Settings(_) | Self::Data(_) | Self::Strategy(_) => exit::USAGE,
-            Self::Write { .. } => exit::RESTART,
+            Self::File(_) | Self::Write { .. } => exit::RESTART,
         }
     }
 }
 
 /// Everything that a backtest needs, checked.
 pub(super) struct Prepared {
+    pub(super) layers: Layers,
     pub(super) settings: Settings,
     pub(super) setup: Setup,
     pub(super) data: Data,
@@ -89,23 +96,13 @@ fn play(args: &BacktestArgs) -> Result<ExitCode, BacktestError> {
     tell(&played, args.out.as_deref())
 }
 
-fn tell(played: &Played, _out: Option<&Path>) -> Result<ExitCode, BacktestError> {
-    let outcome = &played.outcome;
-    let run = outcome.run.as_secs_f64();
-    Ok(super::say(&format!(
-        "bars {} load {:.3} run {:.3} bars/s {:.0} trades {} open {} orders {} fills {} equity {} fees {} refusals {:?}",
-        outcome.bars,
-        outcome.load.as_secs_f64(),
-        run,
-        outcome.bars as f64 / run,
-        outcome.trades.len(),
-        outcome.open_positions,
-        outcome.orders,
-        outcome.fills,
-        outcome.final_equity,
-        outcome.fees,
-        outcome.refusals
-    )))
+fn tell(played: &Played, out: Option<&Path>) -> Result<ExitCode, BacktestError> {
+    let metrics = Metrics::of(&played.outcome, 0.0);
+    if let Some(out) = out {
+        files::write(out, &played.outcome, &metrics)?;
+        orders::write(out, &played.desk)?;
+    }
+    Ok(super::say(&summary_text(&played.outcome, &metrics).trim_end()))
 }
 
 /// Settings, bars and exchange of a command line.
@@ -118,26 +115,34 @@ pub(super) fn prepare(settings: &SettingsArgs, options: &BacktestOptions) -> Res
     let resolved = Settings::resolve(&layers)?;
     wanted.calendar = resolved.calendar;
     let data = wanted.load()?;
-    let mut plan = resolved.plan(AccountId(String::new()));
-    if resolved.has_default_windows() {
+    let setup = setup(options, &resolved, &data);
+    Ok(Prepared { layers, settings: resolved, setup, data })
+}
+
+/// What a run is told by settings and flags.
+pub(super) fn setup(options: &BacktestOptions, settings: &Settings, data: &Data) -> Setup {
+    let mut plan = settings.plan(AccountId(String::new()));
+    if settings.has_default_windows() {
         // IBKR's own outages mean nothing where there is no gateway, as on the simulator.
         plan.guards.expected = Default::default();
     }
-    let setup = Setup {
+    Setup {
         plan,
-        exchange: options.exchange(resolved.limits.allow_short),
-        cash: resolved.default_cash,
+        exchange: options.exchange(settings.limits.allow_short),
+        cash: settings.default_cash,
         seed: options.seed,
         trade_from: crate::domain::MarketTime::MIN,
-        described: options.described(&resolved),
+        described: options.described(settings),
         warnings: options.warnings().into_iter().chain(data.warnings()).collect(),
-    };
-    Ok(Prepared { settings: resolved, setup, data })
+    }
 }
 
 /// The strategies of the settings, new.
 pub(super) fn strategies(settings: &Settings) -> Result<BTreeMap<Symbol, Box<dyn Strategy>>, BuildError> {
-    let each = settings.symbols.iter().map(|(symbol, plan)| Ok((symbol.clone(), build(&plan.strategy, &plan.params)?)));
+    let each = settings
+        .symbols
+        .iter()
+        .map(|(symbol, plan)| Ok((symbol.clone(), build_with(&plan.strategy, &plan.params, plan.script.as_ref())?)));
     each.collect()
 }
 

@@ -11,6 +11,7 @@ pub mod simulator;
 mod state_dir;
 mod status_text;
 mod strategies;
+mod sweep;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,8 @@ enum Command {
     Reconcile(Box<operate::ReconcileArgs>),
     /// Trade bars of the past with the code that trades, and say what came of it.
     Backtest(Box<backtest::BacktestArgs>),
+    /// Backtest many choices of parameters on all cores, and say how much of the best is luck.
+    Sweep(Box<sweep::SweepArgs>),
     /// Print the effective settings with the source of each, secrets masked.
     Config(Box<settings_args::SettingsArgs>),
     /// List the strategies with their parameters.
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Flatten(args) => operate::flatten(*args),
         Command::Reconcile(args) => operate::reconcile(*args),
         Command::Backtest(args) => backtest::main(*args),
+        Command::Sweep(args) => sweep::main(*args),
         Command::Config(args) => config::main(&args),
         Command::Strategies => strategies::main(),
         Command::Bars(args) => bars::main(*args),
