@@ -52,7 +52,7 @@ pub(super) fn equity(outcome: &Outcome) -> String {
     }
     let falls = drawdowns(outcome.cash.to_f64(), curve.iter().map(|point| point.1));
     let falls = curve.iter().zip(falls).map(|(point, fall)| (point.0, fall)).collect();
-    let mut lines = vec![Line { name: "Equity, USD".to_owned(), class: "c1", points: curve, filled: false }];
+    let mut lines = vec![Line { name: "Equity".to_owned(), class: "c1", points: curve, filled: false }];
     let benchmark = benchmark(outcome);
     if !benchmark.is_empty() {
         lines.push(Line {
@@ -89,8 +89,20 @@ pub(super) fn exposure(outcome: &Outcome) -> String {
         Some((run.first()?.0, mean(&worths)?))
     });
     let name = format!("Worth of positions over equity{name}");
-    let line = Line { name, class: "c4", points: points.collect(), filled: true };
+    let line = Line { name, class: "c4", points: steps(points), filled: true };
     line_chart(&plot("Exposure over time", Unit::Percent, "low", true), &[line])
+}
+
+/// What is held stays so until the next instant: steps, not slopes.
+fn steps(points: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
+    let mut steps: Vec<(f64, f64)> = Vec::new();
+    for (at, value) in points {
+        if let Some((_, before)) = steps.last().copied().filter(|last| last.1 != value) {
+            steps.push((at, before));
+        }
+        steps.push((at, value));
+    }
+    steps
 }
 
 /// How days' returns lie.
@@ -108,7 +120,7 @@ pub(super) fn daily_returns(outcome: &Outcome) -> String {
 
 /// A histogram of fractions, in steps with zero at an edge; losses and gains in their colours.
 pub(super) fn histogram(label: &str, of: &str, values: &[f64]) -> String {
-    let scale = Scale::exactly(values.iter().copied());
+    let scale = Scale::exactly(values.iter().copied()).with(0.0);
     // About as many columns as the eye can use for so many values.
     let about = ((values.len() as f64).sqrt() * 2.0).clamp(6.0, 48.0) as u32;
     let step = scale.step(about);

@@ -144,7 +144,7 @@ pub fn cards(cards: &[Card]) -> String {
             _ if card.text == UNKNOWN => " none",
             _ => "",
         };
-        let long = if card.text.chars().count() > 14 { " long" } else { "" };
+        let long = if card.text.chars().count() > 12 { " long" } else { "" };
         format!(
             "<div class=\"card\"><span>{}</span><strong class=\"value{class}{long}\">{}</strong></div>\n",
             escape(&card.label),

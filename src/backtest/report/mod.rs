@@ -44,6 +44,9 @@ const KEY_FIGURES: [&str; 15] = [
 const SIGNED: [&str; 7] =
     ["net_profit", "total_return", "annual_return", "sharpe", "sortino", "calmar", "average_trade"];
 
+/// Settings in the head at most.
+const TAGS: usize = 14;
+
 /// The whole report as HTML. It holds no timings: the same run gives the same report.
 pub fn of(outcome: &Outcome, metrics: &Metrics) -> String {
     let mut sections = vec![
@@ -102,12 +105,13 @@ fn head(outcome: &Outcome) -> String {
     let shown = symbols.get(..12.min(symbols.len())).unwrap_or_default().join(", ");
     let more = symbols.len().saturating_sub(12);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let tags: String = outcome
-        .described
-        .iter()
-        .filter(|(name, _)| !name.eq_ignore_ascii_case("strategy"))
-        .map(|(name, value)| format!("<li><b>{}</b>{}</li>", escape(name), escape(value)))
-        .collect();
+    let shown = if symbols.is_empty() { "no symbols".to_owned() } else { shown };
+    let others = outcome.described.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("strategy"));
+    let hidden = others.clone().count().saturating_sub(TAGS);
+    let hidden =
+        if hidden > 0 { format!("<li class=\"soft\">{hidden} more under Settings</li>") } else { String::new() };
+    let tags: String =
+        others.take(TAGS).map(|(name, value)| format!("<li><b>{}</b>{}</li>", escape(name), escape(value))).collect();
     let warnings: String = outcome.warnings.iter().map(|warning| format!("<li>{}</li>", escape(warning))).collect();
     let warnings = if warnings.is_empty() {
         String::new()
@@ -115,7 +119,7 @@ fn head(outcome: &Outcome) -> String {
         format!("<div class=\"warnings\" role=\"alert\"><b>Read first</b><ul>{warnings}</ul></div>\n")
     };
     format!(
-        "<h1>{}</h1>\n<p class=\"soft\">{} &middot; {} &middot; {} bars of {}</p>\n<ul class=\"tags\">{tags}</ul>\n{warnings}",
+        "<h1>{}</h1>\n<p class=\"soft\">{} &middot; {} &middot; {} bars of {}</p>\n<ul class=\"tags\">{tags}{hidden}</ul>\n{warnings}",
         escape(&title(outcome)),
         escape(&format!("{shown}{more}")),
         escape(&span),
@@ -148,7 +152,7 @@ fn all_metrics(metrics: &Metrics) -> String {
         .iter()
         .map(|(word, value)| {
             format!(
-                "<tr><td>{}</td><td class=\"n{}\">{}</td><td class=\"formula\">{}</td></tr>\n",
+                "<tr><td class=\"name\">{}</td><td class=\"n{}\">{}</td><td class=\"formula\">{}</td></tr>\n",
                 escape(word.label),
                 if value.is_some() { "" } else { " none" },
                 escape(&words::shown(word.unit, *value)),

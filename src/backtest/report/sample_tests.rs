@@ -52,6 +52,7 @@ struct Desk {
     cash: f64,
     dice: Dice,
     high: f64,
+    high_at: MarketTime,
 }
 
 pub fn empty() -> Outcome {
@@ -115,6 +116,7 @@ pub fn played(sample: &Sample) -> Outcome {
         cash: 100_000.0,
         dice: Dice(42),
         high: 100_000.0,
+        high_at: MarketTime::MAX,
         outcome,
     };
     let first_prices = desk.prices.clone();
@@ -147,7 +149,9 @@ impl Desk {
         }
         let (equity, exposure) = self.equity();
         self.outcome.equity.push(EquityPoint { at: end, equity, exposure });
-        self.high = self.high.max(equity);
+        if equity >= self.high {
+            (self.high, self.high_at) = (equity, end);
+        }
         let running = &mut self.outcome.running;
         running.instants += 1;
         running.exposed += u64::from(exposure > 0.0);
@@ -155,7 +159,7 @@ impl Desk {
         running.leverage_most = running.leverage_most.max(exposure / equity);
         running.drawdown = running.drawdown.max(1.0 - equity / self.high);
         running.drawdown_usd = running.drawdown_usd.max(self.high - equity);
-        running.drawdown_seconds = 86_400 * 97;
+        running.drawdown_seconds = running.drawdown_seconds.max(end.since(self.high_at).as_secs());
         let from = self.outcome.span.map_or(time, |(from, _)| from);
         self.outcome.span = Some((from, end));
     }

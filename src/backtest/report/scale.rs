@@ -60,27 +60,34 @@ impl Scale {
     /// Round values on it, with their texts.
     pub fn ticks(self, unit: Unit, about: u32) -> Vec<(f64, String)> {
         let step = self.step(about);
+        // There is no half of a day or a round trip.
+        let step = if unit == Unit::Count { step.max(1.0) } else { step };
         let first = (self.from / step).ceil();
+        let (factor, after) = self.written(unit);
         (0..=2 * about)
             .map(|index| (first + f64::from(index)) * step)
             .take_while(|value| *value <= self.until + step * 1e-6)
-            .map(|value| (value, tick_text(value, step, unit)))
+            .map(|value| (value, format!("{}{after}", tick_text(value * factor, step * factor))))
             .collect()
+    }
+
+    /// What values are multiplied by for their texts, and what stands after them: the same all along
+    /// an axis.
+    fn written(self, unit: Unit) -> (f64, &'static str) {
+        match unit {
+            Unit::Percent => (100.0, " %"),
+            Unit::Times => (1.0, " x"),
+            Unit::Usd if self.from.abs().max(self.until.abs()) >= 1e7 => (1e-6, " M"),
+            Unit::Usd | Unit::Ratio | Unit::Days | Unit::Years | Unit::Bars | Unit::Count => (1.0, ""),
+        }
     }
 }
 
-/// A tick's text, with the decimals that its step needs.
-fn tick_text(value: f64, step: f64, unit: Unit) -> String {
-    let (factor, after) = match unit {
-        Unit::Percent => (100.0, " %"),
-        Unit::Times => (1.0, " x"),
-        Unit::Usd if value.abs() >= 1e7 => (1e-6, " M"),
-        Unit::Usd | Unit::Ratio | Unit::Days | Unit::Years | Unit::Bars | Unit::Count => (1.0, ""),
-    };
-    let decimals = (-(step * factor * 1.001).log10().floor()).clamp(0.0, 9.0) as usize;
-    let value = value * factor;
-    let value = if value.abs() < step * factor * 1e-6 { 0.0 } else { value };
-    format!("{}{after}", grouped(&format!("{value:.decimals$}")))
+/// A tick's number, with the decimals that its step needs.
+fn tick_text(value: f64, step: f64) -> String {
+    let decimals = (-(step * 1.001).log10().floor()).clamp(0.0, 9.0) as usize;
+    let value = if value.abs() < step * 1e-6 { 0.0 } else { value };
+    grouped(&format!("{value:.decimals$}"))
 }
 
 const MINUTE: i64 = 60;

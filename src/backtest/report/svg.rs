@@ -88,7 +88,7 @@ pub fn line_chart(plot: &Plot, lines: &[Line]) -> String {
         let _ = writeln!(drawing, "<path class=\"line {}\" d=\"{path}\"/>", line.class);
     }
     let names: Vec<(&str, &str)> = lines.iter().map(|line| (line.class, line.name.as_str())).collect();
-    frame(plot, x, y, &drawing, &legend(&names), &data(plot, x, &lines))
+    frame(plot, x, y, &drawing, &legend(plot.unit, &names), &data(plot, x, &lines))
 }
 
 /// A column of a histogram.
@@ -155,7 +155,7 @@ pub fn price_chart(plot: &Plot, prices: &Prices) -> String {
             let (mut wicks, mut bodies) = (String::new(), String::new());
             for (place, [open, high, low, close]) in places.clone().filter(|(_, bar)| (bar[3] >= bar[0]) == rising) {
                 let middle = left(place as f64);
-                let half = WIDTH / x.until * 0.32;
+                let half = (WIDTH / x.until * 0.32).min(8.0);
                 let _ = write!(wicks, "M{middle:.1} {:.1}V{:.1}", up(*high), up(*low));
                 let (top, bottom) = (up(open.max(*close)), up(open.min(*close)).max(up(open.max(*close)) + 0.8));
                 let _ =
@@ -186,7 +186,7 @@ pub fn price_chart(plot: &Plot, prices: &Prices) -> String {
         x,
         y,
         &drawing,
-        &legend(&[("c1", "Price, USD"), ("bought", "Bought"), ("sold", "Sold")]),
+        &legend(plot.unit, &[("c1", "Price"), ("bought", "Bought"), ("sold", "Sold")]),
         &data(plot, x, &closes),
     )
 }
@@ -241,9 +241,14 @@ fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     kept
 }
 
-fn legend(names: &[(&str, &str)]) -> String {
+fn legend(unit: Unit, names: &[(&str, &str)]) -> String {
     let keys = names.iter().map(|(class, name)| format!("<span class=\"key {class}\">{}</span>", escape(name)));
-    format!("<figcaption>{}</figcaption>\n", keys.collect::<String>())
+    // Percent and multiples stand beside every tick.
+    let unit = match unit {
+        Unit::Usd | Unit::Days | Unit::Years | Unit::Bars => format!("<span>in {}</span>", unit.as_str()),
+        Unit::Percent | Unit::Ratio | Unit::Count | Unit::Times => String::new(),
+    };
+    format!("<figcaption>{}{unit}</figcaption>\n", keys.collect::<String>())
 }
 
 /// What the tooltip says; `<` is written so that no text can end the script.

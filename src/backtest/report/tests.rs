@@ -48,7 +48,7 @@ fn every_kind_of_outcome_is_a_clean_page() {
     assert!(busy.trades.len() > 1000, "{}", busy.trades.len());
     check(&busy);
 
-    check(&played(&Sample { symbols: 24, days: 756, eagerness: 0.2, drift: 0.0 }));
+    check(&played(&Sample { symbols: 24, days: 756, eagerness: 0.9, drift: 0.0 }));
 }
 
 #[test]
@@ -133,7 +133,9 @@ fn ticks_are_round() {
     assert_eq!(texts(-0.12, 0.0, Unit::Percent), "-10 % -5 % 0 %");
     assert_eq!(texts(0.0, 0.013, Unit::Percent), "0.0 % 0.5 % 1.0 %");
     assert_eq!(texts(14.01, 14.09, Unit::Usd), "14.02 14.04 14.06 14.08");
-    assert_eq!(texts(0.0, 3e7, Unit::Usd), "0 10 M 20 M 30 M");
+    assert_eq!(texts(0.0, 3e7, Unit::Usd), "0 M 10 M 20 M 30 M");
+
+    assert_eq!(texts(0.0, 2.0, Unit::Count), "0 1 2");
 
     let times = |from: &str, until: &str| {
         let at = |text: &str| chrono::DateTime::parse_from_rfc3339(text).unwrap().timestamp() as f64;
@@ -152,4 +154,54 @@ fn scales_of_nothing_and_of_one_value_can_be_drawn() {
     assert_eq!(Scale::exactly([100.0].into_iter()), Scale { from: 99.0, until: 101.0 });
     assert_eq!(Scale::exactly([0.0, f64::NAN].into_iter()), Scale { from: -1.0, until: 1.0 });
     assert_eq!(Scale::exactly([5.0, 9.0].into_iter()).place(6.0), 0.25);
+}
+
+/// What a sweep's report is made of; `REPORT_DIR=folder` leaves the page there to be looked at.
+#[test]
+fn pieces_make_another_page() {
+    let names = |from: usize, step: usize, count: usize| (0..count).map(|i| (from + i * step).to_string()).collect();
+    let (fast, slow): (Vec<String>, Vec<String>) = (names(5, 5, 8), names(20, 10, 10));
+    let ratio = |row: usize, column: usize| (row as f64 - 3.2).abs() * -0.3 + (column as f64 / 3.0).sin() + 0.4;
+    // A fast average that is not faster than the slow one was not tried.
+    let tried = |row: usize, column: usize| (5 + row * 5 < 20 + column * 10).then(|| ratio(row, column));
+    let values: Vec<Vec<Option<f64>>> = (0..8).map(|row| (0..10).map(|column| tried(row, column)).collect()).collect();
+    let map = |colours| HeatMap {
+        corner: "fast / slow",
+        rows: &fast,
+        columns: &slow,
+        values: &values,
+        show: |value| Unit::Ratio.show(value),
+        colours,
+        sums: 0,
+    };
+    let plot = Plot {
+        label: "Sharpe ratio by fast".to_owned(),
+        across: Across::Numbers(Unit::Bars),
+        unit: Unit::Ratio,
+        size: "",
+        zero: true,
+    };
+    let line = |class, column: usize| Line {
+        name: format!("slow = {}", slow[column]),
+        class,
+        points: (0..8).map(|row| (5.0 + 5.0 * row as f64, ratio(row, column))).collect(),
+        filled: false,
+    };
+    let html = page(
+        "Sweep of sma-cross",
+        &[
+            Section::head("<h1>Sweep of sma-cross</h1>".to_owned()),
+            Section::new("Around zero", heat_map(&map(Colours::AroundZero))),
+            Section::new("Low to high", heat_map(&map(Colours::LowToHigh))),
+            Section::new("By fast", line_chart(&plot, &[line("c1", 2), line("c3", 5), line("c4", 9)])),
+        ],
+    );
+    assert_eq!(html.matches("class=\"n heat").count(), 2 * values.iter().flatten().flatten().count());
+    // The deepest colour is the highest value's.
+    let best = values.iter().flatten().flatten().copied().fold(f64::MIN, f64::max);
+    assert!(html.contains(&format!("--d:70%\">{}</td>", Unit::Ratio.show(best))));
+    assert_eq!(html.matches("class=\"line").count(), 3);
+    if let Some(folder) = std::env::var_os("REPORT_DIR") {
+        std::fs::write(std::path::Path::new(&folder).join("pieces.html"), html).unwrap();
+    }
 }
