@@ -29,6 +29,9 @@ struct Measuring {
     last: Option<f64>,
 }
 
+/// A constructor's name in scripts, and what it makes of a number of bars.
+type Maker = (&'static str, fn(usize) -> Of);
+
 #[derive(Debug)]
 enum Of {
     Sma(MovingSum),
@@ -127,7 +130,7 @@ pub(super) fn register(engine: &mut Engine) {
         .register_fn("push", |indicator: &mut Indicator, value: INT| indicator.push(value as f64))
         .register_fn("update", |indicator: &mut Indicator, bar: ScriptBar| indicator.update(bar))
         .register_get("value", |indicator: &mut Indicator| indicator.value());
-    let makers: [(&str, fn(usize) -> Of); 9] = [
+    let makers: [Maker; 9] = [
         ("sma", |bars| Of::Sma(MovingSum::new(bars))),
         ("ema", |bars| Of::Ema(Ema::new(bars))),
         ("rsi", |bars| Of::Rsi(Rsi::new(bars))),

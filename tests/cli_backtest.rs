@@ -1,0 +1,127 @@
+//! `backtest` and `sweep` as a user calls them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::Path;
+
+use assert_cmd::Command;
+
+/// The binary, in an empty folder and environment.
+fn robo(dir: &Path, words: &str) -> Command {
+    let mut command = Command::cargo_bin("robo-trader").unwrap();
+    command.env_clear().current_dir(dir).args(words.split_whitespace());
+    command
+}
+
+fn says(dir: &Path, words: &str) -> String {
+    String::from_utf8(robo(dir, words).assert().success().get_output().stdout.clone()).unwrap()
+}
+
+fn complains(dir: &Path, words: &str, code: i32) -> String {
+    String::from_utf8(robo(dir, words).assert().code(code).get_output().stderr.clone()).unwrap()
+}
+
+/// A folder with three generated days of two symbols.
+fn folder() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    says(dir.path(), "bars generate --symbols AAA,BBB --bars 1170 --seed 7 --start 2024-01-02 --out data");
+    dir
+}
+
+const PLAIN: &str = "--data data --strategy sma-cross --shares 100 --limits wide --stop none";
+
+#[test]
+fn a_backtest_writes_its_results_and_they_agree() {
+    let dir = folder();
+    let text = says(dir.path(), &format!("backtest {PLAIN} --out out"));
+    assert!(text.contains("AAA, BBB") && text.contains("2,340 of 1 min"), "{text}");
+    let read = |name: &str| std::fs::read_to_string(dir.path().join("out").join(name)).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
+    let trades = read("trades.csv").lines().count() - 1;
+    assert!(trades > 20, "only {trades} trades");
+    assert_eq!(summary["closed_trades"], trades);
+    assert_eq!(summary["bars"], 2_340);
+    assert_eq!(summary["refusals"], 0);
+    let fills = read("facts.jsonl").lines().filter(|line| line.contains("\"what\":\"executed\"")).count();
+    assert_eq!(summary["fills"], fills);
+    assert_eq!(summary["orders"], read("orders.csv").lines().count() - 1);
+    assert!(read("report.html").starts_with("<!doctype html>"));
+    assert!(read("equity.csv").lines().count() > 1_000);
+    let again = folder();
+    says(again.path(), &format!("backtest {PLAIN} --out out"));
+    for name in ["trades.csv", "orders.csv", "equity.csv", "daily.csv", "facts.jsonl", "report.html"] {
+        let other = std::fs::read_to_string(again.path().join("out").join(name)).unwrap();
+        assert_eq!(read(name), other, "{name} is the same to the byte in another run");
+    }
+}
+
+#[test]
+fn refusals_and_optimistic_fills_are_told_first() {
+    let dir = folder();
+    let text = says(dir.path(), "backtest --data data --shares 100 --stop none --set RISK_MAX_ORDER_NOTIONAL=10");
+    assert!(text.contains("order_notional"), "{text}");
+    let text = says(dir.path(), &format!("backtest {PLAIN} --fill this-close"));
+    assert!(text.starts_with("WARNING: optimistic fills"), "{text}");
+}
+
+#[test]
+fn bad_input_is_named_and_ends_with_2() {
+    let dir = folder();
+    for (words, parts) in [
+        ("backtest --data nowhere", &["nowhere"][..]),
+        ("backtest --data data --symbols ZZZ", &["no bars of ZZZ", "none of it"]),
+        ("backtest --data data --from 2030-01-01", &["AAA", "--from"]),
+        ("backtest --data data --shares 0", &["RISK_FIXED_SHARES", "--shares"]),
+        ("backtest --data data --commission free", &["ibkr-tiered"]),
+        ("backtest --data data --slippage-bps -1", &["0 to 5000"]),
+        ("backtest --data data --strategy sma", &["sma-cross"]),
+        ("backtest --data data --strategy script:no.rhai", &["no.rhai"]),
+        ("sweep --data data --out s --vary fast", &["no ="]),
+        ("sweep --data data --out s --vary fast=1,2 --metric luck", &["sharpe"]),
+        ("sweep --data data --out s --vary fast=1,2 --shard 3/2", &["I/N"]),
+        ("sweep --data data --out s --vary fast=2,3 --walk-forward 9:9", &["3 exchange days"]),
+    ] {
+        let error = complains(dir.path(), words, 2);
+        assert!(parts.iter().all(|part| error.contains(part)), "{words}: {error}");
+    }
+    std::fs::write(dir.path().join("BAD-1min.csv"), "time,open,high,low,close\n2024-01-02T14:30:00Z,1,2,3,x\n").unwrap();
+    let error = complains(dir.path(), "backtest --data BAD-1min.csv", 2);
+    assert!(error.contains("BAD-1min.csv") && error.contains("line 2"), "{error}");
+}
+
+#[test]
+fn a_script_of_the_examples_trades() {
+    let dir = folder();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/sma-cross.rhai");
+    std::fs::copy(script, dir.path().join("mine.rhai")).unwrap();
+    let text = says(
+        dir.path(),
+        "backtest --data data --strategy script:mine.rhai --shares 100 --limits wide --stop none --symbols AAA",
+    );
+    assert!(text.contains("Round trips") && !text.contains("0 fills"), "{text}");
+}
+
+#[test]
+fn shards_merge_to_the_whole_and_an_interrupted_sweep_goes_on() {
+    let dir = folder();
+    let sweep = format!("sweep {PLAIN} --vary fast=5:15:5 --vary slow=10,20,30 --metric net_profit");
+    says(dir.path(), &format!("{sweep} --out whole"));
+    for shard in ["1/2", "2/2"] {
+        says(dir.path(), &format!("{sweep} --shard {shard} --out part{}", &shard[..1]));
+    }
+    let error = complains(dir.path(), "sweep merge part1 --out merged", 2);
+    assert!(error.contains("4 of 9 points"), "{error}");
+    says(dir.path(), "sweep merge part1 part2 --out merged");
+    let read = |path: &str| std::fs::read_to_string(dir.path().join(path)).unwrap();
+    assert_eq!(read("whole/points.csv"), read("merged/points.csv"));
+    assert_eq!(read("whole/points.csv").lines().count(), 10);
+    assert_eq!(read("whole/result.json"), read("merged/result.json"));
+    assert!(read("whole/points.csv").contains("fast (10) must be less than slow (10)"));
+    // Half of the lines, and half of one: as a kill leaves them.
+    let lines = read("whole/points.jsonl");
+    let cut = lines.len() / 2;
+    std::fs::write(dir.path().join("whole/points.jsonl"), &lines[..cut]).unwrap();
+    says(dir.path(), &format!("{sweep} --out whole"));
+    assert_eq!(read("whole/points.csv"), read("merged/points.csv"));
+    let other = format!("sweep {PLAIN} --vary fast=5:20:5 --out whole");
+    assert!(complains(dir.path(), &other, 2).contains("another sweep"));
+}
