@@ -83,7 +83,8 @@ fn bad_input_is_named_and_ends_with_2() {
         let error = complains(dir.path(), words, 2);
         assert!(parts.iter().all(|part| error.contains(part)), "{words}: {error}");
     }
-    std::fs::write(dir.path().join("BAD-1min.csv"), "time,open,high,low,close\n2024-01-02T14:30:00Z,1,2,3,x\n").unwrap();
+    std::fs::write(dir.path().join("BAD-1min.csv"), "time,open,high,low,close\n2024-01-02T14:30:00Z,1,2,3,x\n")
+        .unwrap();
     let error = complains(dir.path(), "backtest --data BAD-1min.csv", 2);
     assert!(error.contains("BAD-1min.csv") && error.contains("line 2"), "{error}");
 }

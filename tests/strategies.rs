@@ -147,6 +147,75 @@ fn momentum_is_its_definition() {
     check("momentum", &[("period", "10"), ("threshold", "1")], rule);
 }
 
+/// Wilder's average of the values up to each, from the mean of the first `length` on.
+fn wilder(values: &[f64], length: usize) -> Vec<Option<f64>> {
+    let mut average = 0.0;
+    let step = |(index, value): (usize, &f64)| {
+        if index + 1 == length {
+            average = values[..length].iter().sum::<f64>() / length as f64;
+        } else if index >= length {
+            average = (average * (length as f64 - 1.0) + value) / length as f64;
+        }
+        (index + 1 >= length).then_some(average)
+    };
+    values.iter().enumerate().map(step).collect()
+}
+
+#[test]
+fn mean_reversion_is_its_definition() {
+    let rule = |bars: &[Bar]| {
+        let prices = cents(bars);
+        let z = |end: usize, length: usize| {
+            let window = &prices[end.checked_sub(length)?..end];
+            let (n, sum) = (length as i128, window.iter().sum::<i128>());
+            let variance = n * window.iter().map(|price| price * price).sum::<i128>() - sum * sum;
+            let distance = (n * prices[end - 1] - sum) as f64;
+            Some(if variance == 0 { 0.0 } else { distance / (variance as f64).sqrt() })
+        };
+        let moves: Vec<f64> = bars.windows(2).map(|pair| pair[1].close - pair[0].close).collect();
+        let gains = wilder(&moves.iter().map(|step| step.max(0.0)).collect::<Vec<_>>(), 14);
+        let losses = wilder(&moves.iter().map(|step| (-step).max(0.0)).collect::<Vec<_>>(), 14);
+        let rsi = |end: usize| {
+            let (gain, loss) = (gains[end.checked_sub(2)?]?, losses[end - 2]?);
+            Some(if gain + loss > 0.0 { 100.0 * gain / (gain + loss) } else { 50.0 })
+        };
+        let score = |end: usize| {
+            let strength = (rsi(end)? - 50.0) / 25.0;
+            Some(0.4 * z(end, 20)? / 2.0 + 0.3 * strength + 0.3 * z(end, 20)? / 2.0)
+        };
+        let scores: Vec<Option<f64>> = (1..=bars.len()).map(score).collect();
+        let said = |index: usize| {
+            let (now, before) = (scores[index]?, scores[index.checked_sub(1)?]?);
+            let says =
+                if now < -1.0 && before >= -1.0 { Some(1.0) } else { (before <= 0.0 && now > 0.0).then_some(0.0) };
+            // Eight times fourteen less four, and one.
+            says.filter(|_| index + 1 >= 109)
+        };
+        (0..bars.len()).map(said).collect()
+    };
+    check("mean-reversion", &[], rule);
+}
+
+#[test]
+fn volatility_breakout_is_its_definition() {
+    let rule = |bars: &[Bar]| {
+        let range = |index: usize| {
+            let (bar, last) = (&bars[index], if index == 0 { bars[0].open } else { bars[index - 1].close });
+            (bar.high - bar.low).max((bar.high - last).abs()).max((bar.low - last).abs())
+        };
+        let ranges = wilder(&(0..bars.len()).map(range).collect::<Vec<_>>(), 14);
+        let said = |index: usize| {
+            let (before, moved) = (ranges[index.checked_sub(1)?]?, bars[index].close - bars[index - 1].close);
+            // The same multiple of the same range, but computed otherwise: nobody decides by the last digit.
+            assert!((moved.abs() - 1.5 * before).abs() > 1e-9 || before < 1e-9, "bar {index}: choose another seed");
+            let says = if moved > 1.5 * before { Some(1.0) } else { (moved < -1.5 * before).then_some(-1.0) };
+            says.filter(|_| index + 1 >= 109)
+        };
+        (0..bars.len()).map(said).collect()
+    };
+    check("volatility-breakout", &[("short", "yes")], rule);
+}
+
 #[test]
 fn a_strategy_that_began_later_comes_to_say_the_same() {
     // What a restart does: the same rule, warmed by no more history than it asks for.

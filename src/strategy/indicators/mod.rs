@@ -1,6 +1,6 @@
 //! Indicators, constant time a bar.
 //!
-//! Those over a window ([`window`], [`extreme`]) remember exactly their window. Those that smooth
+//! Those over a window remember exactly their window. Those that smooth
 //! ([`smoothed`]) remember every bar, ever less: how long a strategy must warm such a one up says
 //! [`smoothed::memory`].
 

@@ -29,9 +29,6 @@ struct Measuring {
     last: Option<f64>,
 }
 
-/// A constructor's name in scripts, and what it makes of a number of bars.
-type Maker = (&'static str, fn(usize) -> Of);
-
 #[derive(Debug)]
 enum Of {
     Sma(MovingSum),
@@ -45,6 +42,9 @@ enum Of {
     Change(Change),
 }
 
+/// Makes an indicator of so many bars.
+type Maker = fn(usize) -> Of;
+
 type Answer = Result<Dynamic, Box<EvalAltResult>>;
 
 fn answer(value: Option<f64>) -> Dynamic {
@@ -52,7 +52,7 @@ fn answer(value: Option<f64>) -> Dynamic {
 }
 
 impl Indicator {
-    fn new(bars: INT, make: fn(usize) -> Of) -> Result<Self, Box<EvalAltResult>> {
+    fn new(bars: INT, make: Maker) -> Result<Self, Box<EvalAltResult>> {
         let longest = Deviation::LONGEST;
         let length = usize::try_from(bars).ok().filter(|bars| (1..=longest).contains(bars));
         let length = length.ok_or_else(|| format!("an indicator of {bars} bars; use 1 to {longest}"))?;
@@ -130,7 +130,7 @@ pub(super) fn register(engine: &mut Engine) {
         .register_fn("push", |indicator: &mut Indicator, value: INT| indicator.push(value as f64))
         .register_fn("update", |indicator: &mut Indicator, bar: ScriptBar| indicator.update(bar))
         .register_get("value", |indicator: &mut Indicator| indicator.value());
-    let makers: [Maker; 9] = [
+    let makers: [(&str, Maker); 9] = [
         ("sma", |bars| Of::Sma(MovingSum::new(bars))),
         ("ema", |bars| Of::Ema(Ema::new(bars))),
         ("rsi", |bars| Of::Rsi(Rsi::new(bars))),

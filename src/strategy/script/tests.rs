@@ -219,6 +219,40 @@ fn the_deepest_script_that_is_allowed_fits_a_small_stack() {
 }
 
 #[test]
+fn a_monstrous_text_is_an_error_or_a_script_but_no_crash() {
+    let many = |part: &str| part.repeat(5_000);
+    for monster in [
+        format!("if bar.close < 0.0 {{ 1 }} {} else {{ 0 }}", many("else if bar.close < 1.0 { 1 }")),
+        format!("1{}", many(" + 1")),
+        format!("bar.close > 0.0{}", many(" && bar.close > 0.0")),
+        format!("bar{}", many(".a")),
+        format!("bar{}", many("[0]")),
+        format!("{}1", many("-")),
+        format!("{}true", many("!")),
+        format!("{}1{}", many("("), many(")")),
+        format!("{}1{}", many("["), many("]")),
+        format!("{}1{}", many("#{a:"), many("}")),
+        format!("{}1{}", many("{"), many("}")),
+        format!("{}1{}", many("`${"), many("}`")),
+        format!("{}1{}", many("abs("), many(")")),
+        format!("let x = 0; x{}", many(" = x")),
+        format!("let x = 0; {}", many("x += 1; ")),
+        many("let x = 0; "),
+        many("|x| "),
+        many("switch bar { 1 => "),
+        many("/*"),
+        many("\""),
+        many("\u{0}"),
+    ] {
+        if let Ok(mut strategy) = strategy(&format!("const WARM_UP = 1; fn on_bar(bar) {{ {monster} }}"), &[]) {
+            strategy.on_bar(&flat_bar(0, 1.0));
+        }
+    }
+    let functions = format!("const WARM_UP = 1; fn on_bar(bar) {{ () }} {}", many("fn on_bar(bar) { () }"));
+    assert!(strategy(&functions, &[]).is_err());
+}
+
+#[test]
 fn what_a_script_says_before_it_is_warm_is_not_heard() {
     let source = "const WARM_UP = 3; fn on_bar(bar) { 1 }";
     assert_eq!(said(strategy(source, &[]).unwrap().as_mut(), &[1.0; 4]), [(2, 1.0), (3, 1.0)]);
