@@ -79,6 +79,14 @@ pub enum DataError {
         /// What is there.
         found: String,
     },
+    /// A symbol that no file is of.
+    #[error("--data holds no bars of {symbol}; it holds {found}")]
+    Unknown {
+        /// The symbol.
+        symbol: Symbol,
+        /// The symbols that are there.
+        found: String,
+    },
     /// Several sizes, and none is chosen.
     #[error("--data holds bars of {found}: choose one with --bar-size")]
     Sizes {
@@ -168,6 +176,11 @@ impl Wanted {
             let paths = self.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
             return Err(DataError::Nothing { paths });
         }
+        let held: BTreeSet<&Symbol> = files.iter().map(|file| &file.symbol).collect();
+        if let Some(symbol) = self.symbols.iter().find(|symbol| !held.contains(symbol)) {
+            let found = held.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return Err(DataError::Unknown { symbol: symbol.clone(), found });
+        }
         Ok(files)
     }
 
@@ -186,8 +199,7 @@ impl Wanted {
         let sizes: BTreeSet<BarSize> = files.iter().filter(wanted).map(|file| file.size).collect();
         match (sizes.first(), sizes.len()) {
             (Some(size), 1) => Ok(*size),
-            (None, _) => Err(DataError::Sizes { found: "no symbol that is asked for".to_owned() }),
-            (Some(_), _) => Err(DataError::Sizes { found: listed(sizes) }),
+            (Some(_) | None, _) => Err(DataError::Sizes { found: listed(sizes) }),
         }
     }
 

@@ -64,10 +64,10 @@ pub struct BacktestOptions {
     #[arg(long, value_name = "PLAN", default_value = "ibkr-fixed")]
     pub commission: CommissionPlan,
     /// Hundredths of a percent that orders at the market lose to slippage.
-    #[arg(long, value_name = "BPS", default_value = "0", value_parser = bps)]
+    #[arg(long, value_name = "BPS", default_value = "0", value_parser = bps, allow_negative_numbers = true)]
     pub slippage_bps: Decimal,
     /// Hundredths of a percent between bid and offer; orders at the market pay half.
-    #[arg(long, value_name = "BPS", default_value = "0", value_parser = bps)]
+    #[arg(long, value_name = "BPS", default_value = "0", value_parser = bps, allow_negative_numbers = true)]
     pub spread_bps: Decimal,
     /// The most of a bar's volume that an order fills, as a fraction; the rest goes on working.
     #[arg(long, value_name = "FRACTION", value_parser = share)]
