@@ -159,7 +159,7 @@ fn flags(text: &str) -> BTreeSet<String> {
 #[test]
 fn every_flag_that_a_page_names_exists() {
     let place = Place::new();
-    let commands: [&[&str]; 16] = [
+    let commands: [&[&str]; 19] = [
         &["run"],
         &["simulator"],
         &["simulator", "tell"],
