@@ -125,8 +125,11 @@ fn engine(series: &[Arc<[Bar]>], settings: &Settings) -> (u64, f64) {
         on_jump: Default::default(),
         load: Duration::ZERO,
     };
+    let mut plan = settings.plan(AccountId(String::new()));
+    // There is no gateway that could be away.
+    plan.guards.expected = Default::default();
     let setup = Setup {
-        plan: settings.plan(AccountId(String::new())),
+        plan,
         exchange: Config { commission: CommissionPlan::Free, ..Config::default() },
         cash: settings.default_cash,
         seed: 1,
