@@ -18,6 +18,7 @@ pub mod operator;
 mod orders;
 pub mod plan;
 mod protection;
+mod protections;
 pub mod recovery;
 mod session;
 mod targets;
@@ -41,6 +42,7 @@ pub use ledger_id::ledger_id;
 pub use marks::{Mark, Marks};
 pub use operator::Unable;
 pub use plan::{AfterClose, ForeignPolicy, Guards, Mode, OrderStyle, Plan, StopBreached, StopPolicy, SymbolPlan};
+pub use protections::Protections;
 pub use recovery::{Difference, Recovered};
 use worth::Worth;
 

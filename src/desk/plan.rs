@@ -6,6 +6,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::Protections;
 use crate::calendar::{Calendar, ExpectedWindows};
 use crate::domain::broker::AccountId;
 use crate::domain::{BarSize, Symbol, Usd};
@@ -156,6 +157,9 @@ pub struct Guards {
     pub expected: ExpectedWindows,
     /// How long before one of them entries are held.
     pub hold_before: Duration,
+    /// Locks for a time that answer what has just gone wrong.
+    #[serde(default)]
+    pub protections: Protections,
 }
 
 impl Default for Guards {
@@ -172,6 +176,7 @@ impl Default for Guards {
             flapping_pause: Duration::from_secs(600),
             expected: ExpectedWindows::default(),
             hold_before: Duration::from_secs(120),
+            protections: Protections::default(),
         }
     }
 }

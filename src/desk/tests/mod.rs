@@ -4,6 +4,7 @@ mod comparing;
 mod guarding;
 mod operating;
 mod properties;
+mod protecting;
 mod recovering;
 mod storms;
 mod trading;
