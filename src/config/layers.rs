@@ -99,6 +99,7 @@ pub const PER_SYMBOL: &[&str] = &[
     "RISK_STOP_ATR",
     "RISK_TRAILING_STOP_PCT",
     "RISK_TAKE_PROFIT_PCT",
+    "RISK_TIME_EXIT",
     "ORDER_STYLE",
     "ORDER_LIMIT_OFFSET_PCT",
     "AFTER_CLOSE",

@@ -373,6 +373,7 @@ fn symbol_plan(read: &mut Reader<'_>, settings: &Settings) -> SymbolPlan {
     let closes = [("auto", by_size), ("drop", AfterClose::Drop), ("requeue-at-open", AfterClose::RequeueAtOpen)];
     let after_close = read.choice("AFTER_CLOSE", &closes, by_size);
     let take_profit = read.optional_decimal("RISK_TAKE_PROFIT_PCT", "0.0001", "10");
+    let time_exit = read.optional_whole("RISK_TIME_EXIT", 1, 100_000).and_then(|bars| u32::try_from(bars).ok());
     let params = params(read);
     let name = read.text("STRATEGY");
     match strategy::build(&name, &params) {
@@ -385,7 +386,7 @@ fn symbol_plan(read: &mut Reader<'_>, settings: &Settings) -> SymbolPlan {
             read.reject(setting, error.to_string());
         }
     }
-    SymbolPlan { strategy: name, params, sizing, stop, take_profit, style, after_close }
+    SymbolPlan { strategy: name, params, sizing, stop, take_profit, time_exit, style, after_close }
 }
 
 /// Refuses a history that could never give the strategy its warm-up.

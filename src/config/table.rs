@@ -128,6 +128,11 @@ pub const TABLE: &[Spec] = &[
     spec("RISK_STOP_ATR", "3", "average true ranges, for stop atr"),
     spec("RISK_TRAILING_STOP_PCT", "0.015", "fraction of the best price, for stop trailing"),
     spec("RISK_TAKE_PROFIT_PCT", "", "fraction of the entry price for a take-profit order; empty: none"),
+    spec(
+        "RISK_TIME_EXIT",
+        "",
+        "decision bars after which a position is closed; by market time since it was opened (its first bar counts; nights do, too; for daily bars, exchange days), so that a restart changes nothing; empty: never",
+    ),
     spec("RISK_ALLOW_UNPROTECTED", "no", "whether live entries may go without a stop"),
     spec("RISK_STOP_BREACHED", "hold", "when the market has passed a missing stop: hold (lock and page) or exit"),
     spec("ORDER_STYLE", "auto", "market, limit (marketable, with offset) or auto (limit when live, else market)"),

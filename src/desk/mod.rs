@@ -364,6 +364,7 @@ impl Desk {
             }
             self.unpark(contract);
             self.refresh(contract);
+            self.watch_age(contract, bar.end);
             self.watch_limits();
             self.drive(contract, Trigger::FreshBar);
         }

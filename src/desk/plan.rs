@@ -82,6 +82,8 @@ pub struct SymbolPlan {
     pub stop: StopPolicy,
     /// Take-profit, a fraction of the entry's reference price away.
     pub take_profit: Option<Decimal>,
+    /// Closed decision bars after which a position is closed, whatever its strategy says; `None`: never.
+    pub time_exit: Option<u32>,
     /// How its orders are priced.
     pub style: OrderStyle,
     /// What becomes of entries decided outside its session.

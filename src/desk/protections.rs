@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::Desk;
 use super::locks::Until;
-use crate::domain::book::{Fact, LockCause, LockFact, LockScope};
+use crate::domain::book::{Disarm, Fact, LockCause, LockFact, LockScope};
+use crate::domain::position::Position;
 use crate::domain::{ContractId, MarketTime, Usd};
 
 /// What pauses entries for a time by itself; spans are of market time.
@@ -97,6 +99,37 @@ impl Desk {
                 format!("its last {trips} round trips brought {profit} USD: no entry for {} minutes", minutes(pause));
             self.lock(LockScope::Contract(contract), LockCause::LowProfit, why, Until::At(self.now + pause));
         }
+    }
+}
+
+impl Desk {
+    /// Closes a position that has been held for as many closed bars as it may be, where its strategy
+    /// does not want it gone anyway. `end` is the end of the bar that has just closed.
+    pub(super) fn watch_age(&mut self, contract: ContractId, end: MarketTime) {
+        let Some(most) = self.plan_of(contract).and_then(|plan| plan.time_exit) else { return };
+        let Some(opened) = self.book.position(contract).and_then(Position::opened_at) else { return };
+        let held = self.book.held(contract).0.signum();
+        let target = self.strategy_of(contract).and_then(|strategy| self.book.target(contract, &strategy));
+        let wanted = target.is_none_or(|target| target.size.0.signum() == held);
+        if wanted && self.has_aged(opened, end, most) {
+            self.disarm(contract, Disarm::Timed);
+        }
+    }
+
+    /// Whether `bars` bars have closed from the one in which a position was opened to the one that
+    /// ended at `end`. Told from the times alone, never counted: a restart between two bars, or a bar
+    /// that was missed, changes nothing.
+    pub(super) fn has_aged(&self, opened: MarketTime, end: MarketTime, bars: u32) -> bool {
+        let (calendar, size) = (self.plan.calendar, self.plan.bar_size);
+        if size.is_intraday() {
+            // From the start of its bar: a fill some seconds into it has this bar for its first, too.
+            return end.since(calendar.bar_open(opened, size)) >= size.duration() * bars;
+        }
+        let (first, last) = (calendar.date_of(opened), calendar.date_of(end - Duration::from_millis(1)));
+        let most = usize::try_from(bars).unwrap_or(usize::MAX);
+        // A fill at or after a day's close has that day's bar behind it.
+        let lived = |date: &NaiveDate| calendar.session(*date).is_some_and(|session| opened < session.close);
+        first.iter_days().take_while(|date| *date <= last).filter(lived).take(most).count() >= most
     }
 }
 

@@ -83,11 +83,16 @@ impl Desk {
     pub(super) fn disarm(&mut self, contract: ContractId, why: Disarm) {
         let Some(strategy) = self.strategy_of(contract) else { return };
         let former = self.book.target(contract, &strategy).map(|target| target.disarmed.clone());
-        // "Flattened" asks for more than the others: it replaces them, and needs no target.
+        // Those that close a position ask for more than the others: they replace them, and need no target.
+        let asks = |why: &Disarm| match why {
+            Disarm::Flattened => 2,
+            Disarm::Timed => 1,
+            _ => 0,
+        };
         let replaces = match former {
-            None => why == Disarm::Flattened,
+            None => asks(&why) > 0,
             Some(None) => true,
-            Some(Some(former)) => why == Disarm::Flattened && former != Disarm::Flattened,
+            Some(Some(former)) => asks(&why) > asks(&former),
         };
         if replaces {
             self.record(Some(contract), Fact::Target(TargetFact::Disarmed { why }));
@@ -107,7 +112,7 @@ impl Desk {
         }
         match &target.disarmed {
             None => target.size,
-            Some(Disarm::Flattened) => Shares::ZERO,
+            Some(Disarm::Flattened | Disarm::Timed) => Shares::ZERO,
             Some(_) => no_more_than(target.size, held),
         }
     }

@@ -51,6 +51,7 @@ impl Setting {
             },
             stop,
             take_profit: random.random_bool(0.5).then(|| Decimal::new(3, 2)),
+            time_exit: None,
             style: if random.random_bool(0.6) {
                 OrderStyle::Market
             } else {

@@ -48,6 +48,7 @@ fn plan(change: impl FnOnce(&mut Plan)) -> Plan {
         sizing: Sizing::FixedShares(Shares(100)),
         stop: StopPolicy::Fixed(Decimal::new(5, 2)),
         take_profit: None,
+        time_exit: None,
         style: OrderStyle::Market,
         after_close: AfterClose::Drop,
     };

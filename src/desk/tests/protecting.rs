@@ -169,3 +169,59 @@ fn nothing_is_locked_where_nothing_is_set() {
     }
     assert_eq!(causes(&story), []);
 }
+
+/// A plan in which positions are held for `bars` bars at most.
+fn timed(bars: u32, change: impl FnOnce(&mut Plan)) -> Plan {
+    plan(|plan| {
+        for symbol in plan.symbols.values_mut() {
+            symbol.time_exit = Some(bars);
+        }
+        change(plan);
+    })
+}
+
+#[test]
+fn a_position_is_closed_after_its_bars_and_a_restart_between_two_of_them_changes_nothing() {
+    let mut story = Story::new(timed(3, |_| {}));
+    // Filled at 12:01, with the open of the bar that ends at 12:02: its first.
+    enter(&mut story);
+    assert_eq!(story.bar(50.0, None), NOTHING, "one");
+    let mut story = story.restart();
+    let open = vec![story.at_broker(2, BrokerStatus::PreSubmitted)];
+    let snapshot = BrokerSnapshot { open_orders: open, ..story.snapshot() };
+    story.recover(snapshot);
+    assert_eq!(story.bar(50.0, None), NOTHING, "two");
+    assert_eq!(story.disarmed(), None);
+    assert_eq!(story.bar(50.0, None), ["cancel 2"], "three");
+    assert_eq!(story.disarmed(), Some(Disarm::Timed));
+    assert_eq!(story.status(2, BrokerStatus::Cancelled), ["SELL 100 MKT"]);
+    story.fill(3, 100, 50.0);
+    assert_eq!(story.bar(50.0, Some(1.0)), NOTHING, "not bought back before the target changes");
+    story.bar(50.0, Some(0.0));
+    assert_eq!(story.bar(50.0, Some(1.0)).len(), 2);
+}
+
+#[test]
+fn a_strategy_that_turns_on_the_last_bar_has_its_way() {
+    let mut story = Story::new(timed(2, |plan| plan.limits.allow_short = true));
+    enter(&mut story);
+    assert_eq!(story.bar(50.0, None), NOTHING);
+    assert_eq!(story.bar(50.0, Some(-1.0)), ["cancel 2"]);
+    assert_eq!(story.disarmed(), None);
+}
+
+#[test]
+fn a_fill_within_a_bar_has_this_bar_for_its_first_and_days_are_exchange_days() {
+    let at = |text: &str| MarketTime::from(text.parse::<chrono::DateTime<chrono::Utc>>().unwrap());
+    let minutely = Story::new(timed(2, |_| {}));
+    let aged = |story: &Story, opened, end, bars| story.desk.has_aged(at(opened), at(end), bars);
+    assert!(!aged(&minutely, "2026-06-05T16:01:07Z", "2026-06-05T16:02:00Z", 2));
+    assert!(aged(&minutely, "2026-06-05T16:01:07Z", "2026-06-05T16:03:00Z", 2));
+    let daily = Story::new(timed(2, |plan| (plan.bar_size, plan.calendar) = (BarSize::Day1, Calendar::Xnys)));
+    // Opened on a Friday in the session: Friday's bar, and Monday's.
+    assert!(!aged(&daily, "2026-06-05T14:00:00Z", "2026-06-05T20:00:00Z", 2));
+    assert!(aged(&daily, "2026-06-05T14:00:00Z", "2026-06-08T20:00:00Z", 2));
+    // Opened at its close: Monday's bar is the first.
+    assert!(!aged(&daily, "2026-06-05T20:00:00Z", "2026-06-08T20:00:00Z", 2));
+    assert!(aged(&daily, "2026-06-05T20:00:00Z", "2026-06-09T20:00:00Z", 2));
+}
