@@ -8,6 +8,7 @@ pub mod layers;
 mod plan;
 mod reader;
 mod settings;
+mod sizing;
 pub mod table;
 #[cfg(test)]
 mod tests;

@@ -70,13 +70,25 @@ pub const TABLE: &[Spec] = &[
     spec(
         "RISK_POSITION_SIZING",
         "percent",
-        "shares, notional, percent (of equity) or atr (risk by average true range)",
+        "shares, notional, percent (of equity), atr (risk by average true range), volatility (a target of it) or kelly (by its own round trips)",
     ),
     spec("RISK_FIXED_SHARES", "10", "shares of a full position, for sizing shares"),
     spec("RISK_FIXED_NOTIONAL", "2000", "USD of a full position, for sizing notional"),
-    spec("RISK_MAX_POSITION_PCT", "0.02", "fraction of equity of a full position, for sizing percent"),
+    spec(
+        "RISK_MAX_POSITION_PCT",
+        "0.02",
+        "fraction of equity of a full position, for sizing percent; its cap, for volatility and kelly",
+    ),
     spec("RISK_ATR_RISK_PCT", "0.005", "fraction of equity at risk in a full position, for sizing atr"),
     spec("RISK_ATR_MULTIPLE", "2", "average true ranges that this risk is measured over"),
+    spec(
+        "RISK_TARGET_VOLATILITY",
+        "0.1",
+        "annual volatility of a full position, as a fraction of equity, for sizing volatility",
+    ),
+    spec("RISK_KELLY_PART", "0.25", "part of Kelly's fraction that a full position is, for sizing kelly"),
+    spec("RISK_KELLY_TRIPS", "20", "round trips of the symbol that Kelly's fraction needs (it looks back 256)"),
+    spec("RISK_KELLY_START", "0.01", "fraction of equity of a full position until then"),
     // Limits.
     spec("RISK_MAX_ORDER_NOTIONAL", "10000", "USD that one entry may be worth"),
     spec("RISK_MAX_DAILY_NOTIONAL", "500000", "USD that the entries of an exchange day may be worth"),

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use super::{Desk, Trigger};
 use crate::domain::book::{Disarm, Fact, RefusedFact, TargetFact};
 use crate::domain::{BarSize, ContractId, MarketTime, Price, Shares};
-use crate::risk::{Refusal, SizingInput, size};
+use crate::risk::{Refusal, Sizing, SizingInput, TripRecord, size};
 use crate::strategy::Target;
 
 impl Desk {
@@ -48,7 +48,15 @@ impl Desk {
     fn sized(&self, contract: ContractId, target: f64) -> Option<Result<Shares, Refusal>> {
         let sizing = self.plan_of(contract)?.sizing;
         let price = self.last_price(contract)?;
-        let input = SizingInput { price, equity: self.equity(), atr: self.marks.range(contract) };
+        let bars = self.plan.calendar.bars_a_year(self.plan.bar_size);
+        let trips = matches!(sizing, Sizing::Kelly { .. }).then(|| self.book.trips(contract));
+        let input = SizingInput {
+            price,
+            equity: self.equity(),
+            atr: self.marks.range(contract),
+            volatility: self.marks.volatility(contract, bars),
+            record: TripRecord::of(trips.into_iter().flatten()),
+        };
         let value = Price::from_f64(target).map_or(Decimal::ZERO, |value| value.0);
         Some(size(sizing, value, input).and_then(|shares| {
             let vanishes = shares.is_zero() && !value.is_zero();
