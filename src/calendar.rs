@@ -109,6 +109,16 @@ impl Calendar {
         }
     }
 
+    /// Bars of this size in a year of sessions: 252 of 6.5 hours, or 365 of 24; at least one a session.
+    pub fn bars_a_year(self, size: BarSize) -> f64 {
+        let (sessions, session) = match self {
+            Self::Xnys => (252.0, REGULAR.1.saturating_sub(REGULAR.0)),
+            Self::Always => (365.0, 86_400),
+        };
+        let session = Duration::from_secs(session.into());
+        sessions * session.div_duration_f64(size.duration().min(session))
+    }
+
     /// Whether the regular session is open; `None` where the calendar does not reach.
     pub fn is_open(self, at: MarketTime) -> Option<bool> {
         match self.day(self.date_of(at)) {

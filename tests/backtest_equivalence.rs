@@ -159,3 +159,32 @@ async fn the_six_real_days_of_october_2013() {
     }
     same(&data, &[("SYMBOLS", "SPY,BAC")], SimulatorConfig::default(), 100).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn protections_time_exits_and_sizes_by_volatility_and_kelly() {
+    let data = tempfile::tempdir().unwrap();
+    write_waves(data.path(), "AAA", &[3, 4], 50.0, 9.0);
+    write_waves(data.path(), "BBB", &[3, 4], 20.0, 7.0);
+    let common = [
+        ("SYMBOLS", "AAA,BBB"),
+        ("RISK_STOP", "trailing"),
+        ("RISK_TRAILING_STOP_PCT", "0.002"),
+        ("RISK_TIME_EXIT", "12"),
+        ("RISK_COOL_DOWN", "5"),
+        ("RISK_STOP_GUARD", "6"),
+        ("RISK_STOP_GUARD_PAUSE", "15"),
+        ("RISK_LOW_PROFIT_TRIPS", "8"),
+        ("RISK_LOW_PROFIT_PAUSE", "20"),
+        ("RISK_KELLY_TRIPS", "5"),
+    ];
+    for sizing in ["volatility", "kelly"] {
+        let pairs: Vec<_> = common.into_iter().chain([("RISK_POSITION_SIZING", sizing)]).collect();
+        same(data.path(), &pairs, SimulatorConfig::default(), 10).await;
+        let pairs: Vec<_> = MINUTES.into_iter().chain(pairs).collect();
+        let (played, records) = backtested(data.path(), &pairs, Config::default());
+        let timed = played.outcome.trades.iter().filter(|trade| trade.reason.as_str() == "time").count();
+        let cooled = |record: &&Record| record.fact.kind() == "lock.set" && format!("{record:?}").contains("CoolDown");
+        let cooled = records.iter().filter(cooled).count();
+        assert!(timed > 0 && cooled > 0, "{sizing}: {timed} time exits, {cooled} cool-downs");
+    }
+}

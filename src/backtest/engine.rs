@@ -300,13 +300,13 @@ impl<'a> Engine<'a> {
 
     fn decide_bar(&mut self, place: usize, bar: &Bar) {
         let line = &mut self.lines[place];
-        let Heard { target, atr } = line.running.show(bar);
+        let Heard { target, gauges } = line.running.show(bar);
         let contract = line.contract;
         self.observer.decided(place, bar);
         let event = if bar.end < self.trade_from {
-            Event::Warmed { contract, opinion: None, bar: *bar, atr }
+            Event::Warmed { contract, opinion: None, bar: *bar, gauges }
         } else {
-            Event::Bar { contract, bar: *bar, target, atr, newest: true }
+            Event::Bar { contract, bar: *bar, target, gauges, newest: true }
         };
         self.decide(event);
         self.settle(bar.end);

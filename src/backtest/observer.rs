@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::outcome::{Chart, DayPoint, EquityPoint, ExitReason, FillMark, Running, Trade};
 use crate::calendar::Calendar;
 use crate::desk::Desk;
-use crate::domain::book::{Fact, Record};
+use crate::domain::book::{Disarm, Fact, Record};
 use crate::domain::order::Role;
 use crate::domain::{Bar, ContractId, MarketTime, Price, Shares, Symbol, Usd};
 use crate::exchange::Fill;
@@ -412,7 +412,11 @@ fn reason(desk: &Desk, fill: &Fill, before: i64) -> ExitReason {
             let target = order.strategy.as_deref().and_then(|strategy| book.target(fill.contract, strategy));
             // An exit although the strategy still wants what was held came from elsewhere.
             let wanted = target.is_some_and(|target| target.size.0.signum() == before.signum());
-            if wanted { ExitReason::Flattened } else { ExitReason::Signal }
+            match target.and_then(|target| target.disarmed.as_ref()) {
+                Some(Disarm::Timed) => ExitReason::Time,
+                Some(_) | None if wanted => ExitReason::Flattened,
+                Some(_) | None => ExitReason::Signal,
+            }
         }
     }
 }

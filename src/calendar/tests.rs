@@ -142,3 +142,17 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_year_has_as_many_bars_as_its_sessions_hold() {
+    let cases = [
+        (Calendar::Xnys, BarSize::Min1, 98_280.0),
+        (Calendar::Xnys, BarSize::Hour1, 1_638.0),
+        (Calendar::Xnys, BarSize::Day1, 252.0),
+        (Calendar::Always, BarSize::Min1, 525_600.0),
+        (Calendar::Always, BarSize::Day1, 365.0),
+    ];
+    for (calendar, size, bars) in cases {
+        assert!((calendar.bars_a_year(size) - bars).abs() < 1e-9, "{calendar} {size}");
+    }
+}

@@ -9,6 +9,7 @@ mod plan;
 mod reader;
 mod script;
 mod settings;
+mod sizing;
 pub mod table;
 #[cfg(test)]
 mod tests;

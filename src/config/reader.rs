@@ -89,6 +89,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A whole number, or nothing where the text is empty.
+    pub(super) fn optional_whole(&mut self, name: &str, low: u64, high: u64) -> Option<u64> {
+        (!self.text(name).is_empty()).then(|| self.whole(name, low, high))
+    }
+
     /// A decimal number from `low` to `high`.
     pub(super) fn decimal(&mut self, name: &str, low: &str, high: &str) -> Decimal {
         // The bounds are literals of this module's callers: they parse.

@@ -14,8 +14,8 @@ use crate::calendar::Calendar;
 use crate::desk::{AfterClose, Guards, Mode, OrderStyle, StopBreached, StopPolicy, SymbolPlan};
 use crate::domain::broker::AccountId;
 use crate::domain::history::{HistoryDuration, WhatToShow};
-use crate::domain::{BarSize, Shares, Symbol, Usd};
-use crate::risk::{Limits, OnDailyLoss, Sizing};
+use crate::domain::{BarSize, Symbol, Usd};
+use crate::risk::{Limits, OnDailyLoss};
 use crate::strategy;
 
 /// How live bars come.
@@ -331,23 +331,7 @@ fn level(read: &mut Reader<'_>) -> String {
 }
 
 fn symbol_plan(read: &mut Reader<'_>, settings: &Settings) -> SymbolPlan {
-    let fraction = |read: &mut Reader<'_>, name| read.decimal(name, "0.0001", "1");
-    let sizing = match read.text("RISK_POSITION_SIZING").as_str() {
-        "shares" => {
-            let shares = read.whole("RISK_FIXED_SHARES", 1, 1_000_000);
-            Sizing::FixedShares(Shares(i64::try_from(shares).unwrap_or(1)))
-        }
-        "notional" => Sizing::FixedNotional(Usd(read.decimal("RISK_FIXED_NOTIONAL", "1", "1000000000"))),
-        "percent" => Sizing::PercentOfEquity(fraction(read, "RISK_MAX_POSITION_PCT")),
-        "atr" => Sizing::AtrRisk {
-            risk: fraction(read, "RISK_ATR_RISK_PCT"),
-            atrs: read.decimal("RISK_ATR_MULTIPLE", "0.1", "100"),
-        },
-        _ => {
-            read.reject("RISK_POSITION_SIZING", "use one of shares, notional, percent, atr");
-            Sizing::FixedShares(Shares(1))
-        }
-    };
+    let sizing = super::sizing::read(read);
     let stop = match read.text("RISK_STOP").as_str() {
         "none" => StopPolicy::None,
         "fixed" => StopPolicy::Fixed(read.decimal("RISK_STOP_LOSS_PCT", "0.0001", "0.9")),
@@ -373,10 +357,11 @@ fn symbol_plan(read: &mut Reader<'_>, settings: &Settings) -> SymbolPlan {
     let closes = [("auto", by_size), ("drop", AfterClose::Drop), ("requeue-at-open", AfterClose::RequeueAtOpen)];
     let after_close = read.choice("AFTER_CLOSE", &closes, by_size);
     let take_profit = read.optional_decimal("RISK_TAKE_PROFIT_PCT", "0.0001", "10");
+    let time_exit = read.optional_whole("RISK_TIME_EXIT", 1, 100_000).and_then(|bars| u32::try_from(bars).ok());
     let params = params(read);
     let name = read.text("STRATEGY");
     let script = strategy_of(read, settings, &name, &params);
-    SymbolPlan { strategy: name, params, script, sizing, stop, take_profit, style, after_close }
+    SymbolPlan { strategy: name, params, script, sizing, stop, take_profit, time_exit, style, after_close }
 }
 
 /// Checks that the strategy can be built and warmed; its script, where it is one.

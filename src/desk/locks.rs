@@ -95,6 +95,7 @@ impl Desk {
     fn watch_counts(&mut self) {
         if self.has_new_facts() {
             self.watch_streaks();
+            self.watch_protections();
         }
     }
 
@@ -130,7 +131,8 @@ impl Desk {
         }
     }
 
-    /// Watches the loss since the highest equity; it clears only by `resume`.
+    /// Watches the loss since the highest equity; it clears by `resume`, or after its pause where one is
+    /// set.
     fn watch_drawdown(&mut self) {
         let Some(equity) = self.equity() else { return };
         let Some(peak) = self.book.peak_equity() else {
@@ -146,7 +148,9 @@ impl Desk {
         let limit = peak * self.plan.guards.max_drawdown;
         if loss >= limit && limit > crate::domain::Usd::ZERO {
             let why = format!("the loss since the highest equity ({peak} USD) is {loss} USD, the limit is {limit} USD");
-            self.lock(LockScope::Account, LockCause::Drawdown, why, Until::Resumed);
+            let pause = self.plan.guards.protections.drawdown_pause;
+            let until = pause.map_or(Until::Resumed, |pause| Until::At(self.now + pause));
+            self.lock(LockScope::Account, LockCause::Drawdown, why, until);
         }
     }
 

@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::FromPrimitive;
 
 use crate::domain::broker::AccountState;
 use crate::domain::{Bar, Contract, ContractId, MarketTime, Price, Symbol, Usd};
+use crate::strategy::Gauges;
+use crate::strategy::indicators::Volatility;
 
 /// What is known of one contract's market.
 #[derive(Debug, Clone, Default)]
@@ -14,8 +18,8 @@ pub struct Mark {
     pub close: Option<f64>,
     /// Its end.
     pub end: Option<MarketTime>,
-    /// Average true range, USD a share.
-    pub atr: Option<f64>,
+    /// What was measured on its bars.
+    pub gauges: Gauges,
     /// An exchange day, and the last close before it, USD a share, where history told it.
     pub prior: Option<(NaiveDate, f64)>,
 }
@@ -42,13 +46,13 @@ impl Marks {
         self.contracts.insert(contract.id, contract);
     }
 
-    pub(super) fn see(&mut self, contract: ContractId, bar: &Bar, atr: Option<f64>) {
+    pub(super) fn see(&mut self, contract: ContractId, bar: &Bar, gauges: Gauges) {
         let mark = self.marks.entry(contract).or_default();
         if mark.end.is_none_or(|end| bar.end >= end) {
             mark.close = Some(bar.close);
             mark.end = Some(bar.end);
         }
-        mark.atr = atr.or(mark.atr);
+        mark.gauges = gauges.or(mark.gauges);
     }
 
     pub(super) fn close_before(&mut self, contract: ContractId, day: NaiveDate, close: f64) {
@@ -92,7 +96,13 @@ impl Marks {
 
     /// The average true range as money.
     pub fn range(&self, id: ContractId) -> Option<Price> {
-        self.marks.get(&id)?.atr.and_then(Price::from_f64)
+        self.marks.get(&id)?.gauges.atr.and_then(Price::from_f64)
+    }
+
+    /// The volatility of a year of so many bars, as a fraction of the price.
+    pub fn volatility(&self, id: ContractId, bars: f64) -> Option<Decimal> {
+        let of_a_bar = self.marks.get(&id)?.gauges.volatility?;
+        Decimal::from_f64(Volatility::annual(of_a_bar, bars))
     }
 
     /// The account's money as last stated.

@@ -18,6 +18,7 @@ pub mod operator;
 mod orders;
 pub mod plan;
 mod protection;
+mod protections;
 pub mod recovery;
 mod session;
 mod targets;
@@ -35,12 +36,13 @@ use crate::domain::book::{Book, Fact, IncidentFact, LedgerFact, Record};
 use crate::domain::broker::{AccountState, BrokerOrder, BrokerPosition, BrokerSnapshot, OrderUpdate};
 use crate::domain::{Bar, Contract, ContractId, MarketTime, Price, Symbol};
 use crate::risk::ApprovedOrder;
-use crate::strategy::Target;
+use crate::strategy::{Gauges, Target};
 
 pub use ledger_id::ledger_id;
 pub use marks::{Mark, Marks};
 pub use operator::Unable;
 pub use plan::{AfterClose, ForeignPolicy, Guards, Mode, OrderStyle, Plan, StopBreached, StopPolicy, SymbolPlan};
+pub use protections::Protections;
 pub use recovery::{Difference, Recovered};
 use worth::Worth;
 
@@ -61,8 +63,8 @@ pub enum Event {
         opinion: Option<(MarketTime, Target)>,
         /// The last closed bar.
         bar: Bar,
-        /// Average true range, USD a share.
-        atr: Option<f64>,
+        /// What was measured on it and those before.
+        gauges: Gauges,
     },
     /// A bar closed and its strategy has seen it.
     Bar {
@@ -72,8 +74,8 @@ pub enum Event {
         bar: Bar,
         /// What the strategy said.
         target: Option<Target>,
-        /// Average true range, USD a share.
-        atr: Option<f64>,
+        /// What was measured on it and those before.
+        gauges: Gauges,
         /// Whether it may lead to an order: the newest closed bar, not one being caught up.
         newest: bool,
     },
@@ -268,8 +270,8 @@ impl Desk {
     pub fn decide(&mut self, event: Event) -> Decided {
         match event {
             Event::Listed(contract) => self.list(contract),
-            Event::Warmed { contract, opinion, bar, atr } => self.warmed(contract, opinion, &bar, atr),
-            Event::Bar { contract, bar, target, atr, newest } => self.bar(contract, &bar, target, atr, newest),
+            Event::Warmed { contract, opinion, bar, gauges } => self.warmed(contract, opinion, &bar, gauges),
+            Event::Bar { contract, bar, target, gauges, newest } => self.bar(contract, &bar, target, gauges, newest),
             Event::PriorClose { contract, day, close } => self.marks.close_before(contract, day, close),
             Event::Time(at) => self.time(at),
             Event::Recovered(recovered) => self.recovered(&recovered),
@@ -343,11 +345,11 @@ impl Desk {
         self.link_up
     }
 
-    fn bar(&mut self, contract: ContractId, bar: &Bar, target: Option<Target>, atr: Option<f64>, newest: bool) {
+    fn bar(&mut self, contract: ContractId, bar: &Bar, target: Option<Target>, gauges: Gauges, newest: bool) {
         self.now = self.now.max(bar.end);
         // A day that begins with this bar is measured from the prices before it, where there are any.
         self.new_day();
-        self.see(contract, bar, atr);
+        self.see(contract, bar, gauges);
         self.new_day();
         self.expire_locks();
         let fresh = newest && self.is_fresh(bar.end);
@@ -362,13 +364,14 @@ impl Desk {
             }
             self.unpark(contract);
             self.refresh(contract);
+            self.watch_age(contract, bar.end);
             self.watch_limits();
             self.drive(contract, Trigger::FreshBar);
         }
     }
 
-    fn warmed(&mut self, contract: ContractId, opinion: Option<(MarketTime, Target)>, bar: &Bar, atr: Option<f64>) {
-        self.see(contract, bar, atr);
+    fn warmed(&mut self, contract: ContractId, opinion: Option<(MarketTime, Target)>, bar: &Bar, gauges: Gauges) {
+        self.see(contract, bar, gauges);
         let Some(strategy) = self.strategy_of(contract) else { return };
         // On a first start the warm-up never trades; later it may have seen bars that the desk
         // missed, and an opinion among them counts, as old news.

@@ -241,6 +241,8 @@ impl Desk {
         if role.is_some_and(Role::is_protective) {
             self.disarm(contract, Disarm::Protected);
         }
+        // Before anything is entered anew: another look may come only with the next bar.
+        self.watch_protections();
         self.drive(contract, Trigger::Order);
     }
 

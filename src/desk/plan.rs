@@ -6,6 +6,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::Protections;
 use crate::calendar::{Calendar, ExpectedWindows};
 use crate::domain::broker::AccountId;
 use crate::domain::{BarSize, Symbol, Usd};
@@ -84,6 +85,8 @@ pub struct SymbolPlan {
     pub stop: StopPolicy,
     /// Take-profit, a fraction of the entry's reference price away.
     pub take_profit: Option<Decimal>,
+    /// Closed decision bars after which a position is closed, whatever its strategy says; `None`: never.
+    pub time_exit: Option<u32>,
     /// How its orders are priced.
     pub style: OrderStyle,
     /// What becomes of entries decided outside its session.
@@ -159,6 +162,9 @@ pub struct Guards {
     pub expected: ExpectedWindows,
     /// How long before one of them entries are held.
     pub hold_before: Duration,
+    /// Locks for a time that answer what has just gone wrong.
+    #[serde(default)]
+    pub protections: Protections,
 }
 
 impl Default for Guards {
@@ -175,6 +181,7 @@ impl Default for Guards {
             flapping_pause: Duration::from_secs(600),
             expected: ExpectedWindows::default(),
             hold_before: Duration::from_secs(120),
+            protections: Protections::default(),
         }
     }
 }

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use super::{Desk, Trigger};
 use crate::domain::book::{Disarm, Fact, RefusedFact, TargetFact};
 use crate::domain::{BarSize, ContractId, MarketTime, Price, Shares};
-use crate::risk::{Refusal, SizingInput, size};
+use crate::risk::{Refusal, Sizing, SizingInput, TripRecord, size};
 use crate::strategy::Target;
 
 impl Desk {
@@ -48,7 +48,15 @@ impl Desk {
     fn sized(&self, contract: ContractId, target: f64) -> Option<Result<Shares, Refusal>> {
         let sizing = self.plan_of(contract)?.sizing;
         let price = self.last_price(contract)?;
-        let input = SizingInput { price, equity: self.equity(), atr: self.marks.range(contract) };
+        let bars = self.plan.calendar.bars_a_year(self.plan.bar_size);
+        let trips = matches!(sizing, Sizing::Kelly { .. }).then(|| self.book.trips(contract));
+        let input = SizingInput {
+            price,
+            equity: self.equity(),
+            atr: self.marks.range(contract),
+            volatility: self.marks.volatility(contract, bars),
+            record: TripRecord::of(trips.into_iter().flatten()),
+        };
         let value = Price::from_f64(target).map_or(Decimal::ZERO, |value| value.0);
         Some(size(sizing, value, input).and_then(|shares| {
             let vanishes = shares.is_zero() && !value.is_zero();
@@ -83,11 +91,16 @@ impl Desk {
     pub(super) fn disarm(&mut self, contract: ContractId, why: Disarm) {
         let Some(strategy) = self.strategy_of(contract) else { return };
         let former = self.book.target(contract, &strategy).map(|target| target.disarmed.clone());
-        // "Flattened" asks for more than the others: it replaces them, and needs no target.
+        // Those that close a position ask for more than the others: they replace them, and need no target.
+        let asks = |why: &Disarm| match why {
+            Disarm::Flattened => 2,
+            Disarm::Timed => 1,
+            _ => 0,
+        };
         let replaces = match former {
-            None => why == Disarm::Flattened,
+            None => asks(&why) > 0,
             Some(None) => true,
-            Some(Some(former)) => why == Disarm::Flattened && former != Disarm::Flattened,
+            Some(Some(former)) => asks(&why) > asks(&former),
         };
         if replaces {
             self.record(Some(contract), Fact::Target(TargetFact::Disarmed { why }));
@@ -107,7 +120,7 @@ impl Desk {
         }
         match &target.disarmed {
             None => target.size,
-            Some(Disarm::Flattened) => Shares::ZERO,
+            Some(Disarm::Flattened | Disarm::Timed) => Shares::ZERO,
             Some(_) => no_more_than(target.size, held),
         }
     }

@@ -5,6 +5,7 @@ use chrono::NaiveDate;
 use super::Desk;
 use crate::domain::book::Fact;
 use crate::domain::{Bar, ContractId, MarketTime, Price, Usd};
+use crate::strategy::Gauges;
 
 /// Equity and the bounds within which it needs no attention; volatile.
 #[derive(Debug, Clone, Default)]
@@ -43,14 +44,14 @@ impl Desk {
     }
 
     /// A price moves: of a held contract, equity moves with it.
-    pub(super) fn see(&mut self, contract: ContractId, bar: &Bar, atr: Option<f64>) {
+    pub(super) fn see(&mut self, contract: ContractId, bar: &Bar, gauges: Gauges) {
         let held = self.book.held(contract);
         if held.is_zero() {
-            self.marks.see(contract, bar, atr);
+            self.marks.see(contract, bar, gauges);
             return;
         }
         let before = self.last_price(contract);
-        self.marks.see(contract, bar, atr);
+        self.marks.see(contract, bar, gauges);
         match (self.worth.equity, before, self.last_price(contract)) {
             (Some(equity), Some(before), Some(now)) => {
                 self.worth.equity = Some(equity + Price(now.0 - before.0) * held);

@@ -25,6 +25,9 @@ pub struct Lot {
 pub struct Position {
     lots: VecDeque<Lot>,
     quantity: Shares,
+    /// When it was opened: the trade that left flat, or crossed it.
+    #[serde(default)]
+    opened_at: Option<MarketTime>,
     /// Profit realized so far, USD, fees not deducted.
     pub realized: Usd,
     /// Fees paid so far, USD.
@@ -37,6 +40,11 @@ impl Position {
     /// Signed shares held.
     pub fn quantity(&self) -> Shares {
         self.quantity
+    }
+
+    /// When it was opened, whatever was added or sold since; `None` when flat.
+    pub fn opened_at(&self) -> Option<MarketTime> {
+        self.opened_at.filter(|_| !self.quantity.is_zero())
     }
 
     /// The lots, oldest first; all of one sign.
@@ -84,7 +92,11 @@ impl Position {
         if !left.is_zero() {
             self.lots.push_back(Lot { quantity: left, price, at });
         }
+        let before = self.quantity.0.signum();
         self.quantity += change;
+        if self.quantity.0.signum() != before {
+            self.opened_at = (!self.quantity.is_zero()).then_some(at);
+        }
         self.realized += realized;
         if self.quantity.is_zero() {
             self.round_trips += 1;

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use crate::calendar::Calendar;
 use crate::desk::Event;
 use crate::domain::{Bar, ContractId, MarketTime, Symbol};
-use crate::strategy::{Heard, Running, Strategy};
+use crate::strategy::{Gauges, Heard, Running, Strategy};
 
 use super::closing::Closing;
 use super::pulse::Again;
@@ -93,8 +93,8 @@ impl Track {
 
     /// Shows a live closed bar to the strategy.
     pub fn live(&mut self, contract: ContractId, bar: Bar, newest: bool) -> Event {
-        let Heard { target, atr } = self.running.show(&bar);
-        Event::Bar { contract, bar, target, atr, newest }
+        let Heard { target, gauges } = self.running.show(&bar);
+        Event::Bar { contract, bar, target, gauges, newest }
     }
 
     /// The exchange day of `bars`' last one, and the close of the last bar before that day, USD a
@@ -117,14 +117,14 @@ impl Track {
         };
         let (warming, missed) = bars.split_at(live_from);
         let mut events = Vec::new();
-        let (mut opinion, mut range) = (None, None);
+        let (mut opinion, mut latest) = (None, Gauges::default());
         for bar in warming {
-            let Heard { target, atr } = self.running.show(bar);
+            let Heard { target, gauges } = self.running.show(bar);
             opinion = target.map(|target| (bar.end, target)).or(opinion);
-            range = atr.or(range);
+            latest = gauges.or(latest);
         }
         if let Some(bar) = warming.last() {
-            events.push(Event::Warmed { contract, opinion, bar: *bar, atr: range });
+            events.push(Event::Warmed { contract, opinion, bar: *bar, gauges: latest });
         }
         for (index, bar) in missed.iter().enumerate() {
             events.push(self.live(contract, *bar, index + 1 == missed.len()));

@@ -10,4 +10,4 @@ mod sizing;
 pub use crate::domain::refusal::Refusal;
 pub use limits::{Limits, OnDailyLoss};
 pub use review::{ApprovedOrder, Exposure, Proposal, review};
-pub use sizing::{Sizing, SizingInput, size};
+pub use sizing::{Sizing, SizingInput, TripRecord, size};

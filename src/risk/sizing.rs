@@ -27,6 +27,65 @@ pub enum Sizing {
         /// Average true ranges that the risk is measured over.
         atrs: Decimal,
     },
+    /// Shares that would move the account's equity by this much in a year, as a standard deviation:
+    /// volatility targeting.
+    Volatility {
+        /// Annual, as a fraction of equity.
+        target: Decimal,
+        /// Fraction of equity that they are never worth more than.
+        most: Decimal,
+    },
+    /// Shares worth a part of what Kelly's rule allots by the symbol's own round trips.
+    Kelly {
+        /// Which part.
+        part: Decimal,
+        /// Round trips before there is anything to go by.
+        trips: u32,
+        /// Fraction of equity until then.
+        start: Decimal,
+        /// Fraction of equity that they are never worth more than.
+        most: Decimal,
+    },
+}
+
+/// How a symbol's closed round trips went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TripRecord {
+    /// How many.
+    pub trips: u32,
+    /// How many of them gained.
+    pub wins: u32,
+    /// What those gained in all, USD.
+    pub won: Usd,
+    /// What the others lost in all, USD, positive.
+    pub lost: Usd,
+}
+
+impl TripRecord {
+    /// Adds up what each round trip brought after fees, USD.
+    pub fn of(profits: impl Iterator<Item = Usd>) -> Self {
+        let mut record = Self::default();
+        for profit in profits {
+            record.trips += 1;
+            if profit > Usd::ZERO {
+                record.wins += 1;
+                record.won += profit;
+            } else {
+                record.lost -= profit;
+            }
+        }
+        record
+    }
+
+    /// Kelly's fraction W - (1 - W) / R, with W the part that won and R the average gain as a multiple
+    /// of the average loss; not positive where there is no edge.
+    pub fn kelly(self) -> Decimal {
+        // The same, written so that no losses and no gains need no case of their own: the average loss
+        // times the part that lost is what was lost in all, a trip.
+        let rate = Decimal::from(self.wins).checked_div(Decimal::from(self.trips)).unwrap_or(Decimal::ZERO);
+        let given_back = self.lost.0.checked_div(self.won.0).unwrap_or(Decimal::ONE);
+        rate * (Decimal::ONE - given_back)
+    }
 }
 
 /// What sizing looks at.
@@ -38,6 +97,10 @@ pub struct SizingInput {
     pub equity: Option<Usd>,
     /// The symbol's average true range, if known, USD a share.
     pub atr: Option<Price>,
+    /// The symbol's annual volatility, if known, as a fraction of its price.
+    pub volatility: Option<Decimal>,
+    /// How its round trips went.
+    pub record: TripRecord,
 }
 
 /// Signed whole shares, rounded towards zero, for a target of `value` (-1 to 1).
@@ -62,6 +125,19 @@ pub fn size(sizing: Sizing, value: Decimal, input: SizingInput) -> Result<Shares
             let atr = input.atr.filter(|atr| atr.0 > Decimal::ZERO).ok_or_else(|| unknown("average true range"))?;
             per(equity.0.max(Decimal::ZERO) * risk, atr.0 * atrs)
         }
+        Sizing::Volatility { target, most } => {
+            let equity = input.equity.ok_or_else(|| unknown("equity"))?;
+            let volatility =
+                input.volatility.filter(|one| *one > Decimal::ZERO).ok_or_else(|| unknown("volatility"))?;
+            // A quotient beyond all decimals lies beyond the cap, too.
+            let fraction = target.checked_div(volatility).unwrap_or(most).min(most);
+            per(equity.0.max(Decimal::ZERO) * fraction, input.price.0)
+        }
+        Sizing::Kelly { part, trips, start, most } => {
+            let equity = input.equity.ok_or_else(|| unknown("equity"))?;
+            let fraction = if input.record.trips < trips { start } else { part * input.record.kelly() };
+            per(equity.0.max(Decimal::ZERO) * fraction.min(most).max(Decimal::ZERO), input.price.0)
+        }
     };
     Ok(Shares((full * value).trunc().to_i64().unwrap_or(0)))
 }
@@ -75,6 +151,8 @@ mod tests {
             price: "33.33".parse().unwrap(),
             equity: equity.map(|e| Usd(Decimal::from(e))),
             atr: atr.map(|a| a.parse().unwrap()),
+            volatility: None,
+            record: TripRecord::default(),
         };
         size(sizing, value.parse().unwrap(), input).map(|shares| shares.0)
     }
@@ -99,5 +177,49 @@ mod tests {
         assert!(matches!(shares(risk, "1", Some(1), Some("0")), Err(Refusal::Unknown { .. })));
         // A quotient beyond all decimals is no size at all.
         assert_eq!(shares(risk, "1", Some(100_000), Some("0.0000000000000000000000000001")), Ok(0));
+    }
+
+    /// Of 100,000 USD at 50 USD a share.
+    fn of_equity(sizing: Sizing, volatility: Option<&str>, profits: &[i64]) -> Result<i64, Refusal> {
+        let input = SizingInput {
+            price: "50".parse().unwrap(),
+            equity: Some(Usd(Decimal::from(100_000))),
+            atr: None,
+            volatility: volatility.map(|v| v.parse().unwrap()),
+            record: TripRecord::of(profits.iter().map(|profit| Usd(Decimal::from(*profit)))),
+        };
+        size(sizing, Decimal::ONE, input).map(|shares| shares.0)
+    }
+
+    #[test]
+    fn a_volatile_symbol_gets_less_and_a_calm_one_no_more_than_the_cap() {
+        let sizing = Sizing::Volatility { target: Decimal::new(1, 1), most: Decimal::new(5, 1) };
+        // 100,000 x 0.10 / 0.40 = 25,000 USD; 0.10 / 0.05 would be twice the equity.
+        assert_eq!(of_equity(sizing, Some("0.4"), &[]), Ok(500));
+        assert_eq!(of_equity(sizing, Some("0.3"), &[]), Ok(666));
+        assert_eq!(of_equity(sizing, Some("0.05"), &[]), Ok(1_000));
+        assert!(matches!(of_equity(sizing, None, &[]), Err(Refusal::Unknown { .. })));
+        assert!(matches!(of_equity(sizing, Some("0"), &[]), Err(Refusal::Unknown { .. })));
+        assert!(matches!(shares(sizing, "1", None, None), Err(Refusal::Unknown { .. })));
+    }
+
+    #[test]
+    fn kelly_is_a_part_of_the_edge_never_more_than_the_cap_and_nothing_without_one() {
+        let sizing = |most| Sizing::Kelly {
+            part: Decimal::new(25, 2),
+            trips: 5,
+            start: Decimal::new(1, 2),
+            most: Decimal::new(most, 2),
+        };
+        assert_eq!(of_equity(sizing(50), None, &[200, 200, 200, -100]), Ok(20), "four are too few: 1 %");
+        // W = 0.6, R = 200 / 100: 0.6 - 0.4 / 2 = 0.4, a quarter of it is 10 %.
+        assert_eq!(of_equity(sizing(50), None, &[200, 200, 200, -100, -100]), Ok(200));
+        assert_eq!(of_equity(sizing(5), None, &[200, 200, 200, -100, -100]), Ok(100));
+        // W = 0.4, R = 1: 0.4 - 0.6 = -0.2.
+        assert_eq!(of_equity(sizing(50), None, &[100, 100, -100, -100, -100]), Ok(0));
+        assert_eq!(of_equity(sizing(50), None, &[-1, -1, -1, -1, -1]), Ok(0));
+        // Nothing lost: W = 1, R without bound.
+        assert_eq!(of_equity(sizing(50), None, &[1, 1, 1, 1, 1]), Ok(500));
+        assert!(matches!(shares(sizing(50), "1", None, None), Err(Refusal::Unknown { .. })));
     }
 }

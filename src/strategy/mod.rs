@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::Bar;
 
 pub use params::{Kind, ParamError, ParamSpec, Params};
-pub use running::{Heard, Running};
+pub use running::{Gauges, Heard, Running};
 pub use script::{Script, ScriptError};
 
 /// How much of the allotted size to hold: -1.0 (all of it, short) to 1.0 (all of it, long).

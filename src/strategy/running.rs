@@ -1,32 +1,49 @@
 //! A strategy at work on one symbol: live, simulated and in a backtest it is fed the same way.
 
-use super::indicators::Atr;
+use super::indicators::{Atr, Volatility};
 use super::{Strategy, Target};
 use crate::domain::Bar;
 
 /// Bars of the average true range that stops and sizing use.
 const ATR_BARS: usize = 14;
 
+/// What is measured on a symbol's closed bars, for stops and sizing.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Gauges {
+    /// The average true range, USD a share, once enough bars were seen.
+    pub atr: Option<f64>,
+    /// The standard deviation of a bar's return, as a fraction, once enough bars were seen.
+    pub volatility: Option<f64>,
+}
+
+impl Gauges {
+    /// These, and what they lack from `former` ones.
+    pub fn or(self, former: Self) -> Self {
+        Self { atr: self.atr.or(former.atr), volatility: self.volatility.or(former.volatility) }
+    }
+}
+
 /// What the desk is told of one closed bar, beside the bar.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Heard {
     /// What the strategy said.
     pub target: Option<Target>,
-    /// The average true range, USD a share, once enough bars were seen.
-    pub atr: Option<f64>,
+    /// What was measured.
+    pub gauges: Gauges,
 }
 
 /// A strategy, and what is measured on the same bars beside it.
 pub struct Running {
     strategy: Box<dyn Strategy>,
     atr: Atr,
+    volatility: Volatility,
     seen: usize,
 }
 
 impl Running {
     /// A strategy that has seen nothing.
     pub fn new(strategy: Box<dyn Strategy>) -> Self {
-        Self { strategy, atr: Atr::new(ATR_BARS), seen: 0 }
+        Self { strategy, atr: Atr::new(ATR_BARS), volatility: Volatility::default(), seen: 0 }
     }
 
     /// Bars that the strategy needs before it can have an opinion.
@@ -47,6 +64,7 @@ impl Running {
     /// Shows it the next closed bar.
     pub fn show(&mut self, bar: &Bar) -> Heard {
         self.seen += 1;
-        Heard { target: self.strategy.on_bar(bar), atr: self.atr.push(bar) }
+        let gauges = Gauges { atr: self.atr.push(bar), volatility: self.volatility.push(bar.close) };
+        Heard { target: self.strategy.on_bar(bar), gauges }
     }
 }

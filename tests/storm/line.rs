@@ -8,7 +8,7 @@ use robo_trader::domain::book::{Book, LedgerFact};
 use robo_trader::domain::broker::Venue;
 use robo_trader::domain::order::Role;
 use robo_trader::domain::{Bar, ContractId};
-use robo_trader::strategy::Target;
+use robo_trader::strategy::{Gauges, Target};
 
 use super::broker::Mood;
 use super::checks;
@@ -227,7 +227,13 @@ impl World {
             let last = bars.len();
             for (index, (bar, target)) in bars.drain(..).enumerate() {
                 let newest = index + 1 == last;
-                process.inbox.push_back(Event::Bar { contract: *contract, bar, target, atr: Some(0.5), newest });
+                process.inbox.push_back(Event::Bar {
+                    contract: *contract,
+                    bar,
+                    target,
+                    gauges: Gauges { atr: Some(0.5), volatility: None },
+                    newest,
+                });
             }
         }
     }
@@ -243,7 +249,12 @@ impl World {
             process.missed.clear();
             for (contract, bar) in &self.bars {
                 let opinion = self.spoken.get(contract).copied();
-                process.inbox.push_back(Event::Warmed { contract: *contract, opinion, bar: *bar, atr: Some(0.5) });
+                process.inbox.push_back(Event::Warmed {
+                    contract: *contract,
+                    opinion,
+                    bar: *bar,
+                    gauges: Gauges { atr: Some(0.5), volatility: None },
+                });
             }
         }
         self.feed();

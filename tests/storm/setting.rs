@@ -7,7 +7,9 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use robo_trader::calendar::Calendar;
-use robo_trader::desk::{AfterClose, Guards, Mode, OrderStyle, Plan, StopBreached, StopPolicy, SymbolPlan};
+use robo_trader::desk::{
+    AfterClose, Guards, Mode, OrderStyle, Plan, Protections, StopBreached, StopPolicy, SymbolPlan,
+};
 use robo_trader::domain::broker::AccountId;
 use robo_trader::domain::{BarSize, Contract, ContractId, Hours, MarketTime, Price, PriceRule, Shares, Usd};
 use robo_trader::risk::{Limits, OnDailyLoss, Sizing};
@@ -52,6 +54,8 @@ impl Setting {
             },
             stop,
             take_profit: random.random_bool(0.5).then(|| Decimal::new(3, 2)),
+            // Without a draw: the other settings of a seed stay what they were.
+            time_exit: seed.is_multiple_of(3).then_some(7),
             style: if random.random_bool(0.6) {
                 OrderStyle::Market
             } else {
@@ -83,7 +87,15 @@ impl Setting {
 
 /// Guards that set their locks in a storm.
 fn narrow() -> Guards {
-    Guards { max_losses: 3, max_rejects: 4, max_orders: 30, max_sessions_lost: 4, ..Guards::default() }
+    let protections = Protections {
+        cool_down: Some(Duration::from_secs(300)),
+        max_stops: Some(3),
+        low_profit_trips: Some(4),
+        low_profit_pause: Duration::from_secs(1_200),
+        drawdown_pause: Some(Duration::from_secs(1_200)),
+        ..Protections::default()
+    };
+    Guards { max_losses: 3, max_rejects: 4, max_orders: 30, max_sessions_lost: 4, protections, ..Guards::default() }
 }
 
 fn limits(random: &mut SmallRng) -> Limits {

@@ -4,7 +4,9 @@ mod comparing;
 mod guarding;
 mod operating;
 mod properties;
+mod protecting;
 mod recovering;
+mod sized;
 mod storms;
 mod trading;
 
@@ -20,6 +22,7 @@ use crate::domain::broker::*;
 use crate::domain::order::{OrderState, Role};
 use crate::domain::*;
 use crate::risk::{Limits, Sizing};
+use crate::strategy::Gauges;
 
 const AAPL: ContractId = ContractId(265_598);
 const CLIENT: i32 = 7;
@@ -48,6 +51,7 @@ fn plan(change: impl FnOnce(&mut Plan)) -> Plan {
         sizing: Sizing::FixedShares(Shares(100)),
         stop: StopPolicy::Fixed(Decimal::new(5, 2)),
         take_profit: None,
+        time_exit: None,
         style: OrderStyle::Market,
         after_close: AfterClose::Drop,
     };
@@ -160,7 +164,13 @@ impl Story {
         self.minute += 1;
         let bar = Bar { time, end: self.now(), open: close, high: close, low: close, close, volume: None };
         let target = target.map(|value| Target::new(value).unwrap());
-        self.tell(Event::Bar { contract: AAPL, bar, target, atr: Some(1.0), newest: true })
+        self.tell(Event::Bar {
+            contract: AAPL,
+            bar,
+            target,
+            gauges: Gauges { atr: Some(1.0), volatility: None },
+            newest: true,
+        })
     }
 
     fn order(&self, intent: u64) -> &crate::domain::book::OrderRecord {

@@ -177,7 +177,12 @@ fn a_restart_is_invisible_whatever_the_strategy() {
                     let open = open.into_iter().map(|i| story.at_broker(i, BrokerStatus::Submitted)).collect();
                     let snapshot = BrokerSnapshot { open_orders: open, ..story.snapshot() };
                     sent.extend(story.recover(snapshot));
-                    sent.extend(story.tell(Event::Warmed { contract: AAPL, opinion, bar: seen, atr: Some(1.0) }));
+                    sent.extend(story.tell(Event::Warmed {
+                        contract: AAPL,
+                        opinion,
+                        bar: seen,
+                        gauges: Gauges { atr: Some(1.0), volatility: None },
+                    }));
                     seen = candle(story.now(), close);
                 }
                 let target = strategy.on_bar(&seen).map(|target| target.value());

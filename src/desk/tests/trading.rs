@@ -103,7 +103,7 @@ fn old_bars_only_update_and_a_missed_exit_goes_with_the_next_fresh_bar() {
     story.minute += 10;
     story.tell(Event::Time(story.now()));
     let target = Some(Target::FLAT);
-    let missed = Event::Bar { contract: AAPL, bar, target, atr: None, newest: true };
+    let missed = Event::Bar { contract: AAPL, bar, target, gauges: Gauges::default(), newest: true };
     assert_eq!(story.tell(missed), NOTHING);
     assert_eq!(story.bar(50.0, None), ["cancel 2"]);
 
@@ -111,7 +111,8 @@ fn old_bars_only_update_and_a_missed_exit_goes_with_the_next_fresh_bar() {
     let mut story = Story::new(plan(|_| {}));
     story.minute += 10;
     story.tell(Event::Time(story.now()));
-    let missed = Event::Bar { contract: AAPL, bar, target: Some(Target::LONG), atr: None, newest: true };
+    let missed =
+        Event::Bar { contract: AAPL, bar, target: Some(Target::LONG), gauges: Gauges::default(), newest: true };
     assert_eq!(story.tell(missed), NOTHING);
     assert_eq!(story.bar(50.0, None), NOTHING);
     assert_eq!(story.disarmed(), Some(Disarm::Stale));

@@ -117,6 +117,8 @@ pub enum Disarm {
     Flattened,
     /// Somebody else traded against the position.
     Manual,
+    /// It was held for as long as it may be, and is closed.
+    Timed,
 }
 
 /// What a strategy wants.

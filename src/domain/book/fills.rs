@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Book, FillFact};
 use crate::domain::broker::{Commission, Execution};
+use crate::domain::order::Role;
 use crate::domain::{ContractId, Shares, Usd};
 
 /// An execution of ours with its cost, once known.
@@ -41,14 +42,18 @@ impl Book {
         self.counts.executions += 1;
         self.last_execution = self.last_execution.max(Some(execution.at));
         if let Some(order) = self.orders.get_mut(&intent) {
+            if order.ticket.role == Role::Stop {
+                self.streaks.stopped(execution.contract, execution.at, order.filled.is_zero());
+            }
             order.filled += execution.quantity;
         }
         self.complete(intent);
-        if let Some(cost) = self.early_costs.remove(&stem) {
-            self.cost(&cost);
-        }
         if let Some(position) = self.positions.get(&execution.contract).filter(|held| held.quantity().is_zero()) {
             self.streaks.flat(execution.contract, position.realized - position.fees);
+        }
+        // After the end of a round trip: what came early is a cost of it, too.
+        if let Some(cost) = self.early_costs.remove(&stem) {
+            self.cost(&cost);
         }
     }
 
@@ -82,7 +87,12 @@ impl Book {
         if former.is_none() {
             self.counts.costed += 1;
         }
-        self.positions.entry(contract).or_default().fees += commission.amount - former.unwrap_or_default();
+        let change = commission.amount - former.unwrap_or_default();
+        let position = self.positions.entry(contract).or_default();
+        position.fees += change;
+        if position.quantity().is_zero() {
+            self.streaks.costed_flat(contract, change);
+        }
     }
 
     /// Whether an execution (this very revision or a later one) is on record.

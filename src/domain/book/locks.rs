@@ -51,6 +51,12 @@ pub enum LockCause {
     Cash,
     /// Its bars stay away although others have theirs.
     Parked,
+    /// Its protective stop has filled a short while ago.
+    CoolDown,
+    /// Too many protective stops have filled, of all symbols.
+    StopGuard,
+    /// Its last round trips lost money together.
+    LowProfit,
 }
 
 impl LockCause {
@@ -59,16 +65,18 @@ impl LockCause {
         match self {
             Self::Operator | Self::Flatten => "robo-trader resume",
             Self::DailyLoss => "by itself on the next exchange day, or robo-trader resume --reason",
-            Self::Losses | Self::Flapping => "by itself after its time, or robo-trader resume --reason",
+            Self::Losses | Self::Flapping | Self::CoolDown | Self::StopGuard | Self::LowProfit => {
+                "by itself after its time, or robo-trader resume --reason"
+            }
+            Self::Drawdown => {
+                "by itself after RISK_DRAWDOWN_PAUSE where that is set, or robo-trader resume --reason, after a look \
+                 at the account in TWS"
+            }
             Self::Mismatch => "when both agree again, or robo-trader reconcile accept SYMBOL --reason",
             Self::Parked => "when its bars come again, or robo-trader resume SYMBOL",
-            Self::Unstated
-            | Self::Drawdown
-            | Self::OrderRate
-            | Self::Rejects
-            | Self::StopBreached
-            | Self::Liquidation
-            | Self::Cash => "robo-trader resume --reason, after a look at the account in TWS",
+            Self::Unstated | Self::OrderRate | Self::Rejects | Self::StopBreached | Self::Liquidation | Self::Cash => {
+                "robo-trader resume --reason, after a look at the account in TWS"
+            }
         }
     }
 }
@@ -138,7 +146,7 @@ impl Book {
                 if self.locks.get(&key).is_none_or(longer) {
                     self.locks.insert(key, lock);
                 }
-                self.streaks.locked(*cause);
+                self.streaks.locked(scope, *cause);
             }
             LockFact::Cleared { scope, cause, .. } => {
                 let cleared = |held: &LockCause| cause.is_none_or(|cause| cause == *held);

@@ -31,6 +31,7 @@ pub use facts::{
 pub use fills::FillRecord;
 pub use ledger::{Identity, LedgerFact};
 pub use locks::{Lock, LockCause, LockFact, LockScope};
+pub use streaks::TRIPS_KEPT;
 
 /// An order of ours with its life so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

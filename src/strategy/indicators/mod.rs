@@ -7,8 +7,10 @@
 mod extreme;
 mod ring;
 pub mod smoothed;
+mod volatility;
 mod window;
 
 pub use extreme::Extreme;
 pub use smoothed::{Atr, Ema, Macd, Rsi};
+pub use volatility::Volatility;
 pub use window::{Change, Deviation, MovingSum, Spread, micros};
