@@ -101,6 +101,7 @@ impl Daemon<'_> {
     }
 
     async fn time(&mut self, now: i64) {
+        self.progress.send_modify(|p| p.time = MarketTime::from_secs(now));
         let mut over: Vec<(&'static str, i64)> = self.open.iter().copied().filter(|(_, at)| now >= at + 62).collect();
         over.sort_unstable();
         self.open.retain(|(_, at)| now < at + 62);

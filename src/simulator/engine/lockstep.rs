@@ -13,6 +13,9 @@ use crate::exchange::{Exchange, Fill, Order, OrderKey};
 
 /// How long the market waits before it says what is missing and moves on.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it waits for a time to be heard of: a daemon whose heartbeat a fault has silenced does not
+/// hold the market up.
+const HEARD_WITHIN: Duration = Duration::from_secs(2);
 /// Orders with such references are the daemon's.
 const OURS: &str = crate::domain::order::ORDER_REF_PREFIX;
 
@@ -138,14 +141,15 @@ impl LockStep {
         let open = |(symbol, end): &&(Symbol, MarketTime)| progress.decided.get(symbol).is_none_or(|at| at < end);
         let undecided: Vec<String> =
             wait.decided.iter().filter(open).map(|(symbol, end)| format!("{symbol} up to {end}")).collect();
-        let heard = progress.time >= wait.time;
+        let heard = progress.time >= wait.time || now >= wait.since + HEARD_WITHIN;
         if heard && undecided.is_empty() && progress.unanswered == 0 && differences == self.differs {
             self.waiting = None;
             return Verdict::GoOn;
         }
         let deadline = wait.since + PATIENCE;
         if now < deadline {
-            return Verdict::Hold(deadline);
+            let again = wait.since + HEARD_WITHIN;
+            return Verdict::Hold(if heard { deadline } else { again });
         }
         warn!(
             ?undecided,
