@@ -133,12 +133,15 @@ impl Wanted {
     /// # Errors
     /// No file, or several sizes and none chosen.
     pub fn look(&self) -> Result<(BTreeSet<Symbol>, BarSize), DataError> {
-        let files = self.files()?;
+        self.chosen(&self.files()?)
+    }
+
+    fn chosen(&self, files: &[BarFile]) -> Result<(BTreeSet<Symbol>, BarSize), DataError> {
         let size = match self.size {
             Some(size) => size,
-            None => self.only_size(&files)?,
+            None => self.only_size(files)?,
         };
-        Ok((self.symbols_of(&files), size))
+        Ok((self.symbols_of(files), size))
     }
 
     /// Reads what is asked for.
@@ -147,8 +150,8 @@ impl Wanted {
     /// The first thing that is wrong or missing.
     pub fn load(&self) -> Result<Data, DataError> {
         let began = Stopwatch::start();
-        let (symbols, size) = self.look()?;
         let files = self.files()?;
+        let (symbols, size) = self.chosen(&files)?;
         let (mut series, mut found) = (BTreeMap::new(), Vec::new());
         for symbol in symbols {
             let bars = match &self.intrabar {
