@@ -122,6 +122,23 @@ fn the_four_lists_of_others_to_the_cent() {
     }
 }
 
+/// 100,000 USD in a share that opens at 50 and closes at 51, 49 and 52: 2,000 shares, each day at that
+/// day's close.
+#[test]
+fn the_benchmark_of_a_day_is_of_its_own_close() {
+    let day = |(number, close): (i64, f64)| {
+        let time = MarketTime::from_secs(1_717_421_400 + number * 86_400);
+        let end = time + Duration::from_secs(23_400);
+        Bar { time, end, open: 50.0, high: 60.0, low: 40.0, close, volume: None }
+    };
+    let bars: Vec<Bar> = [(0, 51.0), (1, 49.0), (2, 52.0)].into_iter().map(day).collect();
+    let data = Data { size: BarSize::Day1, ..data(bars) };
+    let settings = settings(&[("SYMBOLS", "SYN"), ("DATA_BAR_SIZE", "1 day"), ("DEFAULT_CASH", "100000")]);
+    let (played, _) = play(&settings, &data, "none");
+    let days: Vec<String> = played.outcome.days.iter().map(|day| format!("{} {:?}", day.date, day.benchmark)).collect();
+    assert_eq!(days, ["2024-06-03 Some(102000.0)", "2024-06-04 Some(98000.0)", "2024-06-05 Some(104000.0)"]);
+}
+
 /// Minute bars of a market that never closes, in whole cents.
 fn series(cents: &[(i64, i64, i64, i64)]) -> Vec<Bar> {
     let bar = |(minute, (open, up, down, close)): (usize, &(i64, i64, i64, i64))| {

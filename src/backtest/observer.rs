@@ -36,7 +36,9 @@ struct Watched {
     held: i64,
     close: f64,
     open: Option<Open>,
+    /// What the benchmark paid, and what its shares are marked at.
     first_open: Option<f64>,
+    marked: f64,
     chart: Chart,
     /// Bars joined into each bar of the chart, and how many the last one holds.
     stride: u64,
@@ -71,6 +73,9 @@ pub struct Observer {
     /// Whether equity is below its highest.
     below: bool,
     last: Option<EquityPoint>,
+    /// Equal parts of the cash in each symbol from its first open on; now, and at the last instant.
+    benchmark: Option<f64>,
+    last_benchmark: Option<f64>,
 }
 
 /// What was watched.
@@ -112,6 +117,7 @@ impl Observer {
             close: 0.0,
             open: None,
             first_open: None,
+            marked: 0.0,
             chart: Chart { symbol: symbol.clone(), bars: Vec::new(), fills: Vec::new(), fills_left_out: 0 },
             stride: 1,
             joined: 0,
@@ -139,6 +145,8 @@ impl Observer {
             peak_at: None,
             below: false,
             last: None,
+            benchmark: None,
+            last_benchmark: None,
         }
     }
 
@@ -147,7 +155,11 @@ impl Observer {
         if at < self.from {
             return;
         }
-        self.watched[place].first_open.get_or_insert(price);
+        let watched = &mut self.watched[place];
+        if watched.first_open.is_none() {
+            (watched.first_open, watched.marked) = (Some(price), price);
+            self.benchmark.get_or_insert(self.start);
+        }
     }
 
     /// A bar of the tape ended.
@@ -157,7 +169,12 @@ impl Observer {
             return;
         }
         self.span = Some((self.span.map_or(bar.time, |(first, _)| first), bar.end));
+        let part = self.start / self.watched.len().max(1) as f64;
         let watched = &mut self.watched[place];
+        if let (Some(first), Some(benchmark)) = (watched.first_open, &mut self.benchmark) {
+            *benchmark += part / first * (bar.close - watched.marked);
+            watched.marked = bar.close;
+        }
         if watched.held != 0 {
             let held = watched.held as f64;
             let moved = held * (bar.close - watched.close);
@@ -192,7 +209,7 @@ impl Observer {
             self.today = Some(date);
             self.day_ends = Calendar::Always.nominal_session(date).close;
         }
-        self.last = Some(point);
+        (self.last, self.last_benchmark) = (Some(point), self.benchmark);
         self.measure(point);
         if self.running.instants.is_multiple_of(self.curve_stride) {
             self.curve.push(point);
@@ -241,17 +258,8 @@ impl Observer {
         // The sums are made anew, so that the rounding of many bars never adds up.
         self.worth = self.watched.iter().map(|one| one.held as f64 * one.close).sum();
         self.exposure = self.watched.iter().map(|one| (one.held as f64 * one.close).abs()).sum();
-        let benchmark = self.benchmark();
-        self.days.push(DayPoint { date, equity: last.equity, benchmark });
-    }
-
-    /// Equal parts of the cash in each symbol from its first open on.
-    fn benchmark(&self) -> Option<f64> {
-        let part = self.start / self.watched.len().max(1) as f64;
-        self.watched.iter().any(|one| one.first_open.is_some()).then(|| {
-            let worth = |one: &Watched| one.first_open.map_or(part, |first| part / first * one.close);
-            self.watched.iter().map(worth).sum()
-        })
+        // The bars of the instant that tells of the day's end belong to the next one.
+        self.days.push(DayPoint { date, equity: last.equity, benchmark: self.last_benchmark });
     }
 
     pub(super) fn fact(&mut self, record: &Record) {
