@@ -45,7 +45,7 @@ fn settings(pairs: &[(&str, &str)]) -> Settings {
 
 fn play(settings: &Settings, data: &Data, commission: &str) -> (Played, Vec<Record>) {
     let setup = Setup {
-        plan: settings.plan(AccountId(String::new())),
+        plan: settings.plan(AccountId("".into())),
         exchange: Config { commission: commission.parse().unwrap(), allow_short: false, ..Config::default() },
         cash: settings.default_cash,
         seed: 1,
