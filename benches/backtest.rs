@@ -17,10 +17,9 @@ use robo_trader::exchange::{CommissionPlan, Config};
 use robo_trader::strategy::build;
 
 /// Everything evaluated, nothing refused.
-const SETTINGS: [(&str, &str); 17] = [
+const SETTINGS: [(&str, &str); 16] = [
     ("CALENDAR", "always"),
     ("DATA_DURATION", "60 Y"),
-    ("STRATEGY_PARAMS", "fast=10,slow=30"),
     ("RISK_POSITION_SIZING", "shares"),
     ("RISK_FIXED_SHARES", "100"),
     ("RISK_STOP", "none"),
@@ -60,30 +59,40 @@ fn walk(seed: u64, count: usize) -> Arc<[Bar]> {
         .collect()
 }
 
-/// The strategy of the bare loop.
-#[derive(Default)]
+/// The strategies of the bare loop stand behind this, as ours do behind theirs.
+trait Rule {
+    fn on_bar(&mut self, bar: &Bar) -> Option<bool>;
+}
+
+/// The crossing of two averages.
 struct Cross {
     closes: VecDeque<i64>,
-    fast: i64,
-    slow: i64,
+    length: (usize, usize),
+    sums: (i64, i64),
     above: Option<bool>,
 }
 
 impl Cross {
+    fn new(fast: usize, slow: usize) -> Self {
+        Self { closes: VecDeque::with_capacity(slow + 1), length: (fast, slow), sums: (0, 0), above: None }
+    }
+}
+
+impl Rule for Cross {
     fn on_bar(&mut self, bar: &Bar) -> Option<bool> {
         let cents = (bar.close * 100.0).round() as i64;
         self.closes.push_back(cents);
-        self.fast += cents;
-        self.slow += cents;
-        let length = self.closes.len();
-        if length > 10 {
-            self.fast -= self.closes[length - 11];
+        self.sums.0 += cents;
+        self.sums.1 += cents;
+        let ((fast, slow), length) = (self.length, self.closes.len());
+        if length > fast {
+            self.sums.0 -= self.closes[length - fast - 1];
         }
-        if length > 30 {
-            self.slow -= self.closes.pop_front()?;
+        if length > slow {
+            self.sums.1 -= self.closes.pop_front()?;
         }
-        let difference = 3 * self.fast - self.slow;
-        if length < 30 || difference == 0 {
+        let difference = self.sums.0 * slow as i64 - self.sums.1 * fast as i64;
+        if length < slow || difference == 0 {
             return None;
         }
         let above = difference > 0;
@@ -92,27 +101,68 @@ impl Cross {
     }
 }
 
-/// Orders wait in a queue for the next open; cash and position are kept; nothing else is done.
-fn bare(series: &[Arc<[Bar]>]) -> (u64, f64) {
-    let mut desks: Vec<(Cross, VecDeque<i64>, i64)> = series.iter().map(|_| Default::default()).collect();
-    let (mut cash, mut fills) = (100_000_000.0, 0);
+/// What passes through the bare loop's queue.
+enum Passing {
+    Open { place: usize, price: f64 },
+    Close { place: usize, bar: Bar },
+    Signal { place: usize, long: bool },
+    Fill { place: usize, change: i64, price: f64 },
+}
+
+/// An order of the bare loop.
+struct Waiting {
+    place: usize,
+    change: i64,
+}
+
+/// An event-driven loop without everything that makes ours: floating money, a queue of events, orders
+/// that wait for the next open, positions, and equity after every bar. No risk, no ledger, no exchange.
+fn bare(series: &[Arc<[Bar]>], (fast, slow): (usize, usize)) -> (u64, f64) {
+    let mut rules: Vec<Box<dyn Rule>> = series.iter().map(|_| Box::new(Cross::new(fast, slow)) as _).collect();
+    let (mut held, mut marks) = (vec![0_i64; series.len()], vec![0.0; series.len()]);
+    let (mut cash, mut worth, mut fills) = (100_000_000.0, 0.0, 0);
+    let mut orders: VecDeque<Waiting> = VecDeque::new();
+    let mut queue: VecDeque<Passing> = VecDeque::new();
+    let mut equity = Vec::new();
     for index in 0..series[0].len() {
-        for (bars, (strategy, orders, held)) in series.iter().zip(&mut desks) {
-            let bar = &bars[index];
-            while let Some(change) = orders.pop_front() {
-                cash -= change as f64 * bar.open;
-                *held += change;
-                fills += 1;
-            }
-            match strategy.on_bar(bar) {
-                Some(true) if *held == 0 => orders.push_back(100),
-                Some(false) if *held > 0 => orders.push_back(-100),
-                _ => {}
+        for (place, bars) in series.iter().enumerate() {
+            queue.push_back(Passing::Open { place, price: bars[index].open });
+            queue.push_back(Passing::Close { place, bar: bars[index] });
+        }
+        while let Some(passing) = queue.pop_front() {
+            match passing {
+                Passing::Open { place, price } => {
+                    orders.retain(|order| {
+                        let trades = order.place == place;
+                        if trades {
+                            queue.push_front(Passing::Fill { place, change: order.change, price });
+                        }
+                        !trades
+                    });
+                }
+                Passing::Fill { place, change, price } => {
+                    cash -= change as f64 * price;
+                    worth += change as f64 * marks[place];
+                    held[place] += change;
+                    fills += 1;
+                }
+                Passing::Close { place, bar } => {
+                    worth += held[place] as f64 * (bar.close - marks[place]);
+                    marks[place] = bar.close;
+                    if let Some(long) = rules[place].on_bar(&bar) {
+                        queue.push_front(Passing::Signal { place, long });
+                    }
+                    equity.push(cash + worth);
+                }
+                Passing::Signal { place, long } => match (long, held[place]) {
+                    (true, 0) => orders.push_back(Waiting { place, change: 100 }),
+                    (false, 1..) => orders.push_back(Waiting { place, change: -held[place] }),
+                    _ => {}
+                },
             }
         }
     }
-    let worth: f64 = series.iter().zip(&desks).map(|(bars, desk)| desk.2 as f64 * bars[bars.len() - 1].close).sum();
-    (fills, cash + worth)
+    (fills, equity.last().copied().unwrap_or(cash))
 }
 
 fn engine(series: &[Arc<[Bar]>], settings: &Settings) -> (u64, f64) {
@@ -152,20 +202,21 @@ fn median(mut seconds: Vec<f64>) -> f64 {
     seconds[seconds.len() / 2]
 }
 
-fn compare(name: &str, symbols: usize, bars: usize, runs: usize) {
+fn compare(name: &str, symbols: usize, bars: usize, runs: usize, (fast, slow): (usize, usize)) {
     let series: Vec<Arc<[Bar]>> = (0..symbols).map(|number| walk(number as u64 + 1, bars)).collect();
     let names: Vec<String> = (0..symbols).map(|number| format!("S{number:02}")).collect();
     let mut layers = Layers::new();
     for (setting, value) in SETTINGS {
         layers.set(setting, value, Source::Default);
     }
+    layers.set("STRATEGY_PARAMS", format!("fast={fast},slow={slow}"), Source::Default);
     layers.set("SYMBOLS", names.join(","), Source::Default);
     let settings = Settings::resolve(&layers).unwrap();
     let (mut ours, mut floor) = (Vec::new(), Vec::new());
     let mut results = Vec::new();
     for _ in 0..runs {
         let began = Instant::now();
-        let bare = bare(&series);
+        let bare = bare(&series, (fast, slow));
         floor.push(began.elapsed().as_secs_f64());
         let began = Instant::now();
         let engine = engine(&series, &settings);
@@ -187,7 +238,8 @@ fn compare(name: &str, symbols: usize, bars: usize, runs: usize) {
 fn main() {
     let number = |name: &str, default| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     let (bars, runs): (usize, usize) = (number("BARS", 1_000_000), number("RUNS", 5));
-    compare("1 symbol", 1, bars, runs);
-    compare("a tenth of the bars", 1, bars / 10, runs);
-    compare("24 symbols", 24, bars / 10, runs);
+    compare("1 symbol", 1, bars, runs, (10, 30));
+    compare("1 symbol, slow averages", 1, bars, runs, (500, 2_000));
+    compare("1 symbol, a tenth of the bars", 1, bars / 10, runs, (10, 30));
+    compare("24 symbols, a tenth of the bars each", 24, bars / 10, runs, (10, 30));
 }

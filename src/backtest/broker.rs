@@ -71,7 +71,7 @@ impl Broker {
             buying_power: None,
             gross_position_value: balances.map(|sums| sums.gross_position_value),
             day_trades_remaining: None,
-            currency: Some("USD".to_owned()),
+            currency: Some(Arc::clone(&self.currency)),
         }
     }
 
@@ -193,7 +193,12 @@ impl Broker {
             Status::Rejected => BrokerStatus::Inactive,
         };
         if resized {
-            updates.extend(self.open_order(&order, status).map(OrderUpdate::Open));
+            updates.extend(self.open_order(order, status).map(OrderUpdate::Open));
+            return;
+        }
+        if status == BrokerStatus::Filled {
+            // Executions have said so.
+            return;
         }
         updates.push(OrderUpdate::Status(StatusReport {
             client_id: CLIENT,
@@ -206,17 +211,17 @@ impl Broker {
         }));
     }
 
-    fn open_order(&self, order: &Order, status: BrokerStatus) -> Option<BrokerOrder> {
-        let placed = &order.order;
+    fn open_order(&self, order: Order, status: BrokerStatus) -> Option<BrokerOrder> {
+        let placed = order.order;
         let symbol = self.symbols.get(&placed.contract)?.clone();
         Some(BrokerOrder {
             client_id: CLIENT,
             order_id: placed.key.order_id,
             perm_id: order.perm_id,
-            account: placed.account.clone(),
+            account: placed.account,
             contract: placed.contract,
             symbol,
-            order_ref: placed.order_ref.clone(),
+            order_ref: placed.order_ref,
             side: placed.side,
             quantity: placed.quantity,
             filled: Some(order.filled),
@@ -224,7 +229,7 @@ impl Broker {
             kind: None,
             tif: None::<TimeInForce>,
             outside_rth: placed.outside_rth,
-            oca_group: placed.oca_group.clone(),
+            oca_group: placed.oca_group,
             parent_id: placed.parent_id.unwrap_or(0),
             status,
             note: String::new(),

@@ -196,9 +196,11 @@ impl<'a> Engine<'a> {
     pub fn play(mut self, tape: &mut Tape) -> Ended {
         let mut instant = Instant::default();
         while let Some(at) = tape.next_at() {
+            let mut last = 0;
             while tape.next_at() == Some(at) {
                 let Some(step) = tape.next() else { break };
-                let Some(place) = self.places.get(&step.contract()).copied() else { continue };
+                let Some(place) = self.place(step.contract(), last) else { continue };
+                last = place;
                 match step {
                     Step::End { bar, .. } => instant.ends.push((place, bar)),
                     Step::Open { price, .. } => instant.opens.push((place, price)),
@@ -216,6 +218,13 @@ impl<'a> Engine<'a> {
         let fault = |line: &Line| Some(format!("{}: its strategy failed: {}", line.symbol, line.running.fault()?));
         let faults = self.lines.iter().filter_map(fault).collect();
         Ended { desk: self.desk, broker: self.broker, observer: self.observer, faults }
+    }
+
+    /// A contract's place among the lines; steps come in their order, so the next one is tried first.
+    fn place(&self, contract: ContractId, last: usize) -> Option<usize> {
+        let near = [last, last + 1].into_iter();
+        let near = near.filter(|place| self.lines.get(*place).is_some_and(|line| line.contract == contract));
+        near.min().or_else(|| self.places.get(&contract).copied())
     }
 
     fn instant(&mut self, at: MarketTime, instant: &mut Instant) {
@@ -349,15 +358,13 @@ impl<'a> Engine<'a> {
     }
 
     fn decide(&mut self, event: Event) {
-        let decided = self.desk.decide(event);
-        if decided.records.is_empty() && decided.actions.is_empty() {
-            return;
-        }
+        let mut decided = self.desk.decide(event);
         for record in &decided.records {
             (self.facts)(record);
             self.observer.fact(record);
         }
-        self.actions.extend(decided.actions);
+        self.actions.extend(decided.actions.drain(..));
+        self.desk.recycle(decided);
     }
 
     /// Until nothing more follows: what the exchange says to the desk, what the desk does at the

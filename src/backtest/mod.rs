@@ -65,7 +65,8 @@ pub fn run(
     let began = Stopwatch::start();
     let start = data.series.values().filter_map(|bars| bars.first()).map(|bar| bar.time).min();
     let start = start.unwrap_or(MarketTime::MIN);
-    let plan = Plan { bar_size: data.size, ..setup.plan.clone() };
+    let trades_at_close = setup.exchange.trades_at_close;
+    let plan = Plan { bar_size: data.size, trades_at_close, ..setup.plan.clone() };
     let observer = Observer::new(plan.calendar, setup.cash, setup.trade_from, data.series.keys());
     let parts = Parts {
         plan,
@@ -86,7 +87,8 @@ pub fn run(
     let run = began.elapsed();
     let seen = observer.seen();
     let book = desk.book();
-    let view = broker.account();
+    let final_equity = broker.account().map_or(setup.cash, |view| view.equity);
+    let (realized, fees) = (book.realized(), book.fees());
     let outcome = Outcome {
         described: setup.described.clone(),
         warnings: setup.warnings.iter().cloned().chain(faults).collect(),
@@ -95,10 +97,11 @@ pub fn run(
         bars: seen.bars,
         span: seen.span,
         cash: setup.cash,
-        final_equity: view.as_ref().map_or(setup.cash, |view| view.equity),
-        realized: book.realized(),
-        unrealized: view.map_or(Usd::ZERO, |view| view.unrealized),
-        fees: book.fees(),
+        final_equity,
+        realized,
+        // What the broker states goes by average cost: the book's own lots have realized the rest.
+        unrealized: final_equity - setup.cash - realized + fees,
+        fees,
         trades: seen.trades,
         open_positions: seen.open_positions,
         orders: book.counts().orders,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::outcome::{Chart, DayPoint, EquityPoint, ExitReason, FillMark, Running, Trade};
 use crate::calendar::Calendar;
 use crate::desk::Desk;
-use crate::domain::book::{Disarm, Fact, Record};
+use crate::domain::book::{Disarm, Fact, Record, TargetFact};
 use crate::domain::order::Role;
 use crate::domain::{Bar, ContractId, MarketTime, Price, Shares, Symbol, Usd};
 use crate::exchange::Fill;
@@ -57,6 +57,8 @@ pub struct Observer {
     /// Worth of all positions, signed and absolute, USD.
     worth: f64,
     exposure: f64,
+    /// Symbols that are held.
+    holding: usize,
     bars: u64,
     span: Option<(MarketTime, MarketTime)>,
     trades: Vec<Trade>,
@@ -130,6 +132,7 @@ impl Observer {
             watched: symbols.into_iter().map(watched).collect(),
             worth: 0.0,
             exposure: 0.0,
+            holding: 0,
             bars: 0,
             span: None,
             trades: Vec::new(),
@@ -227,7 +230,7 @@ impl Observer {
     fn measure(&mut self, point: EquityPoint) {
         let running = &mut self.running;
         running.instants += 1;
-        if point.exposure > 0.0 {
+        if self.holding > 0 {
             running.exposed += 1;
             if point.equity > 0.0 {
                 let leverage = point.exposure / point.equity;
@@ -263,9 +266,12 @@ impl Observer {
     }
 
     pub(super) fn fact(&mut self, record: &Record) {
-        if let Fact::Refused(refused) = &record.fact {
-            *self.refusals.entry(refused.refusal.name().to_owned()).or_default() += 1;
-        }
+        let name = match &record.fact {
+            Fact::Refused(refused) => refused.refusal.name(),
+            Fact::Target(TargetFact::Disarmed { why: Disarm::Dropped }) => "dropped_after_close",
+            _ => return,
+        };
+        *self.refusals.entry(name.to_owned()).or_default() += 1;
     }
 
     /// An order has traded, and the desk knows it.
@@ -286,6 +292,11 @@ impl Observer {
         let worth = |held: i64| held as f64 * watched.close;
         self.worth += worth(watched.held) - worth(before);
         self.exposure += worth(watched.held).abs() - worth(before).abs();
+        self.holding = self.holding + usize::from(watched.held != 0) - usize::from(before != 0);
+        if self.holding == 0 {
+            // Nothing is worth nothing; sums of rounded numbers may say otherwise.
+            (self.worth, self.exposure) = (0.0, 0.0);
+        }
         if watched.chart.fills.len() < MARKS {
             let mark = FillMark { at: fill.at, side: fill.side, quantity: fill.quantity, price: fill.price };
             watched.chart.fills.push(mark);

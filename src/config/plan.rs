@@ -25,6 +25,7 @@ impl Settings {
             no_entry_after_open: self.no_entry_after_open,
             no_entry_before_close: self.no_entry_before_close,
             flat_by_close: self.flat_by_close,
+            trades_at_close: false,
             allow_unprotected: self.allow_unprotected,
             guards: self.guards.clone(),
         }

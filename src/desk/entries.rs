@@ -79,9 +79,9 @@ impl Desk {
         if held.is_zero() && self.book.live_in(contract).next().is_some() {
             return;
         }
-        let Some(plan) = self.plan_of(contract) else { return };
-        let (strategy, after_close) = (plan.strategy.clone(), plan.after_close);
-        let Some(target) = self.book.target(contract, &strategy) else { return };
+        let Some(seat) = self.seats.get(&contract) else { return };
+        let after_close = seat.plan.after_close;
+        let Some(target) = self.book.target(contract, &seat.strategy) else { return };
         let (deferred, decided_at) = (target.deferred, target.at);
         let turned_flat = trigger == Trigger::Order && held.is_zero() && self.is_fresh(decided_at);
         if trigger != Trigger::FreshBar && !deferred && !turned_flat {

@@ -1,5 +1,7 @@
 //! What the limits are measured against: equity, exposure, reservations.
 
+use std::time::Duration;
+
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
@@ -7,7 +9,7 @@ use super::Desk;
 use crate::domain::book::{DayFact, Fact, FillRecord};
 use crate::domain::broker::AccountState;
 use crate::domain::order::Role;
-use crate::domain::{ContractId, Shares, Usd, Window};
+use crate::domain::{ContractId, MarketTime, Shares, Usd, Window};
 use crate::risk::Exposure;
 
 impl Desk {
@@ -115,13 +117,12 @@ impl Desk {
     /// The session that the contract is in now: the gateway's hours, else the calendar's.
     pub(super) fn session_window(&self, contract: ContractId) -> Option<Window> {
         let hours = &self.marks.contract(contract)?.liquid_hours;
-        match hours.is_open(self.now) {
-            Some(true) => hours.window(self.now),
+        let at = self.trading_instant();
+        match hours.is_open(at) {
+            Some(true) => hours.window(at),
             Some(false) => None,
-            None => match self.plan.calendar.day(self.plan.calendar.date_of(self.now)) {
-                crate::calendar::Day::Open(window) => {
-                    (window.open <= self.now && self.now < window.close).then_some(window)
-                }
+            None => match self.plan.calendar.day(self.plan.calendar.date_of(at)) {
+                crate::calendar::Day::Open(window) => (window.open <= at && at < window.close).then_some(window),
                 crate::calendar::Day::Closed | crate::calendar::Day::Unknown => None,
             },
         }
@@ -131,6 +132,13 @@ impl Desk {
     /// says (rule 24: unknown is not closed).
     pub(super) fn market_is_open(&self, contract: ContractId) -> Option<bool> {
         let hours = &self.marks.contract(contract)?.liquid_hours;
-        hours.is_open(self.now).or_else(|| self.plan.calendar.is_open(self.now))
+        let at = self.trading_instant();
+        hours.is_open(at).or_else(|| self.plan.calendar.is_open(at))
+    }
+
+    /// The instant at which an order that is decided now would trade: the close itself, where a bar's
+    /// close is still traded on (a backtest's `this-close`), belongs to its session.
+    fn trading_instant(&self) -> MarketTime {
+        if self.plan.trades_at_close { self.now - Duration::from_millis(1) } else { self.now }
     }
 }

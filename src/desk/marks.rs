@@ -16,12 +16,21 @@ use crate::strategy::indicators::Volatility;
 pub struct Mark {
     /// Close of the last closed bar, USD a share.
     pub close: Option<f64>,
+    /// The same as money, where it was asked for already.
+    price: Option<Price>,
     /// Its end.
     pub end: Option<MarketTime>,
     /// What was measured on its bars.
     pub gauges: Gauges,
     /// An exchange day, and the last close before it, USD a share, where history told it.
     pub prior: Option<(NaiveDate, f64)>,
+}
+
+impl Mark {
+    /// The last close as money.
+    fn price(&self) -> Option<Price> {
+        self.price.or_else(|| self.close.and_then(Price::from_f64))
+    }
 }
 
 /// What is known of the markets and of the account.
@@ -50,9 +59,24 @@ impl Marks {
         let mark = self.marks.entry(contract).or_default();
         if mark.end.is_none_or(|end| bar.end >= end) {
             mark.close = Some(bar.close);
+            mark.price = None;
             mark.end = Some(bar.end);
         }
         mark.gauges = gauges.or(mark.gauges);
+    }
+
+    /// The same for a contract whose price counts: the price before, and now.
+    pub(super) fn see_price(
+        &mut self,
+        contract: ContractId,
+        bar: &Bar,
+        gauges: Gauges,
+    ) -> (Option<Price>, Option<Price>) {
+        let before = self.price(contract);
+        self.see(contract, bar, gauges);
+        let Some(mark) = self.marks.get_mut(&contract) else { return (before, None) };
+        mark.price = mark.price();
+        (before, mark.price)
     }
 
     pub(super) fn close_before(&mut self, contract: ContractId, day: NaiveDate, close: f64) {
@@ -91,7 +115,7 @@ impl Marks {
 
     /// The last close as money.
     pub fn price(&self, id: ContractId) -> Option<Price> {
-        self.marks.get(&id)?.close.and_then(Price::from_f64)
+        self.marks.get(&id)?.price()
     }
 
     /// The average true range as money.

@@ -28,13 +28,14 @@ mod tickets;
 mod worth;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use crate::domain::book::{Book, Fact, IncidentFact, LedgerFact, Record};
+use crate::domain::book::{Book, Fact, IncidentFact, LedgerFact, Record, TargetState};
 use crate::domain::broker::{AccountState, BrokerOrder, BrokerPosition, BrokerSnapshot, OrderUpdate};
-use crate::domain::{Bar, Contract, ContractId, MarketTime, Price, Symbol};
+use crate::domain::{Bar, Contract, ContractId, MarketTime, Price, Shares, Symbol};
 use crate::risk::ApprovedOrder;
 use crate::strategy::{Gauges, Target};
 
@@ -176,6 +177,8 @@ enum Trigger {
 struct Seat {
     plan: Arc<SymbolPlan>,
     strategy: Arc<str>,
+    /// Whether a look at it was in vain and no fact has come since: the next one would be, too.
+    settled: bool,
 }
 
 /// The desk.
@@ -300,6 +303,14 @@ impl Desk {
         std::mem::take(&mut self.decided)
     }
 
+    /// Takes what a decision was made of back, once it is dealt with: the next one needs no new memory.
+    pub fn recycle(&mut self, mut decided: Decided) {
+        decided.records.clear();
+        decided.actions.clear();
+        std::mem::swap(&mut self.decided.records, &mut decided.records);
+        std::mem::swap(&mut self.decided.actions, &mut decided.actions);
+    }
+
     /// The latest incidents since this desk began, newest first.
     pub fn incidents(&self) -> impl Iterator<Item = &Record> {
         self.incidents.iter().rev()
@@ -363,7 +374,9 @@ impl Desk {
                 }
             }
             self.unpark(contract);
-            self.refresh(contract);
+            if self.seats.get(&contract).is_some_and(|seat| !seat.settled) {
+                self.refresh(contract);
+            }
             self.watch_age(contract, bar.end);
             self.watch_limits();
             self.drive(contract, Trigger::FreshBar);
@@ -392,15 +405,22 @@ impl Desk {
     }
 
     fn drive_all(&mut self, trigger: Trigger) {
-        let contracts: Vec<ContractId> = self.marks.listed().collect();
-        for contract in contracts {
+        let mut from = Bound::Unbounded;
+        // Looked up anew each time: what one symbol does may concern the next.
+        let restless = |seat: &(&ContractId, &Seat)| !seat.1.settled;
+        while let Some(contract) = self.seats.range((from, Bound::Unbounded)).find(restless).map(|(id, _)| *id) {
             self.drive(contract, trigger);
+            from = Bound::Excluded(contract);
         }
     }
 
     /// Takes the next step of one symbol towards what it should hold.
     fn drive(&mut self, contract: ContractId, trigger: Trigger) {
-        if !self.ready || !self.seats.contains_key(&contract) || self.is_settled(contract) {
+        let Some(seat) = self.seats.get(&contract).filter(|seat| self.ready && !seat.settled) else { return };
+        if self.is_settled(contract, seat) {
+            if let Some(seat) = self.seats.get_mut(&contract) {
+                seat.settled = true;
+            }
             return;
         }
         // An order in doubt counts in full and may be anything, and so may a position that broker and
@@ -419,18 +439,19 @@ impl Desk {
     }
 
     /// Whether a look at the symbol would change nothing: it holds what it should, nothing works or
-    /// stops it, and nothing waits for a time. Most looks end here.
-    fn is_settled(&self, contract: ContractId) -> bool {
-        let Some(seat) = self.seats.get(&contract) else { return true };
+    /// stops it, and nothing waits for a time. That follows from the book, so it stays so until the
+    /// next fact. Most looks end here.
+    fn is_settled(&self, contract: ContractId, seat: &Seat) -> bool {
         if self.plan.flat_by_close.is_some() || self.book.is_locked() || self.book.live_in(contract).next().is_some() {
             return false;
         }
         let held = self.book.held(contract);
         let protected = held.is_zero() || seat.plan.stop == StopPolicy::None;
-        let wanted = self
-            .book
-            .target(contract, &seat.strategy)
-            .is_none_or(|target| target.size == held && !target.stale && !target.deferred && target.disarmed.is_none());
+        #[allow(clippy::float_cmp, reason = "flat is exactly zero")]
+        let sized = |target: &TargetState| !target.size.is_zero() || target.value == 0.0;
+        let wanted = self.book.target(contract, &seat.strategy).is_none_or(|target| {
+            target.size == held && sized(target) && !target.stale && !target.deferred && target.disarmed.is_none()
+        });
         protected && wanted && self.book.foreign(contract).is_none_or(|foreign| foreign.is_zero())
     }
 
@@ -447,12 +468,19 @@ impl Desk {
     }
 
     fn note(&mut self, contract: Option<ContractId>, symbol: Option<Symbol>, fact: Fact) {
-        let seat = contract.and_then(|contract| self.seats.get(&contract)).map(|seat| Arc::clone(&seat.strategy));
+        let seat = contract.and_then(|contract| self.seats.get_mut(&contract)).map(|seat| {
+            seat.settled = false;
+            Arc::clone(&seat.strategy)
+        });
         let planned = || Some(Arc::from(self.plan.symbols.get(symbol.as_ref()?)?.strategy.as_str()));
         let strategy = seat.or_else(planned);
         let record = Record { at: self.now, strategy, symbol, contract, fact };
+        let before = contract.map_or(Shares::ZERO, |contract| self.book.held(contract));
         self.book.apply(&record);
-        self.facts_changed(&record.fact);
+        self.facts_changed(&record.fact, contract, before);
+        if contract.is_none() || matches!(record.fact, Fact::Lock(_)) {
+            self.seats.values_mut().for_each(|seat| seat.settled = false);
+        }
         if matches!(record.fact, Fact::Incident(_)) {
             self.incidents.push_back(record.clone());
             if self.incidents.len() > INCIDENTS_SHOWN {
@@ -480,7 +508,7 @@ impl Desk {
             && !self.seats.contains_key(&contract.id)
         {
             let strategy = Arc::from(plan.strategy.as_str());
-            self.seats.insert(contract.id, Seat { plan: Arc::new(plan.clone()), strategy });
+            self.seats.insert(contract.id, Seat { plan: Arc::new(plan.clone()), strategy, settled: false });
         }
         self.marks.list(contract);
     }

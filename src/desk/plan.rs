@@ -118,6 +118,9 @@ pub struct Plan {
     pub no_entry_before_close: Duration,
     /// Positions are closed this long before the session's close; `None`: they stay.
     pub flat_by_close: Option<Duration>,
+    /// Whether an order that is decided on a bar still trades at that bar's close: only an optimistic
+    /// backtest says so.
+    pub trades_at_close: bool,
     /// Live trading without a stop is allowed.
     pub allow_unprotected: bool,
     /// What stops entries by itself, and what is made of what others do.

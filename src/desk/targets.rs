@@ -25,8 +25,7 @@ impl Desk {
 
     /// Takes a strategy's target in: sized now if it changed, nothing if it repeats.
     pub(super) fn accept(&mut self, contract: ContractId, target: Target, stale: bool) {
-        let Some(plan) = self.plan_of(contract) else { return };
-        let strategy = plan.strategy.clone();
+        let Some(strategy) = self.strategy_of(contract) else { return };
         let former = self.book.target(contract, &strategy);
         #[allow(clippy::float_cmp, reason = "a repeated target is the same number, not a close one")]
         if former.is_some_and(|former| former.value == target.value()) {
@@ -48,13 +47,14 @@ impl Desk {
     fn sized(&self, contract: ContractId, target: f64) -> Option<Result<Shares, Refusal>> {
         let sizing = self.plan_of(contract)?.sizing;
         let price = self.last_price(contract)?;
-        let bars = self.plan.calendar.bars_a_year(self.plan.bar_size);
+        let by_volatility = matches!(sizing, Sizing::Volatility { .. });
+        let bars = by_volatility.then(|| self.plan.calendar.bars_a_year(self.plan.bar_size));
         let trips = matches!(sizing, Sizing::Kelly { .. }).then(|| self.book.trips(contract));
         let input = SizingInput {
             price,
             equity: self.equity(),
             atr: self.marks.range(contract),
-            volatility: self.marks.volatility(contract, bars),
+            volatility: bars.and_then(|bars| self.marks.volatility(contract, bars)),
             record: TripRecord::of(trips.into_iter().flatten()),
         };
         let value = Price::from_f64(target).map_or(Decimal::ZERO, |value| value.0);

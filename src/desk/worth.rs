@@ -4,14 +4,18 @@ use chrono::NaiveDate;
 
 use super::Desk;
 use crate::domain::book::Fact;
-use crate::domain::{Bar, ContractId, MarketTime, Price, Usd};
+use crate::domain::{Bar, ContractId, MarketTime, Price, Shares, Usd};
 use crate::strategy::Gauges;
 
-/// Equity and the bounds within which it needs no attention; volatile.
+/// What positions are worth and the bounds within which equity needs no attention; volatile.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Worth {
-    /// Cash and positions at the last prices; `None` where something of it is not known.
+    /// All positions at the last prices; `None` where one of them has none.
+    positions: Option<Usd>,
+    /// Cash, and what the positions are worth.
     equity: Option<Usd>,
+    /// Whether equity was found calm and has not moved since, nor have its bounds.
+    calm_still: bool,
     /// Above the first and up to the second neither loss nor peak has anything to say. `None` where
     /// facts have changed since they were computed.
     calm: Option<(Usd, Usd)>,
@@ -25,57 +29,76 @@ impl Desk {
     /// Cash and positions at the last prices, USD; `None` where cash or a held contract's price is
     /// not known.
     pub fn equity(&self) -> Option<Usd> {
-        debug_assert_eq!(self.worth.equity, self.valued(), "equity kept is equity added up");
+        debug_assert_eq!(self.worth.equity, self.added_up(), "what is kept is what adds up");
         self.worth.equity
     }
 
-    /// The same, added up.
+    fn added_up(&self) -> Option<Usd> {
+        Some(self.book.cash()? + self.valued()?)
+    }
+
+    /// All positions at the last prices, added up.
     fn valued(&self) -> Option<Usd> {
-        let mut equity = self.book.cash()?;
-        for (contract, position) in self.book.positions().filter(|(_, p)| !p.quantity().is_zero()) {
-            equity += position.market_value(self.last_price(contract)?);
-        }
-        Some(equity)
+        let held = self.book.positions().filter(|(_, position)| !position.quantity().is_zero());
+        held.map(|(contract, position)| Some(position.market_value(self.last_price(contract)?))).sum()
     }
 
     /// Everything is added up anew.
     pub(super) fn revalue(&mut self) {
-        self.worth.equity = self.valued();
+        self.worth.positions = self.valued();
+        self.sum_up();
     }
 
-    /// A price moves: of a held contract, equity moves with it.
+    fn sum_up(&mut self) {
+        self.worth.equity = self.book.cash().zip(self.worth.positions).map(|(cash, worth)| cash + worth);
+    }
+
+    /// A price moves: of a held contract, the worth moves with it.
     pub(super) fn see(&mut self, contract: ContractId, bar: &Bar, gauges: Gauges) {
         let held = self.book.held(contract);
         if held.is_zero() {
             self.marks.see(contract, bar, gauges);
             return;
         }
-        let before = self.last_price(contract);
-        self.marks.see(contract, bar, gauges);
-        match (self.worth.equity, before, self.last_price(contract)) {
-            (Some(equity), Some(before), Some(now)) => {
-                self.worth.equity = Some(equity + Price(now.0 - before.0) * held);
+        self.worth.calm_still = false;
+        match (self.worth.positions, self.marks.see_price(contract, bar, gauges)) {
+            (Some(worth), (Some(before), Some(now))) => {
+                let change = Price(now.0 - before.0) * held;
+                self.worth.positions = Some(worth + change);
+                self.worth.equity = self.worth.equity.map(|equity| equity + change);
             }
             _ => self.revalue(),
         }
     }
 
-    /// The book has changed.
-    pub(super) fn facts_changed(&mut self, fact: &Fact) {
-        self.worth.calm = None;
-        if matches!(fact, Fact::Fill(_) | Fact::Ledger(_)) {
-            self.revalue();
+    /// A fact has changed the book, in which so many shares of the contract were held before.
+    pub(super) fn facts_changed(&mut self, fact: &Fact, contract: Option<ContractId>, before: Shares) {
+        if !matches!(fact, Fact::Fill(_) | Fact::Ledger(_) | Fact::Day(_) | Fact::Lock(_)) {
+            return;
         }
+        (self.worth.calm, self.worth.calm_still) = (None, false);
+        let change = contract.map_or(Shares::ZERO, |contract| self.book.held(contract) - before);
+        if !change.is_zero() {
+            match (self.worth.positions, contract.and_then(|contract| self.last_price(contract))) {
+                (Some(worth), Some(price)) => self.worth.positions = Some(worth + price * change),
+                _ => self.worth.positions = self.valued(),
+            }
+        }
+        self.sum_up();
     }
 
     /// Whether equity lies where neither the day's loss nor the drawdown nor the peak has anything to
     /// say (rule 21).
     pub(super) fn is_calm(&mut self) -> bool {
+        if self.worth.calm_still {
+            return true;
+        }
         let Some(equity) = self.equity() else { return false };
         if self.worth.calm.is_none() {
             self.worth.calm = self.bounds();
         }
-        self.worth.calm.is_some_and(|(low, high)| low < equity && equity <= high)
+        self.worth.calm_still = self.worth.calm.is_some_and(|(low, high)| low < equity && equity <= high);
+        self.worth.calm_still
     }
 
     fn bounds(&self) -> Option<(Usd, Usd)> {

@@ -288,7 +288,7 @@ pub struct AccountState {
     /// Day trades left (pattern-day-trader rule); IBKR reports -1 for "unlimited".
     pub day_trades_remaining: Option<i32>,
     /// The account's base currency, where stated.
-    pub currency: Option<String>,
+    pub currency: Option<Arc<str>>,
 }
 
 /// One read of everything that recovery compares with the book.

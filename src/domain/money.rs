@@ -15,20 +15,24 @@ use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 
-/// The same for numbers of at most four digits after the point, as nearly all prices are: a whole
-/// number below 2^53 divided by a power of ten is rounded once, so if the quotient is the value
-/// itself, these digits are its shortest text.
+/// What [`short_decimal`] looks at lies below this, and so within every range of a type here.
+const SHORT: f64 = 1e11;
+
+/// As [`decimal_from_f64`] for numbers of at most four digits after the point, as nearly all prices
+/// are; `None` for others. A whole number below 2^53 divided by a power of ten is rounded once, so if
+/// the quotient is the value itself, these digits are its shortest text.
 #[allow(clippy::float_arithmetic, reason = "it is checked to be exact")]
 #[allow(clippy::float_cmp, reason = "it is the same number or it is not")]
+#[inline]
 fn short_decimal(value: f64) -> Option<Decimal> {
-    if value.abs() >= 1e11 {
+    if value.abs() >= SHORT {
         return None;
     }
     for (digits, scale) in [(2, 100.0), (4, 10_000.0)] {
-        let whole = (value * scale).round();
-        if whole / scale == value {
-            // Below 2^53: exact.
-            let (mut whole, mut digits) = (whole as i64, digits);
+        // Below 2^53: exact.
+        let mut whole = (value * scale + 0.5_f64.copysign(value)) as i64;
+        if whole as f64 / scale == value {
+            let mut digits = digits;
             while digits > 0 && whole % 10 == 0 {
                 whole /= 10;
                 digits -= 1;
@@ -44,9 +48,6 @@ fn short_decimal(value: f64) -> Option<Decimal> {
 fn decimal_from_f64(value: f64) -> Option<Decimal> {
     if !value.is_finite() {
         return None;
-    }
-    if let Some(decimal) = short_decimal(value) {
-        return Some(decimal);
     }
     let text = format!("{value:?}");
     let decimal = Decimal::from_str(&text).or_else(|_| Decimal::from_scientific(&text)).ok()?;
@@ -94,7 +95,10 @@ macro_rules! decimal_type {
             /// From an API or file number, by its shortest round-trip text; `None` where it is
             /// not finite or no believable size.
             pub fn from_f64(value: f64) -> Option<Self> {
-                decimal_from_f64(value)?.try_into().ok()
+                match short_decimal(value) {
+                    Some(short) => Some(Self(short)),
+                    None => decimal_from_f64(value)?.try_into().ok(),
+                }
             }
 
             /// The nearest `f64`, for the wire, for indicators and for statistics only.

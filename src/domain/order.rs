@@ -183,17 +183,22 @@ impl fmt::Display for OrderRef {
 #[error("{0:?} is not an order reference of the form rt-<ledger>-<number>")]
 pub struct NotOurs(pub String);
 
+impl OrderRef {
+    /// The ledger and the intent number that a text names, where it is a reference of this program.
+    pub fn parts(text: &str) -> Option<(&str, u64)> {
+        let (ledger, number) = text.strip_prefix(ORDER_REF_PREFIX)?.rsplit_once('-')?;
+        let fits =
+            (1..=16).contains(&ledger.len()) && ledger.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let intent = number.parse().ok().filter(|n| *n > 0)?;
+        (fits && number.bytes().all(|b| b.is_ascii_digit())).then_some((ledger, intent))
+    }
+}
+
 impl FromStr for OrderRef {
     type Err = NotOurs;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parse = || {
-            let (ledger, number) = text.strip_prefix(ORDER_REF_PREFIX)?.rsplit_once('-')?;
-            let fits = (1..=16).contains(&ledger.len())
-                && ledger.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-            let intent = number.parse().ok().filter(|n| *n > 0)?;
-            (fits && number.bytes().all(|b| b.is_ascii_digit())).then(|| Self { ledger: ledger.into(), intent })
-        };
-        parse().ok_or_else(|| NotOurs(text.to_owned()))
+        let (ledger, intent) = Self::parts(text).ok_or_else(|| NotOurs(text.to_owned()))?;
+        Ok(Self { ledger: ledger.into(), intent })
     }
 }
 

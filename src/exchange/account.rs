@@ -168,6 +168,15 @@ impl Account {
         Self { start: cash, cash, ..Self::default() }
     }
 
+    pub(super) fn cash(&self) -> Usd {
+        self.cash
+    }
+
+    /// What its shares cost on average, without fees; `None` where it holds none.
+    pub(super) fn average_price(&self, contract: ContractId) -> Option<Price> {
+        Some(self.positions.get(&contract)?.at(None).average_price)
+    }
+
     pub(super) fn position(&self, contract: ContractId) -> Shares {
         self.positions.get(&contract).map_or(Shares::ZERO, |held| held.quantity)
     }

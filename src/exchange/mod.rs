@@ -209,6 +209,11 @@ impl Exchange {
         self.ambiguous
     }
 
+    /// Keys of a contract's live orders, in order of arrival.
+    fn live_in(&self, contract: ContractId) -> &[OrderKey] {
+        self.markets.get(&contract).map_or(&[], |market| &market.live)
+    }
+
     fn live_keys(&self) -> impl Iterator<Item = OrderKey> {
         self.markets.values().flat_map(|market| market.live.iter().copied())
     }

@@ -159,10 +159,10 @@ impl Exchange {
     fn transmit_family(&mut self, key: OrderKey, scene: &mut Scene) {
         let root = self.orders.get(&key).and_then(Slot::parent).unwrap_or(key);
         let mut family = vec![root];
-        family.extend(
-            self.live_keys()
-                .filter(|member| *member != root && self.orders.get(member).and_then(Slot::parent) == Some(root)),
-        );
+        let contract = self.order(key).map(|order| order.order.contract);
+        let live = contract.map_or(&[][..], |contract| self.live_in(contract));
+        let of_root = |member: &OrderKey| self.orders.get(member).and_then(Slot::parent) == Some(root);
+        family.extend(live.iter().copied().filter(|member| *member != root && of_root(member)));
         family.retain(|member| {
             self.orders.get(member).is_some_and(|slot| slot.order.status.is_live() && !slot.transmitted)
         });

@@ -88,23 +88,30 @@ impl Exchange {
         if after.magnitude() <= before.magnitude() {
             return Ok(());
         }
-        let Some(view) = self.account(&order.account) else { return Ok(()) };
-        let mut margin = Usd::ZERO;
+        let Some(account) = self.accounts.get(&order.account) else { return Ok(()) };
+        let (mut worth, mut equity) = (Usd::ZERO, account.cash());
         for (contract, market) in &self.markets {
             let this = *contract == order.contract;
-            let held = view.positions.get(contract);
-            if held.is_none() && market.live.is_empty() && !this {
+            let held = account.position(*contract);
+            if held.is_zero() && market.live.is_empty() && !this {
                 continue;
             }
-            let worst = if this { after } else { self.worst(&order.account, *contract, order.key, None) };
+            let worst = match (this, market.live.is_empty()) {
+                (true, _) => after,
+                (false, true) => Worst::of(held),
+                (false, false) => self.worst(&order.account, *contract, order.key, None),
+            };
             let price = self
                 .mark(*contract)
-                .or(held.map(|held| held.mark))
+                .or_else(|| account.average_price(*contract))
                 .or_else(|| if this { order.kind.stated_prices().next() } else { None });
             // A contract without any price yet cannot be judged: its first trade will tell.
-            margin += price.unwrap_or_default() * worst.magnitude() * self.config.margin.initial();
+            let price = price.unwrap_or_default();
+            worth += price * worst.magnitude();
+            equity += price * held;
         }
-        if margin > view.equity { Err(Refusal::Margin { equity: view.equity, margin }) } else { Ok(()) }
+        let margin = worth * self.config.margin.initial();
+        if margin > equity { Err(Refusal::Margin { equity, margin }) } else { Ok(()) }
     }
 
     /// A bracket's child against its parent's side: it only closes what the parent opens.
@@ -117,10 +124,10 @@ impl Exchange {
     /// The largest positions, long and short, that an account's live orders could build in a
     /// contract; `new` stands in the place of the order with the key `skip`.
     fn worst(&self, account: &AccountId, contract: ContractId, skip: OrderKey, new: Option<&NewOrder>) -> Worst {
+        // Allocates nothing while no order belongs to a group.
         let mut groups: BTreeMap<(Side, &str), Shares> = BTreeMap::new();
         let mut sums = [Shares::ZERO; 2];
-        let live = self.markets.get(&contract).map_or(&[][..], |market| &market.live);
-        let others = live.iter().filter(|key| **key != skip).filter_map(|key| self.orders.get(key));
+        let others = self.live_in(contract).iter().filter(|key| **key != skip).filter_map(|key| self.orders.get(key));
         let others = others
             .filter(|slot| slot.order.order.account == *account && !self.is_protective(&slot.order.order))
             .map(|slot| (&slot.order.order, slot.remaining()));
@@ -150,6 +157,11 @@ struct Worst {
 }
 
 impl Worst {
+    /// Of what is held, where no order works.
+    fn of(held: Shares) -> Self {
+        Self { long: held.max(Shares::ZERO), short: (-held).max(Shares::ZERO) }
+    }
+
     fn magnitude(self) -> Shares {
         self.long.max(self.short)
     }

@@ -1,7 +1,5 @@
 //! The market moves: bars open, show prices and end.
 
-use std::collections::BTreeSet;
-
 use super::prices::within;
 use super::prices::{Outcome, Range};
 use super::state::{Phase, Slot};
@@ -153,10 +151,10 @@ impl Exchange {
     /// what a worse price sets off, by arrival, then limit orders. Orders that a fill wakes take
     /// part too.
     fn sweep(&mut self, contract: ContractId, look: Look, regular: bool, scene: &mut Scene) {
-        let rested: BTreeSet<OrderKey> = self.able(contract, look, regular).map(|(key, _)| key).collect();
-        let mut seen = BTreeSet::new();
+        let rested: Vec<OrderKey> = self.able(contract, look, regular).map(|(key, _)| key).collect();
+        let mut seen = Vec::with_capacity(rested.len());
         while let Some(key) = self.next_unseen(contract, look, regular, &seen) {
-            seen.insert(key);
+            seen.push(key);
             let outcome = self.outcome(key, look);
             let siblings = if outcome == Outcome::Rests { Vec::new() } else { self.siblings(key) };
             self.count_ambiguity(key, outcome, look, regular, &siblings);
@@ -172,20 +170,14 @@ impl Exchange {
 
     /// The orders that take part in a look, by arrival.
     fn able(&self, contract: ContractId, look: Look, regular: bool) -> impl Iterator<Item = (OrderKey, &Slot)> {
-        let live = self.markets.get(&contract).map_or(&[][..], |market| &market.live);
-        live.iter()
+        self.live_in(contract)
+            .iter()
             .filter_map(|key| Some((*key, self.orders.get(key)?)))
             .filter(move |(_, slot)| self.takes_part(slot, regular))
             .filter(move |(_, slot)| slot.mid_bar || !matches!(look, Look::Touch(_)))
     }
 
-    fn next_unseen(
-        &self,
-        contract: ContractId,
-        look: Look,
-        regular: bool,
-        seen: &BTreeSet<OrderKey>,
-    ) -> Option<OrderKey> {
+    fn next_unseen(&self, contract: ContractId, look: Look, regular: bool, seen: &[OrderKey]) -> Option<OrderKey> {
         self.able(contract, look, regular)
             .filter(|(key, _)| !seen.contains(key))
             .min_by_key(|(_, slot)| slot.nature().is_limit())
@@ -220,7 +212,7 @@ impl Exchange {
 
     /// Trails follow what was shown, after they were compared with it. One that was woken inside
     /// the range follows the close: the extreme may have been before it.
-    fn trail_all(&mut self, contract: ContractId, look: Look, regular: bool, rested: &BTreeSet<OrderKey>) {
+    fn trail_all(&mut self, contract: ContractId, look: Look, regular: bool, rested: &[OrderKey]) {
         let moves: Vec<(OrderKey, Price)> = self
             .able(contract, look, regular)
             .filter(|(_, slot)| slot.order.order.kind.trails_by().is_some())

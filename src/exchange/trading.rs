@@ -103,7 +103,7 @@ impl Exchange {
         if whole {
             self.parent_ended(key, scene);
         }
-        self.wake_children(key, price, scene);
+        self.wake_children(key, shown, scene);
         true
     }
 
@@ -171,6 +171,9 @@ impl Exchange {
     pub(super) fn siblings(&self, key: OrderKey) -> Vec<OrderKey> {
         let Some(slot) = self.orders.get(&key) else { return Vec::new() };
         let (this, parent) = (&slot.order.order, slot.parent());
+        if this.oca_group.is_empty() && parent.is_none() {
+            return Vec::new();
+        }
         let related = |other: &Slot| {
             let order = &other.order.order;
             let grouped = !this.oca_group.is_empty() && order.oca_group == this.oca_group;
@@ -195,13 +198,17 @@ impl Exchange {
 
     fn children(&self, parent: OrderKey) -> Vec<OrderKey> {
         let of_parent = |key: &OrderKey| self.orders.get(key).is_some_and(|slot| slot.parent() == Some(parent));
-        let mut keys: Vec<_> = self.live_keys().filter(of_parent).collect();
+        // Of one contract: a parent in another is refused.
+        let contract = self.order(parent).map(|order| order.order.contract);
+        let live = contract.map_or(&[][..], |contract| self.live_in(contract));
+        let mut keys: Vec<_> = live.iter().copied().filter(of_parent).collect();
         // What a worse price sets off comes first.
         keys.sort_by_key(|key| self.orders.get(key).is_some_and(|slot| slot.nature().is_limit()));
         keys
     }
 
-    /// A parent has traded at this price: its children work for as much, and meet that price.
+    /// A parent has traded while the market showed this price: its children work for as much, and
+    /// meet that price.
     fn wake_children(&mut self, parent: OrderKey, price: Price, scene: &mut Scene) {
         let mid_bar = self.orders.get(&parent).is_some_and(|slot| slot.mid_bar);
         for child in self.children(parent) {

@@ -238,7 +238,8 @@ fn account_state(rows: impl Iterator<Item = AccountSummary>) -> AccountState {
         match row.tag.as_str() {
             Tags::NET_LIQUIDATION => {
                 state.net_liquidation = usd();
-                state.currency = Some(row.currency.clone()).filter(|currency| !currency.is_empty());
+                state.currency =
+                    Some(row.currency.as_str().into()).filter(|currency: &std::sync::Arc<str>| !currency.is_empty());
             }
             Tags::TOTAL_CASH_VALUE => state.total_cash = usd(),
             Tags::AVAILABLE_FUNDS => state.available_funds = usd(),

@@ -75,6 +75,7 @@ impl Setting {
             no_entry_after_open: Duration::ZERO,
             no_entry_before_close: Duration::ZERO,
             flat_by_close: None,
+            trades_at_close: false,
             allow_unprotected: false,
             guards: if random.random_bool(0.7) { Guards::wide() } else { narrow() },
         };

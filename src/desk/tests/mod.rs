@@ -67,6 +67,7 @@ fn plan(change: impl FnOnce(&mut Plan)) -> Plan {
         no_entry_after_open: Duration::ZERO,
         no_entry_before_close: Duration::ZERO,
         flat_by_close: None,
+        trades_at_close: false,
         allow_unprotected: false,
         guards: Guards::wide(),
     };

@@ -90,6 +90,7 @@ impl Book {
         let change = commission.amount - former.unwrap_or_default();
         let position = self.positions.entry(contract).or_default();
         position.fees += change;
+        self.fees += change;
         if position.quantity().is_zero() {
             self.streaks.costed_flat(contract, change);
         }

@@ -14,7 +14,7 @@ mod streaks;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -122,6 +122,8 @@ pub struct Book {
     started_with: Option<Usd>,
     adjustments: Usd,
     traded_cash: Usd,
+    /// Of all positions together.
+    fees: Usd,
     positions: BTreeMap<ContractId, Position>,
     /// What changed positions beside fills.
     changes: BTreeMap<ContractId, Vec<ledger::Change>>,
@@ -133,7 +135,8 @@ pub struct Book {
     funded_at: MarketTime,
     symbols: BTreeMap<ContractId, Symbol>,
     orders: BTreeMap<u64, OrderRecord>,
-    live: BTreeMap<ContractId, BTreeSet<u64>>,
+    /// Ascending.
+    live: BTreeMap<ContractId, Vec<u64>>,
     by_order_id: BTreeMap<i32, u64>,
     by_perm_id: BTreeMap<i64, u64>,
     fills: BTreeMap<ContractId, Vec<FillRecord>>,
@@ -255,7 +258,7 @@ impl Book {
 
     /// Fees paid, USD.
     pub fn fees(&self) -> Usd {
-        self.positions.values().map(|p| p.fees).sum()
+        self.fees
     }
 
     /// Profit realized, USD, fees not deducted.

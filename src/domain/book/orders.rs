@@ -103,10 +103,12 @@ impl Book {
     pub(super) fn index(&mut self, intent: u64) {
         let Some(order) = self.orders.get(&intent) else { return };
         let live = self.live.entry(order.ticket.contract).or_default();
-        if order.state.is_live() {
-            live.insert(intent);
-        } else {
-            live.remove(&intent);
+        match (live.binary_search(&intent), order.state.is_live()) {
+            (Err(place), true) => live.insert(place, intent),
+            (Ok(place), false) => {
+                live.remove(place);
+            }
+            (Ok(_), true) | (Err(_), false) => {}
         }
     }
 
@@ -145,9 +147,9 @@ impl Book {
     /// The order that a broker message is about: by its reference, else by permanent id, else by
     /// order id (of our client; order ids are never used twice).
     pub fn find(&self, order_ref: &str, perm_id: i64, order_id: Option<i32>) -> Option<u64> {
-        if let Ok(reference) = order_ref.parse::<OrderRef>() {
-            let ours = self.identity().is_some_and(|me| me.ledger == reference.ledger);
-            return (ours && self.orders.contains_key(&reference.intent)).then_some(reference.intent);
+        if let Some((ledger, intent)) = OrderRef::parts(order_ref) {
+            let ours = self.identity().is_some_and(|me| *me.ledger == *ledger);
+            return (ours && self.orders.contains_key(&intent)).then_some(intent);
         }
         if !order_ref.is_empty() {
             return None;
