@@ -162,7 +162,7 @@ fn data(bars: Vec<Bar>) -> Data {
     Data {
         series,
         size: BarSize::Min1,
-        finer: false,
+        inside: Default::default(),
         jumps: Vec::new(),
         on_jump: Default::default(),
         load: Duration::ZERO,

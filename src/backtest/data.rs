@@ -53,8 +53,8 @@ pub struct Data {
     pub series: BTreeMap<Symbol, Arc<[Bar]>>,
     /// Size of the bars that are decided on.
     pub size: BarSize,
-    /// Whether the tape's bars are smaller than those.
-    pub finer: bool,
+    /// Sizes of the tape's bars where they are smaller than those; empty: they are those.
+    pub inside: BTreeSet<BarSize>,
     /// Jumps of prices in the bars that were read.
     pub jumps: Vec<(Symbol, Jump)>,
     /// What becomes of them.
@@ -152,10 +152,14 @@ impl Wanted {
         let began = Stopwatch::start();
         let files = self.files()?;
         let (symbols, size) = self.chosen(&files)?;
-        let (mut series, mut found) = (BTreeMap::new(), Vec::new());
+        let (mut series, mut inside, mut found) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
         for symbol in symbols {
             let bars = match &self.intrabar {
-                Some(path) => self.smaller(&symbol, size, path)?,
+                Some(path) => {
+                    let (smaller, bars) = self.smaller(&symbol, size, path)?;
+                    inside.insert(smaller);
+                    bars
+                }
                 None => self.decided(&symbol, size, &files)?,
             };
             let mut bars = self.within(&symbol, bars)?;
@@ -166,8 +170,7 @@ impl Wanted {
             found.extend(jumped.into_iter().map(|jump| (symbol.clone(), jump)));
             series.insert(symbol, Arc::from(bars));
         }
-        let finer = self.intrabar.is_some();
-        Ok(Data { series, size, finer, jumps: found, on_jump: self.jumps, load: began.elapsed() })
+        Ok(Data { series, size, inside, jumps: found, on_jump: self.jumps, load: began.elapsed() })
     }
 
     fn files(&self) -> Result<Vec<BarFile>, DataError> {
@@ -225,13 +228,13 @@ impl Wanted {
     }
 
     /// The smallest bars that a folder has.
-    fn smaller(&self, symbol: &Symbol, size: BarSize, path: &Path) -> Result<Vec<Bar>, DataError> {
+    fn smaller(&self, symbol: &Symbol, size: BarSize, path: &Path) -> Result<(BarSize, Vec<Bar>), DataError> {
         let files = bar_files::discover(path)?;
         let own = || files.iter().filter(|file| file.symbol == *symbol && file.size < size);
         let Some(best) = own().map(|file| file.size).min() else {
             return Err(DataError::Intrabar { symbol: symbol.clone(), size, path: path.to_owned() });
         };
-        self.joined(symbol, best, own().filter(|file| file.size == best))
+        Ok((best, self.joined(symbol, best, own().filter(|file| file.size == best))?))
     }
 
     fn joined<'a>(
