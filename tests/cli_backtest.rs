@@ -205,3 +205,28 @@ fn shards_merge_to_the_whole_and_an_interrupted_sweep_goes_on() {
     let other = format!("sweep {PLAIN} --vary fast=5:20:5 --out whole");
     assert!(complains(dir.path(), &other, 2).contains("another sweep"));
 }
+
+/// Bars in Parquet are the bars that they were in CSV.
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_is_backtested_as_the_csv_it_was_made_of() {
+    let dir = folder();
+    for symbol in ["AAA", "BBB"] {
+        let folder = dir.path().join("columns");
+        std::fs::create_dir_all(folder).unwrap();
+        says(dir.path(), &format!("bars convert data/{symbol}-1min.csv --out columns/{symbol}-1min.parquet"));
+    }
+    let results = |data: &str| {
+        says(dir.path(), &format!("backtest --data {data} --shares 100 --limits wide --out out"));
+        let read = |name: &str| std::fs::read_to_string(dir.path().join("out").join(name)).unwrap();
+        let mut summary: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
+        for timing in ["load_seconds", "run_seconds", "bars_per_second"] {
+            summary.as_object_mut().unwrap().remove(timing).unwrap();
+        }
+        let lists = ["trades.csv", "orders.csv", "equity.csv", "daily.csv", "facts.jsonl", "report.html"].map(read);
+        (summary, lists)
+    };
+    let (summary, lists) = results("columns");
+    assert!(summary["closed_trades"].as_u64() > Some(20), "{summary}");
+    assert!((summary, lists) == results("data"), "the results differ");
+}
