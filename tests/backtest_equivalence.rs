@@ -43,7 +43,7 @@ fn backtested(data: &Path, pairs: &[(&str, &str)], exchange: Config) -> (Played,
         symbols: settings.symbols.iter().map(|(symbol, _)| symbol.clone()).collect(),
         size: Some(settings.bar_size),
         // The tape is of minutes: they are played inside of what is bigger.
-        intrabar: (settings.bar_size > BarSize::Min1).then(|| data.to_path_buf()),
+        intrabar: (settings.bar_size > BarSize::Min1).then(|| data.to_path_buf()).into_iter().collect(),
         from: None,
         to: None,
         calendar: settings.calendar,

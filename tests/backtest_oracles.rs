@@ -111,7 +111,7 @@ fn the_four_lists_of_others_to_the_cent() {
             paths: vec![data.join(format!("{file}.csv"))],
             symbols: Vec::new(),
             size: None,
-            intrabar: None,
+            intrabar: Vec::new(),
             from: None,
             to: None,
             calendar: Calendar::Xnys,

@@ -100,44 +100,33 @@ fn smaller_bars_tell_what_an_hour_cannot() {
     let said = "--calendar always --strategy buy-and-hold --shares 100 --limits wide --commission none \
                 --set RISK_STOP_LOSS_PCT=0.01 --set RISK_TAKE_PROFIT_PCT=0.01 --out out";
     let bought = "SYN,2024-06-03T15:00:00Z,100";
-    for (bars, end, ambiguous, shown, sizes) in [
-        ("--data hours", "17:00:00Z,99,100,-100.00,0.00,stop", 1, "4 of 1 hour,", r#"["1 hour"]"#),
-        (
-            "--data hours --intrabar up",
-            "16:11:00Z,101,100,100.00,0.00,target",
-            0,
-            "240 of 1 min inside bars of 1 hour,",
-            r#"["1 min"]"#,
-        ),
-        (
-            "--data hours --intrabar down",
-            "16:11:00Z,99,100,-100.00,0.00,stop",
-            0,
-            "240 of 1 min inside bars of 1 hour,",
-            r#"["1 min"]"#,
-        ),
-        ("--data up --bar-size 1hour", "17:00:00Z,99,100,-100.00,0.00,stop", 1, "4 of 1 hour,", r#"["1 hour"]"#),
-        (
-            "--data up --bar-size 1hour --fill intrabar",
-            "16:11:00Z,101,100,100.00,0.00,target",
-            0,
-            "240 of 1 min inside bars of 1 hour,",
-            r#"["1 min"]"#,
-        ),
+    let (stop, target) = ("99,100,-100.00,0.00,stop", "101,100,100.00,0.00,target");
+    let hours = ("4 of 1 hour,", "4 bars of 1 hour<", "[\"1 hour\"]");
+    let inside = ("240 of 1 min inside bars of 1 hour,", "240 bars of 1 min inside bars of 1 hour<", "[\"1 min\"]");
+    for (bars, at, end, ambiguous, (shown, reported, sizes)) in [
+        ("--data hours", "17:00", stop, 1, hours),
+        ("--data up --bar-size 1hour", "17:00", stop, 1, hours),
+        ("--data hours --intrabar up", "16:11", target, 0, inside),
+        ("--data hours --intrabar down", "16:11", stop, 0, inside),
+        ("--data up --bar-size 1hour --fill intrabar", "16:11", target, 0, inside),
+        ("--data hours up/SYN-1min.csv --bar-size 1hour --fill intrabar", "16:11", target, 0, inside),
     ] {
         let text = says(dir.path(), &format!("backtest {bars} {said}"));
         let read = |name: &str| std::fs::read_to_string(dir.path().join("out").join(name)).unwrap();
-        let row = format!("{bought},2024-06-03T{end},long,1");
+        let row = format!("{bought},2024-06-03T{at}:00Z,{end},long,1");
         assert_eq!(read("trades.csv").lines().skip(1).collect::<Vec<_>>(), [row], "{bars}");
-        assert!(text.contains(shown), "{bars}: {text}");
+        assert!(text.contains(shown) && !text.contains("WARNING"), "{bars}: {text}");
+        assert!(read("report.html").contains(reported), "{bars}");
         let summary: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
         assert_eq!(summary["ambiguous_bars"], ambiguous, "{bars}");
         assert_eq!((&summary["bar_size"], summary["played_bar_sizes"].to_string().as_str()), (&"1 hour".into(), sizes));
-        assert!(
-            read("report.html").contains(shown.trim_end_matches(',').replacen(" of ", " bars of ", 1).as_str()),
-            "{bars}"
-        );
     }
+    // Minutes of three of the four hours.
+    write("short/SYN-1min.csv", &[minutes(14, &[]), minutes(15, &[]), minutes(16, &[])].concat());
+    let text = says(dir.path(), &format!("backtest --data hours --intrabar short {said}"));
+    let warning = "SYN: its smaller bars (--intrabar) are from 2024-06-03T14:00:00Z to 2024-06-03T17:00:00Z, \
+                   those of 1 hour from 2024-06-03T14:00:00Z to 2024-06-03T18:00:00Z";
+    assert!(text.starts_with(&format!("WARNING: {warning}")), "{text}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub enum Fill {
     NextOpen,
     /// At the close that they were decided on: optimistic, for comparisons with engines that do it.
     ThisClose,
-    /// At the next smaller bar's open, with stops and limits met bar by bar inside (--intrabar).
+    /// At the next smaller bar's open, with stops and limits met bar by bar inside (--intrabar; else --data).
     Intrabar,
 }
 
@@ -75,9 +75,9 @@ pub struct BacktestOptions {
     /// When orders trade.
     #[arg(long, value_enum, default_value = "next-open")]
     pub fill: Fill,
-    /// Folder of smaller bars that are played inside those decided on.
-    #[arg(long, value_name = "DIR")]
-    pub intrabar: Option<PathBuf>,
+    /// Files and folders of smaller bars that are played inside those decided on.
+    #[arg(long, value_name = "DIR|FILE", num_args = 1..)]
+    pub intrabar: Vec<PathBuf>,
     /// Sessions: XNYS or always (CALENDAR).
     #[arg(long, value_name = "NAME")]
     pub calendar: Option<String>,
@@ -174,8 +174,8 @@ impl BacktestOptions {
             symbols: symbols.split(',').filter_map(|part| part.parse().ok()).collect(),
             size: said("DATA_BAR_SIZE").and_then(|(text, _)| text.parse().ok()),
             intrabar: match self.fill {
-                Fill::Intrabar => self.intrabar.clone().or_else(|| self.data.first().cloned()),
-                Fill::NextOpen | Fill::ThisClose => self.intrabar.clone(),
+                Fill::Intrabar if self.intrabar.is_empty() => self.data.clone(),
+                Fill::Intrabar | Fill::NextOpen | Fill::ThisClose => self.intrabar.clone(),
             },
             from: self.from,
             to: self.to,
