@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use robo_trader::backtest::data::{Data, Wanted};
 use robo_trader::backtest::{Played, Setup, run};
 use robo_trader::calendar::Calendar;
-use robo_trader::config::{Layers, Settings, Source};
+use robo_trader::config::{Layers, Settings, Source, WIDE_LIMITS};
 use robo_trader::domain::book::Record;
 use robo_trader::domain::broker::AccountId;
 use robo_trader::domain::{Bar, BarSize, MarketTime, Symbol};
@@ -18,27 +18,19 @@ use robo_trader::exchange::Config;
 use robo_trader::strategy::build;
 use rust_decimal::Decimal;
 
-/// Limits so wide that nothing is refused, 100 shares, a million of cash, no stop.
-const PLAIN: [(&str, &str); 14] = [
+/// 100 shares, a million of cash, no stop; limits are so wide that nothing is refused.
+const PLAIN: [(&str, &str); 6] = [
     ("RISK_POSITION_SIZING", "shares"),
     ("RISK_FIXED_SHARES", "100"),
     ("DEFAULT_CASH", "1000000"),
     ("RISK_STOP", "none"),
-    ("RISK_MAX_ORDER_NOTIONAL", "1000000000"),
-    ("RISK_MAX_DAILY_NOTIONAL", "1000000000"),
-    ("RISK_MAX_POSITION_NOTIONAL", "1000000000"),
-    ("RISK_MAX_DAILY_LOSS_PCT", "1"),
-    ("RISK_MAX_DRAWDOWN_PCT", "1"),
-    ("RISK_MAX_LOSSES", "1000000"),
-    ("RISK_MAX_ORDERS", "1000000"),
     ("AFTER_CLOSE", "requeue-at-open"),
     ("DATA_DURATION", "60 Y"),
-    ("RISK_MAX_ORDERS_PER_MINUTE", "10000"),
 ];
 
 fn settings(pairs: &[(&str, &str)]) -> Settings {
     let mut layers = Layers::new();
-    for (name, value) in PLAIN.iter().chain(pairs) {
+    for (name, value) in WIDE_LIMITS.iter().chain(&PLAIN).chain(pairs) {
         layers.set(name, *value, Source::Default);
     }
     Settings::resolve(&layers).unwrap()

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 
 use crate::backtest::data::{Jumps, Wanted};
 use crate::backtest::outcome::Described;
-use crate::config::{Layers, Settings, Source};
+use crate::config::{Layers, Settings, Source, WIDE_LIMITS};
 use crate::domain::{BarSize, Symbol};
 use crate::exchange::{ChildRule, CommissionPlan, Config, Friction, MarginPlan};
 
@@ -98,24 +98,6 @@ pub struct BacktestOptions {
     pub seed: u64,
 }
 
-/// Settings that limit, at their widest.
-const WIDE: [(&str, &str); 14] = [
-    ("RISK_MAX_ORDER_NOTIONAL", "1000000000"),
-    ("RISK_MAX_DAILY_NOTIONAL", "1000000000"),
-    ("RISK_MAX_POSITION_NOTIONAL", "1000000000"),
-    ("RISK_MAX_LEVERAGE", "4"),
-    ("RISK_MAX_OPEN_POSITIONS", "1000"),
-    ("RISK_MAX_DAILY_LOSS_PCT", "1"),
-    ("RISK_MAX_ORDERS_PER_MINUTE", "10000"),
-    ("RISK_PRICE_COLLAR_PCT", "0.5"),
-    ("RISK_MAX_DRAWDOWN_PCT", "1"),
-    ("RISK_MAX_LOSSES", "1000000"),
-    ("RISK_MAX_ORDERS", "1000000"),
-    ("RISK_MAX_REJECTS", "1000000"),
-    ("RISK_MAX_SESSIONS_LOST", "1000000"),
-    ("CASH_LIMIT", "1000000000"),
-];
-
 fn bps(text: &str) -> Result<Decimal, String> {
     ranged(text, Decimal::ZERO, Decimal::from(5_000)).ok_or_else(|| "use a number from 0 to 5000".to_owned())
 }
@@ -133,7 +115,7 @@ impl BacktestOptions {
     /// Puts the flags that are settings onto the others.
     pub(super) fn apply(&self, layers: &mut Layers) {
         if self.limits == LimitsChoice::Wide {
-            for (name, value) in WIDE {
+            for (name, value) in WIDE_LIMITS {
                 layers.set(name, value, Source::Flag("--limits"));
             }
         }
