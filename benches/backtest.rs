@@ -125,7 +125,7 @@ fn engine(series: &[Arc<[Bar]>], settings: &Settings) -> (u64, f64) {
         on_jump: Default::default(),
         load: Duration::ZERO,
     };
-    let mut plan = settings.plan(AccountId(String::new()));
+    let mut plan = settings.plan(AccountId("".into()));
     // There is no gateway that could be away.
     plan.guards.expected = Default::default();
     let setup = Setup {

@@ -50,7 +50,7 @@ fn backtested(data: &Path, pairs: &[(&str, &str)], exchange: Config) -> (Played,
         jumps: Default::default(),
     };
     let setup = Setup {
-        plan: settings.plan(AccountId(String::new())),
+        plan: settings.plan(AccountId("".into())),
         exchange: Config { allow_short: settings.limits.allow_short, ..exchange },
         cash: settings.default_cash,
         seed: 7,

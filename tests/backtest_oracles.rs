@@ -37,7 +37,7 @@ fn settings(pairs: &[(&str, &str)]) -> Settings {
 }
 
 fn play(settings: &Settings, data: &Data, commission: &str) -> (Played, Vec<Record>) {
-    let mut plan = settings.plan(AccountId(String::new()));
+    let mut plan = settings.plan(AccountId("".into()));
     // There is no gateway that could be away at night.
     plan.guards.expected = Default::default();
     let setup = Setup {

@@ -142,7 +142,7 @@ async fn a_gateway_that_is_no_simulator_is_ibkr_and_its_handshake_notices_are_ke
     let fake = Fake::start(Habit::Time(vec![farm, next_id(42), accounts("DU1234567")], wall_now().millis())).await;
     let session = timeout(PATIENCE, Gateway::new(fake.config()).dial()).await.unwrap().unwrap();
     assert_eq!((session.venue(), session.next_order_id()), (&Venue::Ibkr, 42));
-    assert_eq!((session.account().0.as_str(), session.server_version()), ("DU1234567", 222));
+    assert_eq!((&*session.account().0, session.server_version()), ("DU1234567", 222));
     let mut notices = session.take_notices().unwrap();
     assert!(session.take_notices().is_none());
     let Some(Notice::Farm(farm)) = notices.next().await else { panic!("the farm's notice came first") };
@@ -260,7 +260,7 @@ fn long_order(session: &Session) -> (Contract, Ticket) {
         kind: OrderKind::Market,
         tif: TimeInForce::Day,
         outside_rth: false,
-        oca_group: Some("x".repeat(100_000)),
+        oca_group: Some("x".repeat(100_000).into()),
         parent_id: None,
         transmit: true,
     };

@@ -111,7 +111,7 @@ async fn a_session_knows_who_it_talks_to() {
     let running = start(simulated()).await.unwrap();
     let session = session(&running).await;
     assert_eq!(session.venue(), &Venue::Simulator { exchange: running.exchange_id.clone() });
-    assert_eq!((session.account().0.as_str(), session.client_id()), ("DU1234567", 7));
+    assert_eq!((&*session.account().0, session.client_id()), ("DU1234567", 7));
     assert!(session.next_order_id() >= 1 && session.is_connected());
     let first = session.server_time().await.unwrap();
     assert!(session.server_time().await.unwrap() >= first);
@@ -219,7 +219,7 @@ async fn an_orders_life_comes_by_the_stream_and_the_snapshot_agrees() {
         OrderUpdate::Open(_) | OrderUpdate::Status(_) | OrderUpdate::Commission(_) | OrderUpdate::News { .. } => None,
     });
     let fill = fill.expect("a commission follows its execution");
-    assert_eq!((fill.order_ref.as_str(), fill.quantity, fill.side), ("rt-test-1", Shares(10), Side::Buy));
+    assert_eq!((&*fill.order_ref, fill.quantity, fill.side), ("rt-test-1", Shares(10), Side::Buy));
     assert_eq!((fill.contract, &fill.account), (contract.id, session.account()));
     assert!(
         seen.iter().any(|update| matches!(update, OrderUpdate::Open(open) if open.kind == Some(OrderKind::Market)))
@@ -238,7 +238,7 @@ async fn an_orders_life_comes_by_the_stream_and_the_snapshot_agrees() {
     assert_eq!(snapshot.commissions.len(), 1);
     assert_eq!(snapshot.positions[&contract.id].quantity, 10.into());
     assert!(snapshot.account.net_liquidation.is_some() && snapshot.account.available_funds.is_some());
-    assert!(snapshot.completed_orders.iter().any(|order| order.order_ref == "rt-test-1"));
+    assert!(snapshot.completed_orders.iter().any(|order| *order.order_ref == *"rt-test-1"));
 
     session.cancel(id + 1).await.unwrap();
     let cancelled = |update: &OrderUpdate| matches!(update, OrderUpdate::News { order_id, news: OrderNews::Cancelled, .. } if *order_id == id + 1);
@@ -351,7 +351,7 @@ async fn a_lost_simulator_is_noticed_and_the_next_session_finds_everything_again
     let session = session.unwrap();
     let snapshot = session.snapshot(1).await.unwrap();
     assert_eq!(snapshot.executions.len(), 1);
-    assert_eq!(snapshot.executions[0].order_ref, buy.order_ref.to_string());
+    assert_eq!(snapshot.executions[0].order_ref.to_string(), buy.order_ref.to_string());
     assert_eq!(snapshot.positions[&contract.id].quantity, 10.into());
     assert!(snapshot.next_order_id > buy.order_id);
     connection.held();

@@ -76,10 +76,10 @@ fn market_order(order_id: i32, sign: i64) -> NewOrder {
         kind: Kind::Market,
         tif: Tif::Day,
         outside_rth: false,
-        oca_group: String::new(),
+        oca_group: "".into(),
         parent_id: None,
         transmit: true,
-        order_ref: String::new(),
+        order_ref: "".into(),
         good_after: None,
         algo: None,
     }

@@ -1,6 +1,7 @@
 //! The broker of a backtest: the exchange, and what the wire would tell the desk of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::domain::broker::{
     AccountId, AccountState, BrokerOrder, BrokerSnapshot, BrokerStatus, Commission, Execution, OrderNews, OrderUpdate,
@@ -16,6 +17,8 @@ pub const CLIENT: i32 = 1;
 pub struct Broker {
     exchange: Exchange,
     account: AccountId,
+    /// Of everything.
+    currency: Arc<str>,
     symbols: BTreeMap<ContractId, Symbol>,
     /// What an order stood for when the desk was told of it last: only what differs is told again.
     told: BTreeMap<i32, (Status, Shares)>,
@@ -28,7 +31,14 @@ impl Broker {
     pub fn new(config: Config, account: AccountId, cash: Usd) -> Self {
         let mut exchange = Exchange::new(config);
         exchange.open_account(account.clone(), cash);
-        Self { exchange, account, symbols: BTreeMap::new(), told: BTreeMap::new(), fills: Vec::new() }
+        Self {
+            exchange,
+            account,
+            currency: "USD".into(),
+            symbols: BTreeMap::new(),
+            told: BTreeMap::new(),
+            fills: Vec::new(),
+        }
     }
 
     /// Makes a contract tradable.
@@ -142,7 +152,7 @@ impl Broker {
                     updates.push(OrderUpdate::Commission(Commission {
                         execution: fill.id.clone(),
                         amount: fill.commission,
-                        currency: "USD".to_owned(),
+                        currency: Arc::clone(&self.currency),
                     }));
                     self.fills.push(fill);
                 }
@@ -260,7 +270,7 @@ fn new_order(ticket: &Ticket, key: OrderKey) -> NewOrder {
         oca_group: ticket.oca_group.clone().unwrap_or_default(),
         parent_id: ticket.parent_id,
         transmit: ticket.transmit,
-        order_ref: ticket.order_ref.to_string(),
+        order_ref: ticket.order_ref.to_string().into(),
         algo: None,
     }
 }

@@ -125,7 +125,7 @@ impl<'a> Engine<'a> {
     /// An engine whose ledger is open and whose account is funded, at the tape's first instant.
     pub fn new(parts: Parts, start: MarketTime, observer: Observer, facts: Facts<'a>) -> Self {
         let Parts { mut plan, exchange, cash, seed, strategies, finer, trade_from } = parts;
-        let account = AccountId(ACCOUNT.to_owned());
+        let account = AccountId(ACCOUNT.into());
         plan.account = account.clone();
         let (calendar, bar_size) = (plan.calendar, plan.bar_size);
         let limits = serde_json::to_value(&plan.limits).unwrap_or_default();
@@ -151,7 +151,7 @@ impl<'a> Engine<'a> {
             engine.add_line(symbol, strategy);
         }
         let venue = Venue::Simulator { exchange: "backtest".to_owned() };
-        let opened = LedgerFact::Opened { ledger: ledger_id(seed), venue, account };
+        let opened = LedgerFact::Opened { ledger: ledger_id(seed).into(), venue, account };
         for record in engine.desk.open_ledger(opened, limits, start) {
             (engine.facts)(&record);
         }

@@ -121,7 +121,7 @@ pub(super) fn prepare(settings: &SettingsArgs, options: &BacktestOptions) -> Res
 
 /// What a run is told by settings and flags.
 pub(super) fn setup(options: &BacktestOptions, settings: &Settings, data: &Data) -> Setup {
-    let mut plan = settings.plan(AccountId(String::new()));
+    let mut plan = settings.plan(AccountId("".into()));
     if settings.has_default_windows() {
         // IBKR's own outages mean nothing where there is no gateway, as on the simulator.
         plan.guards.expected = Default::default();

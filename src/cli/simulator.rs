@@ -94,11 +94,7 @@ pub enum SimulatorCommand {
 
 fn parse_account(text: &str) -> Result<AccountId, String> {
     let fits = (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
-    if fits {
-        Ok(AccountId(text.to_owned()))
-    } else {
-        Err("use 1 to 32 letters and digits, such as DU1234567".to_owned())
-    }
+    if fits { Ok(AccountId(text.into())) } else { Err("use 1 to 32 letters and digits, such as DU1234567".to_owned()) }
 }
 
 fn parse_cash(text: &str) -> Result<Usd, String> {

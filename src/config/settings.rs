@@ -213,7 +213,7 @@ fn connection(read: &mut Reader<'_>) -> ConnectionSettings {
         host,
         port: u16::try_from(read.whole("IBKR_PORT", 1, 65_535)).unwrap_or(7497),
         client_id: i32::try_from(read.whole("IBKR_CLIENT_ID", 1, 999)).unwrap_or(1),
-        account: (!account.is_empty()).then_some(AccountId(account)),
+        account: (!account.is_empty()).then_some(AccountId(account.into())),
         reply_within: read.span("IBKR_TIMEOUT", 1, "0.1", "300"),
         message_rate: small(read.whole("MESSAGE_RATE", 1, 100_000)),
         historical_pacing: read.yes("HISTORICAL_PACING"),

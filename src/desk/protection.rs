@@ -120,7 +120,7 @@ impl Desk {
             return false;
         };
         let mut ticket = ticket;
-        ticket.oca_group = Some(ticket.order_ref.to_string());
+        ticket.oca_group = Some(ticket.order_ref.to_string().into());
         let exposure = self.exposure(contract);
         if let Ok(order) = review(Proposal { ticket, reference: last, price: None }, &self.plan.limits, &exposure) {
             self.send(order, last);

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use super::{ContractId, MarketTime, OrderKind, Price, Shares, Side, Symbol, Time
 /// An account's id as IBKR writes it (`DU1234567`; paper accounts begin with `D`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct AccountId(pub String);
+pub struct AccountId(pub Arc<str>);
 
 impl AccountId {
     /// Whether IBKR's naming marks it as a paper account (`DU…`, `DF…`, `DI…`: all begin with
@@ -107,7 +108,7 @@ pub struct BrokerOrder {
     /// Label of what it trades.
     pub symbol: Symbol,
     /// The reference it was placed with; empty for none.
-    pub order_ref: String,
+    pub order_ref: Arc<str>,
     /// Buy or sell.
     pub side: Side,
     /// Whole quantity ordered; fractional quantities of others are truncated towards zero.
@@ -121,7 +122,7 @@ pub struct BrokerOrder {
     /// Whether it may fill outside regular hours.
     pub outside_rth: bool,
     /// Its OCA group; empty for none.
-    pub oca_group: String,
+    pub oca_group: Arc<str>,
     /// The parent's order id; 0 for none.
     pub parent_id: i32,
     /// Where it stands.
@@ -152,12 +153,12 @@ pub struct StatusReport {
 /// IBKR's id of an execution, `AAAA.BBBB.CC.NN`: a correction repeats all but the last part.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ExecutionId(pub String);
+pub struct ExecutionId(pub Arc<str>);
 
 impl ExecutionId {
     /// The part that a correction keeps.
     pub fn stem(&self) -> &str {
-        self.0.rsplit_once('.').map_or(self.0.as_str(), |(stem, _)| stem)
+        self.0.rsplit_once('.').map_or(&*self.0, |(stem, _)| stem)
     }
 
     /// The correction number (the last part); 0 where it is no number.
@@ -198,7 +199,7 @@ pub struct Execution {
     /// The order's permanent id.
     pub perm_id: i64,
     /// The order's reference; empty for none.
-    pub order_ref: String,
+    pub order_ref: Arc<str>,
     /// Whether IBKR liquidated the position on its own account.
     pub is_liquidation: bool,
 }
@@ -211,7 +212,7 @@ pub struct Commission {
     /// The cost, positive.
     pub amount: Usd,
     /// Its currency.
-    pub currency: String,
+    pub currency: Arc<str>,
 }
 
 /// What an error message about an order means for its life.

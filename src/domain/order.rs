@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -163,7 +164,7 @@ impl Role {
 #[serde(try_from = "String", into = "String")]
 pub struct OrderRef {
     /// The ledger that minted it: 1 to 16 of `a-z 0-9`.
-    pub ledger: String,
+    pub ledger: Arc<str>,
     /// The intent's number in that ledger, from 1.
     pub intent: u64,
 }
@@ -190,7 +191,7 @@ impl FromStr for OrderRef {
             let fits = (1..=16).contains(&ledger.len())
                 && ledger.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
             let intent = number.parse().ok().filter(|n| *n > 0)?;
-            (fits && number.bytes().all(|b| b.is_ascii_digit())).then(|| Self { ledger: ledger.to_owned(), intent })
+            (fits && number.bytes().all(|b| b.is_ascii_digit())).then(|| Self { ledger: ledger.into(), intent })
         };
         parse().ok_or_else(|| NotOurs(text.to_owned()))
     }
@@ -311,7 +312,7 @@ mod tests {
         let ours = OrderRef { ledger: "k3x9".into(), intent: 42 };
         assert_eq!(ours.to_string(), "rt-k3x9-42");
         assert_eq!("rt-k3x9-42".parse(), Ok(ours));
-        let longest = OrderRef { ledger: "a".repeat(16), intent: u64::MAX };
+        let longest = OrderRef { ledger: "a".repeat(16).into(), intent: u64::MAX };
         assert!(longest.to_string().len() <= 40);
         for other in ["", "rt-", "rt--1", "rt-k3x9-0", "rt-k3x9-+1", "rt-K3-1", "my-rt-1", "rt-k3x9-1x"] {
             assert!(other.parse::<OrderRef>().is_err(), "{other}");

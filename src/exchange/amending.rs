@@ -135,9 +135,9 @@ fn average(value: Usd, filled: Shares) -> Price {
 
 /// A correction has the same id but for its last part, which counts up.
 fn next_suffix(id: &ExecutionId) -> ExecutionId {
-    let (stem, last) = id.0.rsplit_once('.').unwrap_or((id.0.as_str(), "01"));
+    let (stem, last) = id.0.rsplit_once('.').unwrap_or((&*id.0, "01"));
     let number: u32 = last.parse().unwrap_or(1);
-    ExecutionId(format!("{stem}.{:02}", number.saturating_add(1)))
+    ExecutionId(format!("{stem}.{:02}", number.saturating_add(1)).into())
 }
 
 /// The other side, for closing a position.

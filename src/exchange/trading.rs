@@ -125,7 +125,7 @@ impl Exchange {
 
     /// Enters a fill in the order, the account and the record; `shown` is the price without friction.
     fn book(&mut self, key: OrderKey, quantity: Shares, (price, shown): (Price, Price), scene: &mut Scene) {
-        let id = ExecutionId(format!("{EXECUTION_PREFIX}.{:08x}.01.01", self.tallies().fills + 1));
+        let id = ExecutionId(format!("{EXECUTION_PREFIX}.{:08x}.01.01", self.tallies().fills + 1).into());
         let Some(slot) = self.orders.get_mut(&key) else { return };
         let order = &mut slot.order;
         order.filled += quantity;

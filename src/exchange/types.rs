@@ -1,6 +1,7 @@
 //! The exchange's words: what is put in, and what comes out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,13 +41,13 @@ pub struct NewOrder {
     /// Whether it may fill outside regular hours.
     pub outside_rth: bool,
     /// One-cancels-all group; empty for none.
-    pub oca_group: String,
+    pub oca_group: Arc<str>,
     /// The parent's order id in the same client's numbering.
     pub parent_id: Option<i32>,
     /// Whether it goes to work now; a family works once one of its orders is transmitted.
     pub transmit: bool,
     /// The client's reference; empty for none.
-    pub order_ref: String,
+    pub order_ref: Arc<str>,
     /// The algorithm that is to work it; here it works as its type alone says.
     #[serde(default)]
     pub algo: Option<Algo>,
@@ -151,7 +152,7 @@ pub struct Fill {
     /// The order's permanent id.
     pub perm_id: i64,
     /// The order's reference.
-    pub order_ref: String,
+    pub order_ref: Arc<str>,
     /// Whose money.
     pub account: AccountId,
     /// What was traded.

@@ -95,7 +95,7 @@ pub(super) fn open(config: &RunConfig, session: &Session, now: MarketTime) -> Re
     }
     let mut desk = Desk::new(plan, book);
     let ledger = crate::desk::ledger_id(config.seed.unwrap_or_else(|| clock::wall_now().millis().unsigned_abs()));
-    let opened = LedgerFact::Opened { ledger, venue: venue.clone(), account: account.clone() };
+    let opened = LedgerFact::Opened { ledger: ledger.into(), venue: venue.clone(), account: account.clone() };
     let limits = serde_json::to_value(&config.settings.limits)
         .map_err(|error| RunError::Internal(format!("limits cannot be written: {error}")))?;
     let facts = desk.open_ledger(opened, limits, now);

@@ -116,9 +116,9 @@ impl Summary {
         let unknown = book.live_orders().filter(|order| order.state == OrderState::Unknown).count();
         let identity = book.identity();
         Self {
-            ledger: identity.map(|me| me.ledger.clone()),
+            ledger: identity.map(|me| me.ledger.to_string()),
             venue: identity.map(|me| me.venue.as_str().to_owned()),
-            account: identity.map(|me| me.account.0.clone()),
+            account: identity.map(|me| me.account.to_string()),
             market_time: Some(desk.now()),
             sessions: counts.sessions - before.sessions,
             orders: counts.orders - before.orders,

@@ -180,7 +180,7 @@ impl DeskView {
             open().map(|(id, position)| Some(position.unrealized(desk.marks().price(id)?))).sum();
         let trades = live().filter(|order| matches!(order.ticket.role, Role::Entry | Role::Exit)).count();
         Self {
-            account: book.identity().map(|me| me.account.0.clone()),
+            account: book.identity().map(|me| me.account.to_string()),
             market_time: desk.now(),
             ready: desk.is_ready(),
             link_up: desk.link_is_up(),

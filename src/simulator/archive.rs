@@ -173,10 +173,10 @@ mod tests {
             tif: Tif::Day,
             good_after: None,
             outside_rth: false,
-            oca_group: String::new(),
+            oca_group: "".into(),
             parent_id: None,
             transmit: true,
-            order_ref: String::new(),
+            order_ref: "".into(),
             algo: None,
         };
         exchange.place(MarketTime::from_secs(i64::from(order_id)), order).unwrap();

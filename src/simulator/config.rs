@@ -124,7 +124,7 @@ impl Default for SimulatorConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 7497)),
-            account: AccountId("DU1234567".to_owned()),
+            account: AccountId("DU1234567".into()),
             cash: Usd(100_000.into()),
             seed: 1,
             source: Source::Synthetic { always_open: true },

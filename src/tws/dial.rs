@@ -157,7 +157,7 @@ impl Gateway {
     /// Which account to trade.
     fn account(&self, served: &[String]) -> Result<AccountId, DialError> {
         let served = served.iter().map(|id| id.trim()).filter(|id| !id.is_empty());
-        let got: Vec<AccountId> = served.map(|id| AccountId(id.to_owned())).collect();
+        let got: Vec<AccountId> = served.map(|id| AccountId(id.into())).collect();
         match (&self.config.account, got.as_slice()) {
             (_, []) => Err(DialError::NoAccount),
             (Some(expected), _) if got.contains(expected) => Ok(expected.clone()),
@@ -324,15 +324,15 @@ mod tests {
     use super::*;
 
     fn gateway(account: Option<&str>) -> Gateway {
-        let account = account.map(|id| AccountId(id.to_owned()));
+        let account = account.map(|id| AccountId(id.into()));
         Gateway::new(TwsConfig { account, ..TwsConfig::default() })
     }
 
     #[test]
     fn the_account_is_never_guessed() {
         let served = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
-        assert_eq!(gateway(None).account(&served(&["DU1", ""])).unwrap().0, "DU1");
-        assert_eq!(gateway(Some("DU2")).account(&served(&["DU1", "DU2"])).unwrap().0, "DU2");
+        assert_eq!(gateway(None).account(&served(&["DU1", ""])).unwrap().to_string(), "DU1");
+        assert_eq!(gateway(Some("DU2")).account(&served(&["DU1", "DU2"])).unwrap().to_string(), "DU2");
         assert!(matches!(gateway(None).account(&[]), Err(DialError::NoAccount)));
         let two = gateway(None).account(&served(&["DU1", "DU2"])).unwrap_err();
         assert_eq!((two.to_string().contains("DU1, DU2"), two.fault()), (true, Fault::Fatal));

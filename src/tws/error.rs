@@ -138,7 +138,7 @@ pub enum DialError {
 }
 
 fn list(accounts: &[AccountId]) -> String {
-    accounts.iter().map(|a| a.0.as_str()).collect::<Vec<_>>().join(", ")
+    accounts.iter().map(|a| &*a.0).collect::<Vec<_>>().join(", ")
 }
 
 impl DialError {

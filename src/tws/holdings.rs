@@ -32,7 +32,7 @@ impl HoldingStream {
         loop {
             match self.rows.next().await {
                 Some(Ok(SubscriptionItem::Data(PositionUpdateMulti::Position(row)))) => {
-                    let ours = row.account.is_empty() || row.account == self.account.0;
+                    let ours = row.account.is_empty() || *row.account == *self.account.0;
                     // A number that is none says nothing; the next comparison reads it again.
                     let Some(quantity) = Price::from_f64(row.position).filter(|_| ours) else { continue };
                     return Ok(BrokerPosition {

@@ -83,14 +83,14 @@ pub fn api_order(ticket: &Ticket, contract: &Contract) -> Result<Order, BadTicke
             TimeInForce::Ioc => ApiTif::ImmediateOrCancel,
         },
         outside_rth: ticket.outside_rth,
-        account: ticket.account.0.clone(),
+        account: ticket.account.to_string(),
         order_ref: ticket.order_ref.to_string(),
         parent_id: ticket.parent_id.unwrap_or(0),
         transmit: ticket.transmit,
         ..Order::default()
     };
     if let Some(group) = &ticket.oca_group {
-        order.oca_group.clone_from(group);
+        order.oca_group = group.to_string();
         // With block: IBKR holds one leg back while another may be filling (trading-rules 12).
         order.oca_type = OcaType::CancelWithBlock;
     }
@@ -185,10 +185,10 @@ fn broker_order(data: &OrderData, quantity: Shares, filled: Option<Shares>) -> B
         // Completed orders carry it only inside.
         order_id: if data.order_id > 0 { data.order_id } else { order.order_id },
         perm_id: order.perm_id,
-        account: AccountId(order.account.clone()),
+        account: AccountId(order.account.as_str().into()),
         contract: ContractId(data.contract.contract_id),
         symbol: label(data.contract.symbol.as_str()),
-        order_ref: order.order_ref.clone(),
+        order_ref: order.order_ref.as_str().into(),
         side: match order.action {
             Action::Buy => Side::Buy,
             Action::Sell | Action::SellShort | Action::SellLong => Side::Sell,
@@ -198,7 +198,7 @@ fn broker_order(data: &OrderData, quantity: Shares, filled: Option<Shares>) -> B
         kind: kind(order),
         tif: tif(&order.tif),
         outside_rth: order.outside_rth,
-        oca_group: order.oca_group.clone(),
+        oca_group: order.oca_group.as_str().into(),
         parent_id: order.parent_id,
         status: BrokerStatus::from_word(state.status.as_str()),
         note: notes.into_iter().filter(|note| !note.is_empty()).cloned().collect::<Vec<_>>().join("; "),
@@ -240,7 +240,7 @@ impl LatestTime {
 /// A time that cannot be read must not lose the fill: the newest broker time takes its place.
 pub fn execution(data: &ExecutionData, latest: &LatestTime) -> Option<Execution> {
     let execution = &data.execution;
-    let id = ExecutionId(execution.execution_id.clone());
+    let id = ExecutionId(execution.execution_id.as_str().into());
     let quantity = shares(execution.shares, "an execution").abs();
     let price = Price::from_f64(execution.price);
     let (Some(price), false) = (price, quantity.is_zero()) else {
@@ -254,7 +254,7 @@ pub fn execution(data: &ExecutionData, latest: &LatestTime) -> Option<Execution>
     Some(Execution {
         id,
         at,
-        account: AccountId(execution.account_number.clone()),
+        account: AccountId(execution.account_number.as_str().into()),
         contract: ContractId(data.contract.contract_id),
         symbol: label(data.contract.symbol.as_str()),
         side: match execution.side {
@@ -266,19 +266,19 @@ pub fn execution(data: &ExecutionData, latest: &LatestTime) -> Option<Execution>
         client_id: execution.client_id,
         order_id: execution.order_id,
         perm_id: execution.perm_id,
-        order_ref: execution.order_reference.clone(),
+        order_ref: execution.order_reference.as_str().into(),
         is_liquidation: execution.liquidation != 0,
     })
 }
 
 /// A fill's cost; `None`, with an error logged, where it is not a number.
 pub fn commission(report: &CommissionReport) -> Option<Commission> {
-    let execution = ExecutionId(report.execution_id.clone());
+    let execution = ExecutionId(report.execution_id.as_str().into());
     let Some(amount) = Usd::from_f64(report.commission) else {
         error!(%execution, commission = report.commission, "commission that is not a number");
         return None;
     };
-    Some(Commission { execution, amount, currency: report.currency.clone() })
+    Some(Commission { execution, amount, currency: report.currency.as_str().into() })
 }
 
 #[cfg(test)]

@@ -70,8 +70,8 @@ fn a_ticket_states_everything_and_reads_back() {
         let back = open_order(&data);
         assert_eq!(back.kind, Some(ticket.kind));
         assert_eq!((back.side, back.quantity, back.tif), (ticket.side, ticket.quantity, Some(ticket.tif)));
-        assert_eq!((back.account, back.order_ref), (ticket.account, ticket.order_ref.to_string()));
-        assert_eq!((back.oca_group, back.parent_id, back.outside_rth), ("rt-k3x9-41".to_owned(), 6, true));
+        assert_eq!((back.account, back.order_ref), (ticket.account, ticket.order_ref.to_string().into()));
+        assert_eq!((back.oca_group, back.parent_id, back.outside_rth), ("rt-k3x9-41".into(), 6, true));
         assert_eq!((back.contract, back.status), (ContractId(265_598), BrokerStatus::Submitted));
     }
 }

@@ -67,7 +67,7 @@ impl Reader<'_> {
 
     /// Rows of other accounts are not ours to judge; a row that names none can only be ours.
     fn is_ours(&self, account: &str) -> bool {
-        account.is_empty() || account == self.account.0
+        account.is_empty() || *account == *self.account.0
     }
 
     async fn open_orders(&self) -> Result<Vec<BrokerOrder>, RequestError> {
@@ -115,7 +115,7 @@ impl Reader<'_> {
 
     async fn executions(&self, last_n_days: u32) -> Result<(Vec<Execution>, Vec<Commission>), RequestError> {
         let filter = ExecutionFilter {
-            account_code: self.account.0.clone(),
+            account_code: self.account.to_string(),
             last_n_days: i32::try_from(last_n_days).unwrap_or(i32::MAX),
             ..ExecutionFilter::default()
         };
@@ -185,7 +185,7 @@ impl Reader<'_> {
 
     /// The account's holdings, kept up to date.
     pub(super) async fn holdings(&self) -> Result<HoldingStream, RequestError> {
-        let account = ApiAccount(self.account.0.clone());
+        let account = ApiAccount(self.account.to_string());
         let request = self.client.positions_multi(Some(&account), None);
         let rows = self.desk.ask("holdings", Priority::Data, request).await?;
         Ok(HoldingStream::new(rows, self.account.clone()))

@@ -316,7 +316,7 @@ impl Broker {
         let ticket = self.orders[index].ticket.clone();
         let perm_id = self.orders[index].perm_id;
         let name = ticket.order_ref.to_string();
-        self.execute(ticket.contract, ticket.side, quantity, price, CLIENT, ticket.order_id, perm_id, name);
+        self.execute(ticket.contract, ticket.side, quantity, price, CLIENT, ticket.order_id, perm_id, name.into());
         let signed = ticket.side.signed(Shares(quantity)).0;
         let held = self.ours.entry(ticket.contract).or_default();
         let before = *held;
@@ -361,10 +361,10 @@ impl Broker {
         client_id: i32,
         order_id: i32,
         perm_id: i64,
-        order_ref: String,
+        order_ref: std::sync::Arc<str>,
     ) {
         self.serial += 1;
-        let id = ExecutionId(format!("0001.{:08}.01.01", self.serial));
+        let id = ExecutionId(format!("0001.{:08}.01.01", self.serial).into());
         let execution = Execution {
             id: id.clone(),
             at: self.now,
@@ -396,7 +396,7 @@ impl Broker {
         *self.foreign.entry(contract).or_default() += change;
         let price = self.price(contract);
         self.foreign_cash -= price * Shares(change);
-        self.execute(contract, side, change.abs(), price, 0, 0, 0, String::new());
+        self.execute(contract, side, change.abs(), price, 0, 0, 0, "".into());
     }
 
     /// An execution's price is corrected: the same id with a later revision.
@@ -409,7 +409,7 @@ impl Broker {
         self.cash += execution.price * signed;
         self.cash -= better * signed;
         execution.price = better;
-        execution.id = ExecutionId(format!("{}.{:02}", execution.id.stem(), execution.id.revision() + 1));
+        execution.id = ExecutionId(format!("{}.{:02}", execution.id.stem(), execution.id.revision() + 1).into());
         self.out.push(OrderUpdate::Execution(execution.clone()));
     }
 

@@ -43,7 +43,7 @@ impl Broker {
             account: self.account.clone(),
             contract: ticket.contract,
             symbol: self.symbols[&ticket.contract].clone(),
-            order_ref: ticket.order_ref.to_string(),
+            order_ref: ticket.order_ref.to_string().into(),
             side: ticket.side,
             quantity: Shares(order.quantity),
             filled: (order.filled > 0).then_some(Shares(order.filled)),

@@ -212,7 +212,7 @@ pub fn compare(state_dir: &Path, account: &Summary) -> u64 {
     let unknown = book.orders().filter(|order| order.state == OrderState::Unknown).count();
     assert_eq!(unknown, 0, "orders in doubt");
     assert_eq!(book.cash(), Some(account.cash));
-    let stem = |id: &String| id.rsplit_once('.').map(|(stem, _)| stem.to_owned());
+    let stem = |id: &str| id.rsplit_once('.').map(|(stem, _)| stem.to_owned());
     executions.iter().filter_map(|id| stem(&id.0)).collect::<BTreeSet<_>>().len() as u64
 }
 

@@ -66,13 +66,13 @@ impl Desk {
     /// # Errors
     /// What forbids it, and what the operator can do.
     pub fn admits(&self, recovered: &Recovered) -> Result<(), Stranger> {
-        let ledger = self.book.identity().map(|me| me.ledger.as_str());
+        let ledger = self.book.identity().map(|me| &*me.ledger);
         for order in &recovered.snapshot.open_orders {
             if order.account == self.plan.account
                 && let Ok(reference) = order.order_ref.parse::<OrderRef>()
-                && Some(reference.ledger.as_str()) != ledger
+                && Some(&*reference.ledger) != ledger
             {
-                return Err(Stranger::OtherInstallation { order_ref: order.order_ref.clone() });
+                return Err(Stranger::OtherInstallation { order_ref: order.order_ref.to_string() });
             }
         }
         match self.book.client_id() {

@@ -172,7 +172,7 @@ fn orders_of_others_are_told_once_and_shown_and_left_alone() {
         let mut story = Story::long(plan(|plan| plan.guards.foreign = policy));
         let mut foreign = story.at_broker(2, BrokerStatus::Submitted);
         (foreign.client_id, foreign.order_id, foreign.perm_id) = (0, 0, 77);
-        foreign.order_ref = String::new();
+        foreign.order_ref = "".into();
         let mut snapshot = story.agreeing();
         snapshot.open_orders.push(foreign);
         for _ in 0..2 {
@@ -207,7 +207,7 @@ fn a_holding_of_a_planned_symbol_is_adopted_where_the_policy_says_so_and_gets_it
 fn a_trade_by_hand_moves_others_shares_and_cash_not_ours() {
     let mut story = Story::long(plan(|_| {}));
     let mut manual = story.execution(2, 30, 50.0);
-    (manual.order_ref, manual.client_id, manual.order_id, manual.side) = (String::new(), 0, 0, Side::Buy);
+    (manual.order_ref, manual.client_id, manual.order_id, manual.side) = ("".into(), 0, 0, Side::Buy);
     manual.at = story.now() + Duration::from_secs(1);
     let cash = story.desk.book().cash();
     let mut snapshot = BrokerSnapshot { executions: vec![manual], ..story.agreeing() };
@@ -246,10 +246,10 @@ fn the_fence_survives_a_second_drop_in_its_middle() {
 fn a_correction_of_anothers_trade_replaces_it() {
     let mut story = Story::long(plan(|_| {}));
     let mut manual = story.execution(2, 30, 50.0);
-    (manual.order_ref, manual.client_id, manual.order_id, manual.side) = (String::new(), 0, 0, Side::Buy);
+    (manual.order_ref, manual.client_id, manual.order_id, manual.side) = ("".into(), 0, 0, Side::Buy);
     manual.at = story.now() + Duration::from_secs(1);
     let mut corrected = manual.clone();
-    corrected.id = ExecutionId(corrected.id.0.replace(".01.01", ".01.02"));
+    corrected.id = ExecutionId(corrected.id.0.replace(".01.01", ".01.02").into());
     corrected.quantity = Shares(20);
     for execution in [&manual, &corrected, &manual, &corrected] {
         story.tell(Event::Order(OrderUpdate::Execution(execution.clone())));

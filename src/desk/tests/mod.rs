@@ -186,7 +186,7 @@ impl Story {
             account: account(),
             contract: AAPL,
             symbol: "AAPL".parse().unwrap(),
-            order_ref: ticket.order_ref.to_string(),
+            order_ref: ticket.order_ref.to_string().into(),
             side: ticket.side,
             quantity: ticket.quantity,
             filled: None,
@@ -211,7 +211,7 @@ impl Story {
         self.executions += 1;
         let ticket = &self.order(intent).ticket;
         Execution {
-            id: ExecutionId(format!("0001.{:08}.01.01", self.executions)),
+            id: ExecutionId(format!("0001.{:08}.01.01", self.executions).into()),
             at: self.now(),
             account: account(),
             contract: AAPL,
@@ -222,7 +222,7 @@ impl Story {
             client_id: CLIENT,
             order_id: ticket.order_id,
             perm_id: 0,
-            order_ref: ticket.order_ref.to_string(),
+            order_ref: ticket.order_ref.to_string().into(),
             is_liquidation: false,
         }
     }

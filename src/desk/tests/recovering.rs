@@ -112,7 +112,7 @@ fn another_installations_order_or_another_client_id_refuses_the_session() {
 fn a_corrected_execution_replaces_the_former_report() {
     let mut story = Story::long(plan(|_| {}));
     let mut corrected = story.desk.book().fills().next().unwrap().execution.clone();
-    corrected.id = ExecutionId(corrected.id.0.replace(".01.01", ".01.02"));
+    corrected.id = ExecutionId(corrected.id.0.replace(".01.01", ".01.02").into());
     corrected.price = price(49.0);
     let cash = story.desk.book().cash().unwrap();
     story.tell(Event::Order(OrderUpdate::Execution(corrected.clone())));
@@ -186,7 +186,7 @@ fn an_order_filled_out_of_sight_locks_its_symbol_instead_of_being_waited_for_for
 fn a_manual_close_is_not_sold_again() {
     let mut story = Story::long(plan(|_| {}));
     let mut manual = story.execution(2, 100, 50.0);
-    manual.order_ref = String::new();
+    manual.order_ref = "".into();
     manual.client_id = 0;
     manual.order_id = 0;
     let sent = story.tell(Event::Order(OrderUpdate::Execution(manual)));
@@ -202,7 +202,7 @@ fn another_clients_huge_order_id_is_not_counted_on_from() {
     story.accepted(&[1, 2]);
     story.tell(Event::Lost { why: "reset".into() });
     let mut foreign = story.at_broker(1, BrokerStatus::Submitted);
-    (foreign.client_id, foreign.order_id, foreign.order_ref) = (99, 1_780_675_200, String::new());
+    (foreign.client_id, foreign.order_id, foreign.order_ref) = (99, 1_780_675_200, "".into());
     foreign.perm_id = 5;
     let mine = [1, 2].map(|intent| story.at_broker(intent, BrokerStatus::Submitted));
     let open_orders = mine.into_iter().chain([foreign]).collect();

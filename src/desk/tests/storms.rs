@@ -140,7 +140,7 @@ fn a_holding_is_others_only_when_two_statements_say_so_without_a_trade_between()
         let mut story = Story::long(plan(|_| {}));
         story.execution(1, 40, 50.0)
     };
-    (by_hand.client_id, by_hand.order_id, by_hand.order_ref) = (0, 0, String::new());
+    (by_hand.client_id, by_hand.order_id, by_hand.order_ref) = (0, 0, "".into());
     let desk = Desk::new(plan(|_| {}), Book::default());
     let mut story = Story { desk, records: Vec::new(), minute: 0, executions: 0 };
     let venue = Venue::Simulator { exchange: "x".into() };

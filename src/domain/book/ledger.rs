@@ -1,5 +1,7 @@
 //! The ledger itself: whose it is, its cash, and what came into it or left it by no trade of ours.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Book, Record};
@@ -11,7 +13,7 @@ use crate::domain::{ContractId, MarketTime, Price, Shares, Usd};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
     /// The ledger's id.
-    pub ledger: String,
+    pub ledger: Arc<str>,
     /// Where its orders go.
     pub venue: Venue,
     /// Whose account.
@@ -25,7 +27,7 @@ pub enum LedgerFact {
     /// Fact 0: whose ledger this is.
     Opened {
         /// Its id, in every order reference.
-        ledger: String,
+        ledger: Arc<str>,
         /// Where its orders go.
         venue: Venue,
         /// Whose account.

@@ -54,10 +54,10 @@ fn order(order_id: i32, quantity: i64, kind: impl Into<Kind>) -> NewOrder {
         tif: Tif::Gtc,
         good_after: None,
         outside_rth: false,
-        oca_group: String::new(),
+        oca_group: "".into(),
         parent_id: None,
         transmit: true,
-        order_ref: format!("t-{order_id}"),
+        order_ref: format!("t-{order_id}").into(),
         algo: None,
     }
 }

@@ -123,7 +123,7 @@ fn a_split_keeps_what_was_paid_and_cancels_what_rests() {
 fn an_order_by_hand_is_client_zeros_and_has_an_id_once_bound() {
     let mut floor = Floor::new();
     floor.open(10.0);
-    let by_hand = |kind: OrderKind| NewOrder { order_ref: String::new(), ..order(0, 10, kind) };
+    let by_hand = |kind: OrderKind| NewOrder { order_ref: "".into(), ..order(0, 10, kind) };
     let (first, _) = floor.exchange.manual(floor.now(), by_hand(limit("9"))).unwrap();
     let (second, events) = floor.exchange.manual(floor.now(), by_hand(OrderKind::Market)).unwrap();
     assert!(first != second && first.client_id == 0 && first.order_id < 0);

@@ -96,10 +96,10 @@ impl Engine {
                     tif,
                     good_after: None,
                     outside_rth: false,
-                    oca_group: String::new(),
+                    oca_group: "".into(),
                     parent_id: None,
                     transmit: true,
-                    order_ref: String::new(),
+                    order_ref: "".into(),
                     algo: None,
                 };
                 let (_, events) = self.exchange.manual(self.now, order).map_err(|refusal| refusal.to_string())?;

@@ -142,10 +142,10 @@ impl Engine {
             good_after: None,
             algo: None,
             outside_rth: true,
-            oca_group: String::new(),
+            oca_group: "".into(),
             parent_id: None,
             transmit: true,
-            order_ref: String::new(),
+            order_ref: "".into(),
         };
         self.activate(contract);
         self.dirty = true;

@@ -78,7 +78,7 @@ pub fn summary(engine: &mut Engine, from: ConnectionId, payload: &[u8]) -> Handl
     let request = AccountSummaryRequest::decode(payload)?;
     let req_id = request.req_id.unwrap_or(-1);
     let group = request.group.unwrap_or_default();
-    if !matches!(group.as_str(), "" | "All") && group != engine.config.account.0 {
+    if !matches!(group.as_str(), "" | "All") && *group != *engine.config.account.0 {
         engine.error(from, req_id, code::INVALID, invalid(&format!("Invalid account group '{group}'")));
         return Ok(());
     }
@@ -110,7 +110,7 @@ pub fn updates(engine: &mut Engine, from: ConnectionId, payload: &[u8]) -> Handl
     let request = AccountDataRequest::decode(payload)?;
     let account = engine.own_account().0;
     let asked = request.acct_code.unwrap_or_default();
-    if !asked.is_empty() && asked != account {
+    if !asked.is_empty() && *asked != *account {
         // The request has no number: -1 ends the client's wait.
         engine.error(from, -1, code::INVALID, invalid(&format!("Invalid account code '{asked}'")));
         return Ok(());
@@ -126,7 +126,7 @@ pub fn updates(engine: &mut Engine, from: ConnectionId, payload: &[u8]) -> Handl
         engine.send_portfolio(from, *contract);
     }
     engine.send_update_time(from);
-    engine.send(from, answer::ACCOUNT_DATA_END, &AccountDataEnd { account_name: Some(account) });
+    engine.send(from, answer::ACCOUNT_DATA_END, &AccountDataEnd { account_name: Some(account.to_string()) });
     Ok(())
 }
 
@@ -206,7 +206,7 @@ impl Engine {
     /// Whether a request is about the one account and no model of it; refuses it if not.
     fn is_own(&mut self, from: ConnectionId, req_id: i32, account: Option<&str>, model: Option<&str>) -> bool {
         let cause = match (account.unwrap_or_default(), model.unwrap_or_default()) {
-            (account, "") if matches!(account, "" | "All") || account == self.config.account.0 => return true,
+            (account, "") if matches!(account, "" | "All") || *account == *self.config.account.0 => return true,
             (_, model) if !model.is_empty() => format!("The simulator does not serve models ('{model}')"),
             (account, _) => format!("Invalid account code '{account}'"),
         };
@@ -251,7 +251,7 @@ impl Engine {
                 key: Some(tag.to_owned()),
                 value: Some(value),
                 currency: Some(currency.to_owned()).filter(|c| !c.is_empty()),
-                account_name: Some(account.clone()),
+                account_name: Some(account.to_string()),
             };
             self.send(to, answer::ACCOUNT_VALUE, &message);
         }
@@ -266,7 +266,7 @@ impl Engine {
         for Row { tag, value, currency } in changed {
             let message = AccountSummary {
                 req_id: Some(req_id),
-                account: Some(account.clone()),
+                account: Some(account.to_string()),
                 tag: Some(tag.to_owned()),
                 value: Some(value),
                 currency: Some(currency.to_owned()).filter(|c| !c.is_empty()),
@@ -285,7 +285,7 @@ impl Engine {
         for Row { tag, value, currency } in changed {
             let message = AccountUpdateMulti {
                 req_id: Some(req_id),
-                account: Some(account.clone()),
+                account: Some(account.to_string()),
                 model_code: None,
                 key: Some(tag.to_owned()),
                 value: Some(value),

@@ -101,7 +101,7 @@ impl Engine {
             is_liquidation: None,
             cum_qty: Some(fill.cumulative.to_string()),
             avg_price: Some(fill.average_price.to_f64()),
-            order_ref: Some(fill.order_ref.clone()).filter(|text| !text.is_empty()),
+            order_ref: Some(fill.order_ref.to_string()).filter(|text| !text.is_empty()),
             last_liquidity: Some(2),
             ..Execution::default()
         };

@@ -132,7 +132,7 @@ pub fn read(context: Context<'_>, order: &wire::Order) -> Result<Reading, Notice
         other => return Err(refuse(format!("Invalid action: \"{other}\""))),
     };
     let account = text(&order.account);
-    if !account.is_empty() && account != own.0 {
+    if !account.is_empty() && *account != *own.0 {
         return Err(refuse(format!("Invalid account code '{account}'")));
     }
     let kind = kind(order)?;
@@ -158,10 +158,10 @@ pub fn read(context: Context<'_>, order: &wire::Order) -> Result<Reading, Notice
         tif: tif(order, now)?,
         good_after: time(&order.good_after_time, "Good After Time")?,
         outside_rth,
-        oca_group: text(&order.oca_group).to_owned(),
+        oca_group: text(&order.oca_group).into(),
         parent_id: order.parent_id.filter(|id| *id != 0),
         transmit: order.transmit.unwrap_or(false),
-        order_ref: text(&order.order_ref).to_owned(),
+        order_ref: text(&order.order_ref).into(),
         algo: algo(order, kind)?,
     };
     Ok(Reading { order: placed, warnings, what_if: order.what_if == Some(true) })

@@ -46,7 +46,7 @@ fn what_ibkrs_own_client_leaves_unset_is_unset() {
     };
     let placed = read(&unset).unwrap().order;
     assert_eq!(placed.kind, Kind::Limit { limit: price("226.08") });
-    assert_eq!((placed.parent_id, placed.tif, placed.account.0.as_str()), (None, Tif::Gtc, "DU1"));
+    assert_eq!((placed.parent_id, placed.tif, &*placed.account.0), (None, Tif::Gtc, "DU1"));
 }
 
 #[test]
