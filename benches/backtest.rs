@@ -170,7 +170,7 @@ fn engine(series: &[Arc<[Bar]>], settings: &Settings) -> (u64, f64) {
     let data = Data {
         series: named.map(|((symbol, _), bars)| (symbol.clone(), Arc::clone(bars))).collect(),
         size: BarSize::Min1,
-        finer: false,
+        inside: Default::default(),
         jumps: Vec::new(),
         on_jump: Default::default(),
         load: Duration::ZERO,

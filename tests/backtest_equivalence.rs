@@ -10,9 +10,9 @@ use std::path::Path;
 
 use robo_trader::backtest::data::Wanted;
 use robo_trader::backtest::{Played, Setup, run};
-use robo_trader::domain::MarketTime;
 use robo_trader::domain::book::{Fact, FillFact, OrderFact, Record};
 use robo_trader::domain::broker::AccountId;
+use robo_trader::domain::{BarSize, MarketTime};
 use robo_trader::exchange::{Config, Friction};
 use robo_trader::simulator::SimulatorConfig;
 use robo_trader::strategy::build;
@@ -42,7 +42,8 @@ fn backtested(data: &Path, pairs: &[(&str, &str)], exchange: Config) -> (Played,
         paths: vec![data.to_path_buf()],
         symbols: settings.symbols.iter().map(|(symbol, _)| symbol.clone()).collect(),
         size: Some(settings.bar_size),
-        intrabar: None,
+        // The tape is of minutes: they are played inside of what is bigger.
+        intrabar: (settings.bar_size > BarSize::Min1).then(|| data.to_path_buf()).into_iter().collect(),
         from: None,
         to: None,
         calendar: settings.calendar,
@@ -148,6 +149,36 @@ async fn positions_that_stay_over_night_and_entries_that_wait_for_the_open() {
         ("AFTER_CLOSE", "requeue-at-open"),
     ];
     same(data.path(), &pairs, SimulatorConfig::default(), 10).await;
+}
+
+/// Bars of five minutes are decided on, orders trade in the minutes inside. Some minutes are missing: in the
+/// midst of a bar, the last of one, and all of one before the close.
+#[tokio::test(flavor = "multi_thread")]
+async fn minutes_inside_of_the_bars_decided_on() {
+    let data = tempfile::tempdir().unwrap();
+    write_waves(data.path(), "AAA", &[3, 4], 50.0, 14.0);
+    write_waves(data.path(), "BBB", &[3, 4], 20.0, 11.0);
+    let path = data.path().join("BBB-1min-2024-06.csv");
+    let rows = std::fs::read_to_string(&path).unwrap();
+    let there = |line: &usize| !matches!(line % 35, 10 | 13 | 20) && line % 390 < 380;
+    let kept = rows.lines().enumerate().filter(|(line, _)| there(line)).map(|(_, row)| row);
+    std::fs::write(&path, kept.collect::<Vec<_>>().join("\n")).unwrap();
+    let pairs = [
+        ("SYMBOLS", "AAA,BBB"),
+        ("DATA_BAR_SIZE", "5 mins"),
+        ("STRATEGY_PARAMS", "fast=2,slow=4"),
+        ("RISK_STOP_LOSS_PCT", "0.006"),
+        ("RISK_TAKE_PROFIT_PCT", "0.004"),
+    ];
+    same(data.path(), &pairs, SimulatorConfig::default(), 20).await;
+    let pairs: Vec<_> = MINUTES.into_iter().chain(pairs).collect();
+    let (played, records) = backtested(data.path(), &pairs, Config::default());
+    assert_eq!(played.outcome.sizes_in_words(), "1 min inside bars of 5 mins");
+    let inside = |record: &&Record| match &record.fact {
+        Fact::Fill(FillFact::Executed { execution, .. }) => execution.at.millis() % 300_000 != 0,
+        _ => false,
+    };
+    assert!(records.iter().filter(inside).count() > 0, "no order traded inside of a bar");
 }
 
 #[tokio::test(flavor = "multi_thread")]

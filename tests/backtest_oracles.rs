@@ -10,42 +10,38 @@ use proptest::prelude::*;
 use robo_trader::backtest::data::{Data, Wanted};
 use robo_trader::backtest::{Played, Setup, run};
 use robo_trader::calendar::Calendar;
-use robo_trader::config::{Layers, Settings, Source};
+use robo_trader::config::{Layers, Settings, Source, WIDE_LIMITS};
 use robo_trader::domain::book::Record;
 use robo_trader::domain::broker::AccountId;
 use robo_trader::domain::{Bar, BarSize, MarketTime, Symbol};
 use robo_trader::exchange::Config;
 use robo_trader::strategy::build;
+use rust_decimal::Decimal;
 
-/// Limits so wide that nothing is refused, 100 shares, a million of cash, no stop.
-const PLAIN: [(&str, &str); 14] = [
+/// 100 shares, a million of cash, no stop; limits are so wide that nothing is refused.
+const PLAIN: [(&str, &str); 6] = [
     ("RISK_POSITION_SIZING", "shares"),
     ("RISK_FIXED_SHARES", "100"),
     ("DEFAULT_CASH", "1000000"),
     ("RISK_STOP", "none"),
-    ("RISK_MAX_ORDER_NOTIONAL", "1000000000"),
-    ("RISK_MAX_DAILY_NOTIONAL", "1000000000"),
-    ("RISK_MAX_POSITION_NOTIONAL", "1000000000"),
-    ("RISK_MAX_DAILY_LOSS_PCT", "1"),
-    ("RISK_MAX_DRAWDOWN_PCT", "1"),
-    ("RISK_MAX_LOSSES", "1000000"),
-    ("RISK_MAX_ORDERS", "1000000"),
     ("AFTER_CLOSE", "requeue-at-open"),
     ("DATA_DURATION", "60 Y"),
-    ("RISK_MAX_ORDERS_PER_MINUTE", "10000"),
 ];
 
 fn settings(pairs: &[(&str, &str)]) -> Settings {
     let mut layers = Layers::new();
-    for (name, value) in PLAIN.iter().chain(pairs) {
+    for (name, value) in WIDE_LIMITS.iter().chain(&PLAIN).chain(pairs) {
         layers.set(name, *value, Source::Default);
     }
     Settings::resolve(&layers).unwrap()
 }
 
 fn play(settings: &Settings, data: &Data, commission: &str) -> (Played, Vec<Record>) {
+    let mut plan = settings.plan(AccountId("".into()));
+    // There is no gateway that could be away at night.
+    plan.guards.expected = Default::default();
     let setup = Setup {
-        plan: settings.plan(AccountId("".into())),
+        plan,
         exchange: Config { commission: commission.parse().unwrap(), allow_short: false, ..Config::default() },
         cash: settings.default_cash,
         seed: 1,
@@ -107,7 +103,7 @@ fn the_four_lists_of_others_to_the_cent() {
             paths: vec![data.join(format!("{file}.csv"))],
             symbols: Vec::new(),
             size: None,
-            intrabar: None,
+            intrabar: Vec::new(),
             from: None,
             to: None,
             calendar: Calendar::Xnys,
@@ -162,7 +158,7 @@ fn data(bars: Vec<Bar>) -> Data {
     Data {
         series,
         size: BarSize::Min1,
-        finer: false,
+        inside: Default::default(),
         jumps: Vec::new(),
         on_jump: Default::default(),
         load: Duration::ZERO,
@@ -218,6 +214,14 @@ fn wanted(strategy: &str, bars: &[(i64, i64, i64, i64)]) -> Vec<Option<bool>> {
                     None
                 }
             }
+            "bollinger-reversion" if end >= 20 => {
+                let (before, now) = (bands(&closes, end - 1).unwrap(), bands(&closes, end).unwrap());
+                match (!before.0 && now.0, !before.1 && now.1) {
+                    (true, _) => Some(true),
+                    (false, true) => Some(false),
+                    (false, false) => None,
+                }
+            }
             _ => None,
         };
         held = said.unwrap_or(held);
@@ -226,16 +230,30 @@ fn wanted(strategy: &str, bars: &[(i64, i64, i64, i64)]) -> Vec<Option<bool>> {
     says
 }
 
-/// Round trips of 100 shares at the next bar's open, in cents: entry bar, exit bar, profit after the
-/// commission in cents a side.
-fn trips(says: &[Option<bool>], bars: &[(i64, i64, i64, i64)], side_cents: i64) -> Vec<(usize, usize, i64)> {
+/// Whether a close lies below the lower band of the 20 closes that end with it, and whether above their middle:
+/// 20 times its distance d from their mean, and 400 times their variance v. Two deviations below is d < 0
+/// and d * d > 4 * v, in whole numbers.
+fn bands(closes: &[i64], end: usize) -> Option<(bool, bool)> {
+    let window = &closes[(end + 1).checked_sub(20)?..=end];
+    let sum: i64 = window.iter().sum();
+    let distance = 20 * closes[end] - sum;
+    let variance = 20 * window.iter().map(|close| close * close).sum::<i64>() - sum * sum;
+    Some((distance < 0 && distance * distance > 4 * variance, distance > 0))
+}
+
+/// A round trip: bar and price in cents of entry and exit, fees and profit after them in cents.
+type Trip = ((usize, i64), (usize, i64), i64, i64);
+
+/// Round trips of so many shares at the next bar's open, by a commission in cents a side.
+fn trips(says: &[Option<bool>], bars: &[(i64, i64, i64, i64)], shares: i64, side_cents: i64) -> Vec<Trip> {
     let mut entry: Option<usize> = None;
     let mut trips = Vec::new();
     for (at, said) in says.iter().enumerate().take(bars.len() - 1) {
         match (said, entry) {
             (Some(true), None) => entry = Some(at + 1),
             (Some(false), Some(began)) => {
-                trips.push((began, at + 1, 100 * (bars[at + 1].0 - bars[began].0) - 2 * side_cents));
+                let (bought, sold, fees) = (bars[began].0, bars[at + 1].0, 2 * side_cents);
+                trips.push(((began, bought), (at + 1, sold), fees, shares * (sold - bought) - fees));
                 entry = None;
             }
             _ => {}
@@ -244,25 +262,51 @@ fn trips(says: &[Option<bool>], bars: &[(i64, i64, i64, i64)], side_cents: i64) 
     trips
 }
 
-fn agrees(strategy: &str, params: &str, steps: &[(i64, i64, u8, u8)]) {
+/// Plays the strategy on the walk and compares every round trip, under four commissions; gives them without
+/// one.
+fn agrees(strategy: &str, params: &str, steps: &[(i64, i64, u8, u8)]) -> Vec<Trip> {
     let cents = walk(steps);
     let bars = series(&cents);
-    let pairs = [("SYMBOLS", "SYN"), ("CALENDAR", "always"), ("STRATEGY", strategy), ("STRATEGY_PARAMS", params)];
-    let settings = settings(&pairs);
-    for (commission, side_cents) in [("none", 0), ("per-share=0.005", 50), ("ibkr-fixed", 100)] {
+    let says = wanted(strategy, &cents);
+    // A side of 100 shares at 0.005 USD is 0.50, at least 1.00 by the fixed tariff; of 350 shares 1.75.
+    for (commission, shares, side_cents) in
+        [("none", "100", 0), ("per-share=0.005", "100", 50), ("ibkr-fixed", "100", 100), ("ibkr-fixed", "350", 175)]
+    {
+        let settings = settings(&[
+            ("SYMBOLS", "SYN"),
+            ("CALENDAR", "always"),
+            ("STRATEGY", strategy),
+            ("STRATEGY_PARAMS", params),
+            ("RISK_FIXED_SHARES", shares),
+        ]);
         let (played, _) = play(&settings, &data(bars.clone()), commission);
-        let own: Vec<(usize, usize, i64)> = played
-            .outcome
-            .trades
-            .iter()
-            .map(|trade| {
-                let place = |at: MarketTime| bars.iter().position(|bar| bar.time == at).unwrap();
-                let cents = (trade.pnl.0 * rust_decimal::Decimal::ONE_HUNDRED).to_string().parse::<f64>().unwrap();
-                (place(trade.entry_time), place(trade.exit_time), cents as i64)
-            })
-            .collect();
-        assert_eq!(own, trips(&wanted(strategy, &cents), &cents, side_cents), "{strategy} at {commission}");
+        let own = played.outcome.trades.iter().map(|trade| {
+            let place = |at: MarketTime| bars.iter().position(|bar| bar.time == at).unwrap();
+            let cents = |usd: Decimal| (usd * Decimal::ONE_HUNDRED).normalize().to_string().parse::<i64>().unwrap();
+            let entry = (place(trade.entry_time), cents(trade.entry_price.0));
+            let exit = (place(trade.exit_time), cents(trade.exit_price.0));
+            (entry, exit, cents(trade.fees.0), cents(trade.pnl.0))
+        });
+        let expected = trips(&says, &cents, shares.parse().unwrap(), side_cents);
+        assert_eq!(own.collect::<Vec<_>>(), expected, "{strategy} of {shares} at {commission}");
     }
+    trips(&says, &cents, 100, 0)
+}
+
+/// Both outcomes are in what the generated bars lead to.
+#[test]
+fn reversions_by_their_definition_win_and_lose() {
+    let mut seed = 11_u64;
+    let mut draw = |many: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % many
+    };
+    let mut step = || (draw(5) as i64 - 2, draw(29) as i64 - 14, draw(6) as u8, draw(6) as u8);
+    let steps: Vec<_> = (0..3_000).map(|_| step()).collect();
+    let trips = agrees("bollinger-reversion", "period=20,width=2", &steps);
+    let won = trips.iter().filter(|trip| trip.3 > 0).count();
+    let lost = trips.iter().filter(|trip| trip.3 < 0).count();
+    assert!(won >= 20 && lost >= 10, "{won} won, {lost} lost");
 }
 
 proptest! {
@@ -276,6 +320,11 @@ proptest! {
     #[test]
     fn breakouts_by_their_definition(steps in steps(120)) {
         agrees("donchian-breakout", "entry_bars=20,exit_bars=10", &steps);
+    }
+
+    #[test]
+    fn reversions_by_their_definition(steps in steps(120)) {
+        agrees("bollinger-reversion", "period=20,width=2", &steps);
     }
 
     /// Whatever the future is, what was decided and traded before it is the same.

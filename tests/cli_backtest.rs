@@ -63,6 +63,72 @@ fn refusals_and_optimistic_fills_are_told_first() {
     assert!(text.starts_with("WARNING: optimistic fills"), "{text}");
 }
 
+/// An hour of minute bars from 100 USD a share, which go to these prices from its eleventh minute on
+/// and back.
+fn minutes(hour: u32, prices: &[u32]) -> String {
+    let mut last = 100;
+    let row = |minute: u32| {
+        let step = usize::try_from(minute).unwrap().checked_sub(10).and_then(|step| prices.get(step));
+        let (open, close) = (last, *step.unwrap_or(&100));
+        last = close;
+        let (high, low) = (open.max(close), open.min(close));
+        format!("2024-06-03T{hour}:{minute:02}:00Z,{open},{high},{low},{close},1000\n")
+    };
+    (0..60).map(row).collect()
+}
+
+/// An hour's bar reaches 98 and 102 USD, past the stop at 99 and the target at 101 of shares bought
+/// at 100. Which was first, its minutes tell.
+#[test]
+fn smaller_bars_tell_what_an_hour_cannot() {
+    const HEAD: &str = "time,open,high,low,close,volume\n";
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, rows: &str| {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, format!("{HEAD}{rows}")).unwrap();
+    };
+    let hour = |hour: u32, range: &str| format!("2024-06-03T{hour}:00:00Z,100,{range},100,60000\n");
+    let hours: String =
+        [(14, "100,100"), (15, "100,100"), (16, "102,98"), (17, "100,100")].map(|(at, range)| hour(at, range)).concat();
+    write("hours/SYN-1hour.csv", &hours);
+    for (name, way) in [("up", [102, 98]), ("down", [98, 102])] {
+        let rows = [minutes(14, &[]), minutes(15, &[]), minutes(16, &way), minutes(17, &[])].concat();
+        write(&format!("{name}/SYN-1min.csv"), &rows);
+    }
+    // Decided on at 15:00, bought at that hour's open.
+    let said = "--calendar always --strategy buy-and-hold --shares 100 --limits wide --commission none \
+                --set RISK_STOP_LOSS_PCT=0.01 --set RISK_TAKE_PROFIT_PCT=0.01 --out out";
+    let bought = "SYN,2024-06-03T15:00:00Z,100";
+    let (stop, target) = ("99,100,-100.00,0.00,stop", "101,100,100.00,0.00,target");
+    let hours = ("4 of 1 hour,", "4 bars of 1 hour<", "[\"1 hour\"]");
+    let inside = ("240 of 1 min inside bars of 1 hour,", "240 bars of 1 min inside bars of 1 hour<", "[\"1 min\"]");
+    for (bars, at, end, ambiguous, (shown, reported, sizes)) in [
+        ("--data hours", "17:00", stop, 1, hours),
+        ("--data up --bar-size 1hour", "17:00", stop, 1, hours),
+        ("--data hours --intrabar up", "16:11", target, 0, inside),
+        ("--data hours --intrabar down", "16:11", stop, 0, inside),
+        ("--data up --bar-size 1hour --fill intrabar", "16:11", target, 0, inside),
+        ("--data hours up/SYN-1min.csv --bar-size 1hour --fill intrabar", "16:11", target, 0, inside),
+    ] {
+        let text = says(dir.path(), &format!("backtest {bars} {said}"));
+        let read = |name: &str| std::fs::read_to_string(dir.path().join("out").join(name)).unwrap();
+        let row = format!("{bought},2024-06-03T{at}:00Z,{end},long,1");
+        assert_eq!(read("trades.csv").lines().skip(1).collect::<Vec<_>>(), [row], "{bars}");
+        assert!(text.contains(shown) && !text.contains("WARNING"), "{bars}: {text}");
+        assert!(read("report.html").contains(reported), "{bars}");
+        let summary: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
+        assert_eq!(summary["ambiguous_bars"], ambiguous, "{bars}");
+        assert_eq!((&summary["bar_size"], summary["played_bar_sizes"].to_string().as_str()), (&"1 hour".into(), sizes));
+    }
+    // Minutes of three of the four hours.
+    write("short/SYN-1min.csv", &[minutes(14, &[]), minutes(15, &[]), minutes(16, &[])].concat());
+    let text = says(dir.path(), &format!("backtest --data hours --intrabar short {said}"));
+    let warning = "SYN: its smaller bars (--intrabar) are from 2024-06-03T14:00:00Z to 2024-06-03T17:00:00Z, \
+                   those of 1 hour from 2024-06-03T14:00:00Z to 2024-06-03T18:00:00Z";
+    assert!(text.starts_with(&format!("WARNING: {warning}")), "{text}");
+}
+
 #[test]
 fn bad_input_is_named_and_ends_with_2() {
     let dir = folder();
@@ -75,6 +141,8 @@ fn bad_input_is_named_and_ends_with_2() {
         ("backtest --data data --slippage-bps -1", &["0 to 5000"]),
         ("backtest --data data --strategy sma", &["sma-cross"]),
         ("backtest --data data --strategy script:no.rhai", &["no.rhai"]),
+        ("backtest --data data --intrabar data", &["--intrabar", "AAA", "smaller than 1 min"]),
+        ("backtest --data data --intrabar nowhere", &["nowhere"]),
         ("sweep --data data --out s --vary fast", &["no ="]),
         ("sweep --data data --out s --vary fast=1,2 --metric luck", &["sharpe"]),
         ("sweep --data data --out s --vary fast=1,2 --shard 3/2", &["I/N"]),
@@ -125,4 +193,29 @@ fn shards_merge_to_the_whole_and_an_interrupted_sweep_goes_on() {
     assert_eq!(read("whole/points.csv"), read("merged/points.csv"));
     let other = format!("sweep {PLAIN} --vary fast=5:20:5 --out whole");
     assert!(complains(dir.path(), &other, 2).contains("another sweep"));
+}
+
+/// Bars in Parquet are the bars that they were in CSV.
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_is_backtested_as_the_csv_it_was_made_of() {
+    let dir = folder();
+    for symbol in ["AAA", "BBB"] {
+        let folder = dir.path().join("columns");
+        std::fs::create_dir_all(folder).unwrap();
+        says(dir.path(), &format!("bars convert data/{symbol}-1min.csv --out columns/{symbol}-1min.parquet"));
+    }
+    let results = |data: &str| {
+        says(dir.path(), &format!("backtest --data {data} --shares 100 --limits wide --out out"));
+        let read = |name: &str| std::fs::read_to_string(dir.path().join("out").join(name)).unwrap();
+        let mut summary: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
+        for timing in ["load_seconds", "run_seconds", "bars_per_second"] {
+            summary.as_object_mut().unwrap().remove(timing).unwrap();
+        }
+        let lists = ["trades.csv", "orders.csv", "equity.csv", "daily.csv", "facts.jsonl", "report.html"].map(read);
+        (summary, lists)
+    };
+    let (summary, lists) = results("columns");
+    assert!(summary["closed_trades"].as_u64() > Some(20), "{summary}");
+    assert!((summary, lists) == results("data"), "the results differ");
 }

@@ -174,6 +174,58 @@ fn warnings_fail_only_where_asked() {
     );
 }
 
+/// Weeks are dated by their first trading day: holidays make the steps between them six or eight days
+/// long, and that of Christmas, of three days and a half, is a week as any other.
+#[test]
+fn missing_weeks_and_months_are_gaps_and_holidays_are_none() {
+    let place = Place::new();
+    let rows = |dates: &[&str]| dates.iter().map(|date| format!("{date},10,10,10,10,5\n")).collect::<String>();
+    let weeks = [
+        "2024-12-09",
+        "2024-12-16",
+        "2024-12-23",
+        "2024-12-30",
+        "2025-01-06",
+        "2025-01-13",
+        "2025-01-21",
+        "2025-01-27",
+    ];
+    let months = ["2024-11-01", "2024-12-02", "2025-01-02", "2025-02-03"];
+    let without = |dates: &[&str], left_out: &[&str]| {
+        let kept = dates.iter().filter(|date| !left_out.contains(date)).copied().collect::<Vec<_>>();
+        rows(&kept)
+    };
+    place.file("A-1week.csv", &format!("{HEAD}{}", rows(&weeks)));
+    place.file("A-1month.csv", &format!("{HEAD}{}", rows(&months)));
+    for name in ["A-1week.csv", "A-1month.csv"] {
+        let told = place.tell(&["bars", "validate", name, "--strict"]).ends(0, &[]);
+        assert!(told.out.contains("no faults, no warnings"), "{told:#?}");
+    }
+    place.file("B-1week.csv", &format!("{HEAD}{}", without(&weeks, &["2024-12-23", "2025-01-13", "2025-01-21"])));
+    place.file("B-1month.csv", &format!("{HEAD}{}", without(&months, &["2024-12-02"])));
+    for (name, gaps) in [
+        (
+            "B-1week.csv",
+            &[
+                "gap: the bar of 2024-12-23T14:30:00Z missing",
+                "gap: 2 bars missing from 2025-01-13T14:30:00Z to 2025-01-24T21:00:00Z",
+            ][..],
+        ),
+        ("B-1month.csv", &["gap: the bar of 2024-12-02T14:30:00Z missing"]),
+    ] {
+        let told = place.tell(&["bars", "validate", name, "--strict"]).ends(2, &[]);
+        assert!(told.out.matches("gap:").count() == gaps.len(), "{told:#?}");
+        assert!(gaps.iter().all(|gap| told.out.contains(gap)), "{told:#?}");
+    }
+    let told = place.tell(&["bars", "inspect", "B-1week.csv", "--json"]).ends(0, &[]);
+    let json: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!((&json[0]["missing_bars"], &json[0]["missing_days"]), (&3.into(), &0.into()));
+    // Beyond the calendar nobody knows what is missing.
+    place.file("C-1week.csv", &format!("{HEAD}{}", rows(&["1999-01-04", "1999-02-01"])));
+    let told = place.tell(&["bars", "validate", "C-1week.csv"]).ends(0, &[]);
+    assert!(told.out.contains("2 bars on days that it does not reach") && !told.out.contains("gap:"), "{told:#?}");
+}
+
 #[test]
 fn bars_aggregate_by_the_sessions_hours() {
     let place = Place::new();

@@ -23,8 +23,8 @@ pub struct Wanted {
     pub symbols: Vec<Symbol>,
     /// Size of the bars that are decided on; `None`: the one size that is there.
     pub size: Option<BarSize>,
-    /// Folder of smaller bars that are played inside; `None`: none.
-    pub intrabar: Option<PathBuf>,
+    /// Files and folders of smaller bars that are played inside; empty: none are.
+    pub intrabar: Vec<PathBuf>,
     /// First exchange date.
     pub from: Option<NaiveDate>,
     /// Last exchange date.
@@ -53,14 +53,23 @@ pub struct Data {
     pub series: BTreeMap<Symbol, Arc<[Bar]>>,
     /// Size of the bars that are decided on.
     pub size: BarSize,
-    /// Whether the tape's bars are smaller than those.
-    pub finer: bool,
+    /// The tape's bars where they are smaller than those.
+    pub inside: Inside,
     /// Jumps of prices in the bars that were read.
     pub jumps: Vec<(Symbol, Jump)>,
     /// What becomes of them.
     pub on_jump: Jumps,
     /// Time it took to read them.
     pub load: Duration,
+}
+
+/// What smaller bars are played inside of those decided on.
+#[derive(Debug, Clone, Default)]
+pub struct Inside {
+    /// Their sizes; empty: there are none.
+    pub sizes: BTreeSet<BarSize>,
+    /// Where they do not reach as far as those decided on.
+    pub short: Vec<String>,
 }
 
 /// Why there is nothing to play.
@@ -116,14 +125,14 @@ pub enum DataError {
         symbol: Symbol,
     },
     /// Bars inside of bars must be smaller.
-    #[error("--intrabar: no bars of {symbol} smaller than {size} in {path}")]
+    #[error("--intrabar: no bars of {symbol} smaller than {size} in {paths}")]
     Intrabar {
         /// The symbol.
         symbol: Symbol,
         /// Size of the bars decided on.
         size: BarSize,
-        /// The folder.
-        path: PathBuf,
+        /// What was looked at.
+        paths: String,
     },
 }
 
@@ -152,13 +161,18 @@ impl Wanted {
         let began = Stopwatch::start();
         let files = self.files()?;
         let (symbols, size) = self.chosen(&files)?;
-        let (mut series, mut found) = (BTreeMap::new(), Vec::new());
+        let finer = self.files_in(&self.intrabar)?;
+        let (mut series, mut inside, mut found) = (BTreeMap::new(), Inside::default(), Vec::new());
         for symbol in symbols {
-            let bars = match &self.intrabar {
-                Some(path) => self.smaller(&symbol, size, path)?,
-                None => self.decided(&symbol, size, &files)?,
+            let mut bars = if self.intrabar.is_empty() {
+                self.within(&symbol, self.decided(&symbol, size, &files)?)?
+            } else {
+                let (smaller, bars) = self.smaller(&symbol, size, &finer)?;
+                let bars = self.within(&symbol, bars)?;
+                inside.sizes.insert(smaller);
+                inside.short.extend(self.short(&symbol, size, &files, &bars)?);
+                bars
             };
-            let mut bars = self.within(&symbol, bars)?;
             let jumped = jumps(&bars);
             if let (Jumps::Stop, Some(first)) = (self.jumps, jumped.first()) {
                 bars.truncate(bars.partition_point(|bar| bar.time < first.at));
@@ -166,23 +180,26 @@ impl Wanted {
             found.extend(jumped.into_iter().map(|jump| (symbol.clone(), jump)));
             series.insert(symbol, Arc::from(bars));
         }
-        let finer = self.intrabar.is_some();
-        Ok(Data { series, size, finer, jumps: found, on_jump: self.jumps, load: began.elapsed() })
+        Ok(Data { series, size, inside, jumps: found, on_jump: self.jumps, load: began.elapsed() })
     }
 
     fn files(&self) -> Result<Vec<BarFile>, DataError> {
-        let mut files = Vec::new();
-        for path in &self.paths {
-            files.extend(self.files_of(path)?);
-        }
+        let files = self.files_in(&self.paths)?;
         if files.is_empty() {
-            let paths = self.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
-            return Err(DataError::Nothing { paths });
+            return Err(DataError::Nothing { paths: told(&self.paths) });
         }
         let held: BTreeSet<&Symbol> = files.iter().map(|file| &file.symbol).collect();
         if let Some(symbol) = self.symbols.iter().find(|symbol| !held.contains(symbol)) {
             let found = held.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             return Err(DataError::Unknown { symbol: symbol.clone(), found });
+        }
+        Ok(files)
+    }
+
+    fn files_in(&self, paths: &[PathBuf]) -> Result<Vec<BarFile>, DataError> {
+        let mut files = Vec::new();
+        for path in paths {
+            files.extend(self.files_of(path)?);
         }
         Ok(files)
     }
@@ -224,14 +241,38 @@ impl Wanted {
         if best == size { Ok(bars) } else { Ok(aggregate(bars, self.calendar, size).collect()) }
     }
 
-    /// The smallest bars that a folder has.
-    fn smaller(&self, symbol: &Symbol, size: BarSize, path: &Path) -> Result<Vec<Bar>, DataError> {
-        let files = bar_files::discover(path)?;
+    /// The smallest bars that there are, smaller than those that are decided on.
+    fn smaller(&self, symbol: &Symbol, size: BarSize, files: &[BarFile]) -> Result<(BarSize, Vec<Bar>), DataError> {
         let own = || files.iter().filter(|file| file.symbol == *symbol && file.size < size);
         let Some(best) = own().map(|file| file.size).min() else {
-            return Err(DataError::Intrabar { symbol: symbol.clone(), size, path: path.to_owned() });
+            return Err(DataError::Intrabar { symbol: symbol.clone(), size, paths: told(&self.intrabar) });
         };
-        self.joined(symbol, best, own().filter(|file| file.size == best))
+        Ok((best, self.joined(symbol, best, own().filter(|file| file.size == best))?))
+    }
+
+    /// Where bars of the size decided on begin before the smaller ones, or end after them: they are not
+    /// played.
+    fn short(
+        &self,
+        symbol: &Symbol,
+        size: BarSize,
+        files: &[BarFile],
+        smaller: &[Bar],
+    ) -> Result<Option<String>, DataError> {
+        let own = files.iter().filter(|file| file.symbol == *symbol && file.size == size);
+        let whole = self.joined(symbol, size, own)?;
+        let mut played = whole.iter().filter(|bar| self.asked(bar));
+        let Some(begin) = played.next() else { return Ok(None) };
+        let end = played.next_back().unwrap_or(begin);
+        let (Some(first), Some(last)) = (smaller.first(), smaller.last()) else { return Ok(None) };
+        let short = begin.end <= first.time || last.end <= end.time;
+        Ok(short.then(|| {
+            format!(
+                "{symbol}: its smaller bars (--intrabar) are from {} to {}, those of {size} from {} to {}; what is \
+                 beyond the smaller ones is not played",
+                first.time, last.end, begin.time, end.end
+            )
+        }))
     }
 
     fn joined<'a>(
@@ -258,12 +299,18 @@ impl Wanted {
 
     fn within(&self, symbol: &Symbol, mut bars: Vec<Bar>) -> Result<Vec<Bar>, DataError> {
         if self.from.is_some() || self.to.is_some() {
-            bars.retain(|bar| {
-                let date = self.calendar.date_of(bar.time);
-                self.from.is_none_or(|from| from <= date) && self.to.is_none_or(|to| date <= to)
-            });
+            bars.retain(|bar| self.asked(bar));
         }
         if bars.is_empty() { Err(DataError::Span { symbol: symbol.clone() }) } else { Ok(bars) }
+    }
+
+    /// Whether a bar lies within the dates asked for.
+    fn asked(&self, bar: &Bar) -> bool {
+        if self.from.is_none() && self.to.is_none() {
+            return true;
+        }
+        let date = self.calendar.date_of(bar.time);
+        self.from.is_none_or(|from| from <= date) && self.to.is_none_or(|to| date <= to)
     }
 }
 
@@ -300,7 +347,7 @@ impl Data {
     /// What has to be known of the bars before results are read.
     pub fn warnings(&self) -> Vec<String> {
         let mut told = BTreeSet::new();
-        let mut warnings = Vec::new();
+        let mut warnings = self.inside.short.clone();
         for (symbol, jump) in &self.jumps {
             match self.on_jump {
                 Jumps::Stop if told.insert(symbol) => warnings.push(format!(
@@ -313,6 +360,10 @@ impl Data {
         }
         warnings
     }
+}
+
+fn told(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ")
 }
 
 fn listed(sizes: BTreeSet<BarSize>) -> String {

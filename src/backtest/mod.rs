@@ -74,7 +74,7 @@ pub fn run(
         cash: setup.cash,
         seed: setup.seed,
         strategies,
-        finer: data.finer,
+        finer: !data.inside.sizes.is_empty(),
         trade_from: setup.trade_from,
     };
     let engine = Engine::new(parts, start, observer, facts);
@@ -94,6 +94,7 @@ pub fn run(
         warnings: setup.warnings.iter().cloned().chain(faults).collect(),
         symbols: data.series.keys().cloned().collect(),
         bar_size: data.size,
+        inside: data.inside.sizes.clone(),
         bars: seen.bars,
         span: seen.span,
         cash: setup.cash,

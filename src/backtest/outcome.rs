@@ -1,6 +1,6 @@
 //! What a backtest has come to: plain values that metrics, reports and sweeps read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::NaiveDate;
@@ -148,6 +148,8 @@ pub struct Outcome {
     pub symbols: Vec<Symbol>,
     /// Size of the bars that strategies saw.
     pub bar_size: BarSize,
+    /// Sizes of the bars that were played inside those; empty: those themselves were played.
+    pub inside: BTreeSet<BarSize>,
     /// Bars played, of all symbols.
     pub bars: u64,
     /// First bar's open and last bar's end.
@@ -186,4 +188,20 @@ pub struct Outcome {
     pub load: Duration,
     /// Time to play them.
     pub run: Duration,
+}
+
+impl Outcome {
+    /// Sizes of the bars that were played: what `bars` counts.
+    pub fn played_sizes(&self) -> Vec<&'static str> {
+        if self.inside.is_empty() {
+            return vec![self.bar_size.as_str()];
+        }
+        self.inside.iter().map(|size| size.as_str()).collect()
+    }
+
+    /// The same in words, with the size that was decided on where it is another.
+    pub fn sizes_in_words(&self) -> String {
+        let played = self.played_sizes().join(" and ");
+        if self.inside.is_empty() { played } else { format!("{played} inside bars of {}", self.bar_size) }
+    }
 }

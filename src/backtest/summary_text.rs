@@ -107,7 +107,7 @@ fn head(outcome: &Outcome) -> String {
          Time          {:.3} s to load, {:.3} s to run, {rate}\n",
         symbols.join(" "),
         count(outcome.bars),
-        outcome.bar_size,
+        outcome.sizes_in_words(),
         Unit::Usd.show(outcome.final_equity.to_f64()),
         Unit::Usd.show(outcome.cash.to_f64()),
         plural(u64::from(outcome.open_positions), "position"),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::NaiveDate;
+use chrono::{Datelike, Days, Months, NaiveDate, Weekday};
 use serde::Serialize;
 
 use crate::calendar::{Calendar, Day};
@@ -12,7 +12,7 @@ use crate::domain::{Bar, BarSize, MarketTime, Window};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Gap {
-    /// Bars within a session.
+    /// Bars within a session, or those of whole weeks or months.
     Bars {
         /// From here.
         from: MarketTime,
@@ -45,7 +45,7 @@ impl fmt::Display for Gap {
 
 /// Walks along a series and says where it has gaps; counts bars at times when the market is closed.
 ///
-/// A first and a last day may be cut. Gaps of weekly and monthly bars are not looked for.
+/// A first and a last day may be cut.
 #[derive(Debug, Clone)]
 pub struct Coverage {
     calendar: Calendar,
@@ -54,6 +54,8 @@ pub struct Coverage {
     day: Option<(NaiveDate, Day)>,
     /// Until when within that session there are bars.
     reached: Option<MarketTime>,
+    /// The first date of the last bar's week or month, where bars are so long.
+    span: Option<NaiveDate>,
     /// Bars on trading days, but not in the regular session.
     pub outside_hours: u64,
     /// Bars on days without a session.
@@ -73,6 +75,7 @@ impl Coverage {
             size,
             day: None,
             reached: None,
+            span: None,
             outside_hours,
             on_closed_days,
             first_outside: None,
@@ -82,10 +85,10 @@ impl Coverage {
 
     /// Takes the next bar; tells what is missing between it and the one before.
     pub fn see(&mut self, bar: &Bar) -> Vec<Gap> {
-        let mut gaps = Vec::new();
         if self.size > BarSize::Day1 {
-            return gaps;
+            return self.long(bar).into_iter().collect();
         }
+        let mut gaps = Vec::new();
         let same = self.session().is_some_and(|session| session.open <= bar.time && bar.time < session.close);
         let date = if same { self.day.map(|(date, _)| date) } else { None };
         let date = date.unwrap_or_else(|| self.calendar.date_of(bar.time));
@@ -94,6 +97,58 @@ impl Coverage {
         }
         self.place(bar, &mut gaps);
         gaps
+    }
+
+    /// A bar of a week or a month: those between it and the last one are missing in which the market
+    /// has traded, on however few days.
+    fn long(&mut self, bar: &Bar) -> Option<Gap> {
+        let date = self.calendar.date_of(bar.time);
+        let first = match self.size {
+            BarSize::Month1 => date.with_day(1)?,
+            _ => date.week(Weekday::Mon).checked_first_day()?,
+        };
+        match self.trades_from(first) {
+            Day::Open(_) => {}
+            Day::Closed => {
+                self.on_closed_days += 1;
+                self.first_outside = self.first_outside.or(Some(bar.time));
+            }
+            Day::Unknown => self.unknown_days += 1,
+        }
+        let last = self.span.replace(first)?;
+        let between = std::iter::successors(self.following(last), |date| self.following(*date));
+        let windows = between.take_while(|date| *date < first).filter_map(|date| match self.trades_from(date) {
+            Day::Open(window) => Some(window),
+            Day::Closed | Day::Unknown => None,
+        });
+        let missing: Vec<Window> = windows.collect();
+        let bars = u64::try_from(missing.len()).unwrap_or(u64::MAX);
+        Some(Gap::Bars { from: missing.first()?.open, to: missing.last()?.close, bars })
+    }
+
+    /// The first date of the week or month after that of this first date.
+    fn following(&self, first: NaiveDate) -> Option<NaiveDate> {
+        match self.size {
+            BarSize::Month1 => first.checked_add_months(Months::new(1)),
+            _ => first.checked_add_days(Days::new(7)),
+        }
+    }
+
+    /// Whether the market trades within the week or month of this first date, and from when to when.
+    fn trades_from(&self, first: NaiveDate) -> Day {
+        let end = self.following(first);
+        let days = first.iter_days().take_while(|date| end.is_some_and(|end| *date < end));
+        let mut found = Day::Closed;
+        for day in days.map(|date| self.calendar.day(date)) {
+            found = match (found, day) {
+                (Day::Open(whole), Day::Open(session)) => Day::Open(Window { close: session.close, ..whole }),
+                (Day::Open(whole), Day::Closed | Day::Unknown) => Day::Open(whole),
+                (_, Day::Open(session)) => Day::Open(session),
+                (Day::Unknown, _) | (_, Day::Unknown) => Day::Unknown,
+                (Day::Closed, Day::Closed) => Day::Closed,
+            };
+        }
+        found
     }
 
     fn session(&self) -> Option<Window> {

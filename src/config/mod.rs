@@ -15,7 +15,9 @@ pub mod table;
 mod tests;
 mod unknown;
 mod warm_up;
+mod wide;
 
 pub use layers::{Layers, LoadError, Source};
 pub use reader::{BadSetting, BadSettings};
 pub use settings::{ConnectionSettings, Durability, FeedKind, LogFormat, Settings};
+pub use wide::WIDE_LIMITS;

@@ -3,6 +3,7 @@
 use super::words::{self, Unit, WORDS};
 use super::*;
 use crate::backtest::outcome::{DayPoint, ExitReason, Running};
+use crate::backtest::report::sample_tests::empty;
 use crate::domain::{BarSize, MarketTime, Price};
 
 /// An outcome of these equities at days' ends, with cash of 1000 USD; a calendar year long.
@@ -10,33 +11,16 @@ fn outcome(days: &[(f64, Option<f64>)]) -> Outcome {
     let start = chrono::NaiveDate::from_ymd_opt(2024, 1, 1).unwrap();
     let last = days.last().map_or(1000.0, |(equity, _)| *equity);
     Outcome {
-        described: vec![],
-        warnings: vec![],
-        symbols: vec![],
         bar_size: BarSize::Day1,
-        bars: 0,
         span: Some((MarketTime::from_secs(0), MarketTime::from_secs(31_557_600))),
         cash: usd("1000"),
         final_equity: Usd::from_f64(last).unwrap(),
-        realized: Usd::ZERO,
-        unrealized: Usd::ZERO,
-        fees: Usd::ZERO,
-        trades: vec![],
-        open_positions: 0,
-        orders: 0,
-        fills: 0,
-        refusals: Default::default(),
-        ambiguous: 0,
-        equity: vec![],
         days: start
             .iter_days()
             .zip(days)
             .map(|(date, (equity, benchmark))| DayPoint { date, equity: *equity, benchmark: *benchmark })
             .collect(),
-        running: Running::default(),
-        charts: vec![],
-        load: std::time::Duration::ZERO,
-        run: std::time::Duration::ZERO,
+        ..empty()
     }
 }
 

@@ -124,7 +124,7 @@ fn head(outcome: &Outcome) -> String {
         escape(&format!("{shown}{more}")),
         escape(&span),
         grouped(&outcome.bars.to_string()),
-        escape(outcome.bar_size.as_str()),
+        escape(&outcome.sizes_in_words()),
     )
 }
 

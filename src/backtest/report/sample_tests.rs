@@ -55,6 +55,7 @@ struct Desk {
     high_at: MarketTime,
 }
 
+/// An outcome of nothing: tests take it and say what theirs has.
 pub fn empty() -> Outcome {
     Outcome {
         described: vec![
@@ -65,6 +66,7 @@ pub fn empty() -> Outcome {
         warnings: vec![],
         symbols: vec![],
         bar_size: BarSize::Hour1,
+        inside: Default::default(),
         bars: 0,
         span: None,
         cash: usd(100_000.0),

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 
 use crate::backtest::data::{Jumps, Wanted};
 use crate::backtest::outcome::Described;
-use crate::config::{Layers, Settings, Source};
+use crate::config::{Layers, Settings, Source, WIDE_LIMITS};
 use crate::domain::{BarSize, Symbol};
 use crate::exchange::{ChildRule, CommissionPlan, Config, Friction, MarginPlan};
 
@@ -20,7 +20,7 @@ pub enum Fill {
     NextOpen,
     /// At the close that they were decided on: optimistic, for comparisons with engines that do it.
     ThisClose,
-    /// At the next smaller bar's open, with stops and limits met bar by bar inside (--intrabar).
+    /// At the next smaller bar's open, with stops and limits met bar by bar inside (--intrabar; else --data).
     Intrabar,
 }
 
@@ -75,9 +75,9 @@ pub struct BacktestOptions {
     /// When orders trade.
     #[arg(long, value_enum, default_value = "next-open")]
     pub fill: Fill,
-    /// Folder of smaller bars that are played inside those decided on.
-    #[arg(long, value_name = "DIR")]
-    pub intrabar: Option<PathBuf>,
+    /// Files and folders of smaller bars that are played inside those decided on.
+    #[arg(long, value_name = "DIR|FILE", num_args = 1..)]
+    pub intrabar: Vec<PathBuf>,
     /// Sessions: XNYS or always (CALENDAR).
     #[arg(long, value_name = "NAME")]
     pub calendar: Option<String>,
@@ -98,24 +98,6 @@ pub struct BacktestOptions {
     pub seed: u64,
 }
 
-/// Settings that limit, at their widest.
-const WIDE: [(&str, &str); 14] = [
-    ("RISK_MAX_ORDER_NOTIONAL", "1000000000"),
-    ("RISK_MAX_DAILY_NOTIONAL", "1000000000"),
-    ("RISK_MAX_POSITION_NOTIONAL", "1000000000"),
-    ("RISK_MAX_LEVERAGE", "4"),
-    ("RISK_MAX_OPEN_POSITIONS", "1000"),
-    ("RISK_MAX_DAILY_LOSS_PCT", "1"),
-    ("RISK_MAX_ORDERS_PER_MINUTE", "10000"),
-    ("RISK_PRICE_COLLAR_PCT", "0.5"),
-    ("RISK_MAX_DRAWDOWN_PCT", "1"),
-    ("RISK_MAX_LOSSES", "1000000"),
-    ("RISK_MAX_ORDERS", "1000000"),
-    ("RISK_MAX_REJECTS", "1000000"),
-    ("RISK_MAX_SESSIONS_LOST", "1000000"),
-    ("CASH_LIMIT", "1000000000"),
-];
-
 fn bps(text: &str) -> Result<Decimal, String> {
     ranged(text, Decimal::ZERO, Decimal::from(5_000)).ok_or_else(|| "use a number from 0 to 5000".to_owned())
 }
@@ -133,7 +115,7 @@ impl BacktestOptions {
     /// Puts the flags that are settings onto the others.
     pub(super) fn apply(&self, layers: &mut Layers) {
         if self.limits == LimitsChoice::Wide {
-            for (name, value) in WIDE {
+            for (name, value) in WIDE_LIMITS {
                 layers.set(name, value, Source::Flag("--limits"));
             }
         }
@@ -174,8 +156,8 @@ impl BacktestOptions {
             symbols: symbols.split(',').filter_map(|part| part.parse().ok()).collect(),
             size: said("DATA_BAR_SIZE").and_then(|(text, _)| text.parse().ok()),
             intrabar: match self.fill {
-                Fill::Intrabar => self.intrabar.clone().or_else(|| self.data.first().cloned()),
-                Fill::NextOpen | Fill::ThisClose => self.intrabar.clone(),
+                Fill::Intrabar if self.intrabar.is_empty() => self.data.clone(),
+                Fill::Intrabar | Fill::NextOpen | Fill::ThisClose => self.intrabar.clone(),
             },
             from: self.from,
             to: self.to,
