@@ -184,6 +184,7 @@ fn engine(series: &[Arc<[Bar]>], settings: &Settings) -> (u64, f64) {
         cash: settings.default_cash,
         seed: 1,
         trade_from: MarketTime::MIN,
+        forgets: true,
         described: Vec::new(),
         warnings: Vec::new(),
     };
@@ -192,7 +193,7 @@ fn engine(series: &[Arc<[Bar]>], settings: &Settings) -> (u64, f64) {
         .iter()
         .map(|(symbol, plan)| (symbol.clone(), build(&plan.strategy, &plan.params).unwrap()))
         .collect();
-    let outcome = run(&setup, &data, strategies, &mut |_| {}).outcome;
+    let outcome = run(&setup, &data, strategies, &mut ()).outcome;
     assert!(outcome.refusals.is_empty(), "{:?}", outcome.refusals);
     (outcome.fills, outcome.final_equity.to_f64())
 }

@@ -55,6 +55,7 @@ fn backtested(data: &Path, pairs: &[(&str, &str)], exchange: Config) -> (Played,
         cash: settings.default_cash,
         seed: 7,
         trade_from: MarketTime::MIN,
+        forgets: false,
         described: Vec::new(),
         warnings: Vec::new(),
     };
@@ -64,7 +65,7 @@ fn backtested(data: &Path, pairs: &[(&str, &str)], exchange: Config) -> (Played,
         .map(|(symbol, plan)| (symbol.clone(), build(&plan.strategy, &plan.params).unwrap()))
         .collect();
     let mut records = Vec::new();
-    let played = run(&setup, &wanted.load().unwrap(), strategies, &mut |record| records.push(record.clone()));
+    let played = run(&setup, &wanted.load().unwrap(), strategies, &mut |record: &Record| records.push(record.clone()));
     (played, records)
 }
 

@@ -46,6 +46,7 @@ fn play(settings: &Settings, data: &Data, commission: &str) -> (Played, Vec<Reco
         cash: settings.default_cash,
         seed: 1,
         trade_from: MarketTime::MIN,
+        forgets: false,
         described: Vec::new(),
         warnings: Vec::new(),
     };
@@ -54,7 +55,7 @@ fn play(settings: &Settings, data: &Data, commission: &str) -> (Played, Vec<Reco
     };
     let mut records = Vec::new();
     let strategies: BTreeMap<_, _> = settings.symbols.iter().map(one).collect();
-    let played = run(&setup, data, strategies, &mut |record| records.push(record.clone()));
+    let played = run(&setup, data, strategies, &mut |record: &Record| records.push(record.clone()));
     (played, records)
 }
 

@@ -1,6 +1,6 @@
 //! The broker of a backtest: the exchange, and what the wire would tell the desk of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::broker::{
@@ -86,70 +86,79 @@ impl Broker {
     }
 
     /// Fills since this was asked last.
-    pub fn take_fills(&mut self) -> Vec<Fill> {
-        std::mem::take(&mut self.fills)
+    pub fn take_fills(&mut self) -> std::vec::Drain<'_, Fill> {
+        self.fills.drain(..)
     }
 
     /// A bar opens.
-    pub fn open(&mut self, contract: ContractId, at: MarketTime, price: f64, regular: bool) -> Vec<OrderUpdate> {
+    pub fn open(
+        &mut self,
+        contract: ContractId,
+        at: MarketTime,
+        price: f64,
+        regular: bool,
+        updates: &mut VecDeque<OrderUpdate>,
+    ) {
         let events = self.exchange.open(contract, at, price, regular);
-        self.tell(events)
+        if !events.is_empty() {
+            self.tell(events, updates);
+        }
     }
 
     /// A bar ends.
-    pub fn close(&mut self, contract: ContractId, bar: &Bar, regular: bool) -> Vec<OrderUpdate> {
+    pub fn close(&mut self, contract: ContractId, bar: &Bar, regular: bool, updates: &mut VecDeque<OrderUpdate>) {
         let events = self.exchange.close(contract, bar, regular);
-        self.tell(events)
+        if !events.is_empty() {
+            self.tell(events, updates);
+        }
     }
 
     /// The session has ended: day orders expire, and what ended long ago is forgotten.
-    pub fn end_of_session(&mut self, at: MarketTime) -> Vec<OrderUpdate> {
+    pub fn end_of_session(&mut self, at: MarketTime, updates: &mut VecDeque<OrderUpdate>) {
         let contracts: Vec<ContractId> = self.symbols.keys().copied().collect();
         let events = contracts.into_iter().flat_map(|contract| self.exchange.end_of_session(contract, at)).collect();
-        let updates = self.tell(events);
+        self.tell(events, updates);
         self.exchange.forget_before(at);
-        updates
     }
 
     /// Places or changes an order.
-    pub fn place(&mut self, now: MarketTime, ticket: &Ticket) -> Vec<OrderUpdate> {
+    pub fn place(&mut self, now: MarketTime, ticket: &Ticket, updates: &mut VecDeque<OrderUpdate>) {
         let key = key(ticket.order_id);
         let known = self.exchange.order(key).is_some();
         match self.exchange.place(now, new_order(ticket, key)) {
-            Ok(events) => self.tell(events),
+            Ok(events) => self.tell(events, updates),
             Err(refusal) => {
                 let news = if known { OrderNews::ChangeRefused } else { OrderNews::Refused };
                 let (order_id, code) = (ticket.order_id, refusal.code());
-                vec![OrderUpdate::News { order_id, code, news, text: refusal.to_string() }]
+                updates.push_back(OrderUpdate::News { order_id, code, news, text: refusal.to_string() });
             }
         }
     }
 
     /// Cancels an order.
-    pub fn cancel(&mut self, now: MarketTime, order_id: i32) -> Vec<OrderUpdate> {
+    pub fn cancel(&mut self, now: MarketTime, order_id: i32, updates: &mut VecDeque<OrderUpdate>) {
         match self.exchange.cancel(now, key(order_id)) {
-            Ok(events) => self.tell(events),
+            Ok(events) => self.tell(events, updates),
             Err(refusal) => {
                 let (code, news) = (refusal.code(), OrderNews::CancelRace);
-                vec![OrderUpdate::News { order_id, code, news, text: refusal.to_string() }]
+                updates.push_back(OrderUpdate::News { order_id, code, news, text: refusal.to_string() });
             }
         }
     }
 
     /// Cancels everything.
-    pub fn cancel_all(&mut self, now: MarketTime) -> Vec<OrderUpdate> {
+    pub fn cancel_all(&mut self, now: MarketTime, updates: &mut VecDeque<OrderUpdate>) {
         let events = self.exchange.cancel_all(now);
-        self.tell(events)
+        self.tell(events, updates);
     }
 
-    fn tell(&mut self, events: Vec<Event>) -> Vec<OrderUpdate> {
-        let mut updates = Vec::with_capacity(events.len());
+    fn tell(&mut self, events: Vec<Event>, updates: &mut VecDeque<OrderUpdate>) {
         for event in events {
             match event {
-                Event::Changed(order) => self.tell_change(order, &mut updates),
+                Event::Changed(order) => self.tell_change(order, updates),
                 Event::Filled(fill) => {
                     updates.extend(self.execution(&fill).map(OrderUpdate::Execution));
-                    updates.push(OrderUpdate::Commission(Commission {
+                    updates.push_back(OrderUpdate::Commission(Commission {
                         execution: fill.id.clone(),
                         amount: fill.commission,
                         currency: Arc::clone(&self.currency),
@@ -158,7 +167,7 @@ impl Broker {
                 }
                 Event::CancelledByRule { key, reason } => {
                     let text = format!("Order Canceled - reason:{reason}");
-                    updates.push(OrderUpdate::News {
+                    updates.push_back(OrderUpdate::News {
                         order_id: key.order_id,
                         code: 202,
                         news: OrderNews::Cancelled,
@@ -169,10 +178,9 @@ impl Broker {
                 Event::Adjusted { .. } => {}
             }
         }
-        updates
     }
 
-    fn tell_change(&mut self, order: Order, updates: &mut Vec<OrderUpdate>) {
+    fn tell_change(&mut self, order: Order, updates: &mut VecDeque<OrderUpdate>) {
         let order_id = order.order.key.order_id;
         let stands = (order.status, order.order.quantity);
         if !order.status.is_live() {
@@ -200,7 +208,7 @@ impl Broker {
             // Executions have said so.
             return;
         }
-        updates.push(OrderUpdate::Status(StatusReport {
+        updates.push_back(OrderUpdate::Status(StatusReport {
             client_id: CLIENT,
             order_id,
             perm_id: order.perm_id,
@@ -275,7 +283,7 @@ fn new_order(ticket: &Ticket, key: OrderKey) -> NewOrder {
         oca_group: ticket.oca_group.clone().unwrap_or_default(),
         parent_id: ticket.parent_id,
         transmit: ticket.transmit,
-        order_ref: ticket.order_ref.to_string().into(),
+        order_ref: ticket.order_ref.text(),
         algo: None,
     }
 }

@@ -10,11 +10,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::Listener;
 use super::broker::{Broker, CLIENT};
 use super::observer::Observer;
 use crate::calendar::Calendar;
 use crate::desk::{Action, Desk, Event, Plan, Recovered, ledger_id};
-use crate::domain::book::{Book, LedgerFact, Record};
+use crate::domain::book::{Book, LedgerFact};
 use crate::domain::broker::{AccountId, OrderUpdate, Venue};
 use crate::domain::{Bar, BarSize, Contract, ContractId, MarketTime, PriceRule, Symbol, Usd};
 use crate::exchange;
@@ -40,6 +41,8 @@ pub struct Parts {
     pub finer: bool,
     /// Bars that are decided on before this instant only warm the strategies.
     pub trade_from: MarketTime,
+    /// Whether ended orders leave the book with their session.
+    pub forgets: bool,
 }
 
 /// One symbol.
@@ -51,9 +54,6 @@ pub(super) struct Line {
     forming: Option<Bar>,
 }
 
-/// Who reads the facts as they are made.
-pub type Facts<'a> = &'a mut dyn FnMut(&Record);
-
 /// See the module.
 pub struct Engine<'a> {
     desk: Desk,
@@ -61,13 +61,14 @@ pub struct Engine<'a> {
     lines: Vec<Line>,
     places: BTreeMap<ContractId, usize>,
     observer: Observer,
-    facts: Facts<'a>,
+    listener: &'a mut dyn Listener,
     updates: VecDeque<OrderUpdate>,
     actions: VecDeque<Action>,
     calendar: Calendar,
     bar_size: BarSize,
     finer: bool,
     trade_from: MarketTime,
+    forgets: bool,
     session_end: Option<MarketTime>,
     /// Where the exchange day began in which bars opened last.
     day: Option<MarketTime>,
@@ -123,8 +124,8 @@ struct Instant {
 
 impl<'a> Engine<'a> {
     /// An engine whose ledger is open and whose account is funded, at the tape's first instant.
-    pub fn new(parts: Parts, start: MarketTime, observer: Observer, facts: Facts<'a>) -> Self {
-        let Parts { mut plan, exchange, cash, seed, strategies, finer, trade_from } = parts;
+    pub fn new(parts: Parts, start: MarketTime, observer: Observer, listener: &'a mut dyn Listener) -> Self {
+        let Parts { mut plan, exchange, cash, seed, strategies, finer, trade_from, forgets } = parts;
         let account = AccountId(ACCOUNT.into());
         plan.account = account.clone();
         let (calendar, bar_size) = (plan.calendar, plan.bar_size);
@@ -135,13 +136,14 @@ impl<'a> Engine<'a> {
             lines: Vec::new(),
             places: BTreeMap::new(),
             observer,
-            facts,
+            listener,
             updates: VecDeque::new(),
             actions: VecDeque::new(),
             calendar,
             bar_size,
             finer,
             trade_from,
+            forgets,
             session_end: None,
             day: None,
             hours_until: MarketTime::MIN,
@@ -153,7 +155,7 @@ impl<'a> Engine<'a> {
         let venue = Venue::Simulator { exchange: "backtest".to_owned() };
         let opened = LedgerFact::Opened { ledger: ledger_id(seed).into(), venue, account };
         for record in engine.desk.open_ledger(opened, limits, start) {
-            (engine.facts)(&record);
+            engine.listener.fact(&record);
         }
         engine.state_hours(start);
         engine.begin(start);
@@ -215,6 +217,9 @@ impl<'a> Engine<'a> {
         let now = self.desk.now();
         self.settle(now);
         self.observer.finish();
+        for order in self.desk.book().orders() {
+            self.listener.order(order);
+        }
         let fault = |line: &Line| Some(format!("{}: its strategy failed: {}", line.symbol, line.running.fault()?));
         let faults = self.lines.iter().filter_map(fault).collect();
         Ended { desk: self.desk, broker: self.broker, observer: self.observer, faults }
@@ -268,12 +273,9 @@ impl<'a> Engine<'a> {
     fn close(&mut self, place: usize, bar: &Bar) {
         let contract = self.lines[place].contract;
         let regular = self.regular.covers(self.calendar, bar.time);
-        let updates = self.broker.close(contract, bar, regular);
+        self.broker.close(contract, bar, regular, &mut self.updates);
         self.observer.bar(place, bar);
-        if !updates.is_empty() {
-            self.updates.extend(updates);
-            self.settle(bar.end);
-        }
+        self.settle(bar.end);
     }
 
     /// A bar of the tape has ended: it is decided on, or it is part of one that will be.
@@ -322,9 +324,13 @@ impl<'a> Engine<'a> {
     }
 
     fn end_session(&mut self, at: MarketTime) {
-        let updates = self.broker.end_of_session(at);
-        self.updates.extend(updates);
+        self.broker.end_of_session(at, &mut self.updates);
         self.settle(at);
+        if self.forgets {
+            for order in self.desk.forget_before(at) {
+                self.listener.order(&order);
+            }
+        }
     }
 
     fn opens(&mut self, at: MarketTime, instant: &Instant) {
@@ -334,12 +340,9 @@ impl<'a> Engine<'a> {
         for (place, price) in &instant.opens {
             let contract = self.lines[*place].contract;
             let regular = self.regular.covers(self.calendar, at);
-            let updates = self.broker.open(contract, at, *price, regular);
+            self.broker.open(contract, at, *price, regular, &mut self.updates);
             self.observer.open(*place, at, *price);
-            if !updates.is_empty() {
-                self.updates.extend(updates);
-                self.settle(at);
-            }
+            self.settle(at);
         }
         if at >= self.hours_until {
             self.state_hours(at);
@@ -358,9 +361,12 @@ impl<'a> Engine<'a> {
     }
 
     fn decide(&mut self, event: Event) {
-        let mut decided = self.desk.decide(event);
+        if !self.desk.hear(event) {
+            return;
+        }
+        let mut decided = self.desk.take_decided();
         for record in &decided.records {
-            (self.facts)(record);
+            self.listener.fact(record);
             self.observer.fact(record);
         }
         self.actions.extend(decided.actions.drain(..));
@@ -369,27 +375,30 @@ impl<'a> Engine<'a> {
 
     /// Until nothing more follows: what the exchange says to the desk, what the desk does at the
     /// exchange.
+    #[inline]
     fn settle(&mut self, now: MarketTime) {
-        if self.updates.is_empty() && self.actions.is_empty() {
-            return;
+        if !self.updates.is_empty() || !self.actions.is_empty() {
+            self.settle_all(now);
         }
+    }
+
+    fn settle_all(&mut self, now: MarketTime) {
         let mut traded = false;
         loop {
             while let Some(update) = self.updates.pop_front() {
                 self.decide(Event::Order(update));
             }
-            let fills = self.broker.take_fills();
-            traded |= !fills.is_empty();
-            for fill in &fills {
-                self.observer.fill(&self.places, &self.desk, fill);
+            for fill in self.broker.take_fills() {
+                traded = true;
+                self.observer.fill(&self.places, &self.desk, &fill);
             }
             let Some(action) = self.actions.pop_front() else { break };
-            let updates = match action {
-                Action::Submit(order) | Action::Amend(order) => self.broker.place(now, order.ticket()),
-                Action::Cancel { order_id, .. } => self.broker.cancel(now, order_id),
-                Action::CancelEverything => self.broker.cancel_all(now),
-            };
-            self.updates.extend(updates);
+            let (broker, updates) = (&mut self.broker, &mut self.updates);
+            match action {
+                Action::Submit(order) | Action::Amend(order) => broker.place(now, order.ticket(), updates),
+                Action::Cancel { order_id, .. } => broker.cancel(now, order_id, updates),
+                Action::CancelEverything => broker.cancel_all(now, updates),
+            }
         }
         if traded {
             self.state_account();

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use crate::clock::Stopwatch;
 use crate::desk::{Desk, Plan};
-use crate::domain::book::Record;
+use crate::domain::book::{OrderRecord, Record};
 use crate::domain::{MarketTime, Symbol, Usd};
 use crate::exchange;
 use crate::strategy::Strategy;
@@ -41,10 +41,37 @@ pub struct Setup {
     pub seed: u64,
     /// Bars that end before this instant only warm the strategies.
     pub trade_from: MarketTime,
+    /// Whether orders leave the book once they have ended and their session is over, and fills with
+    /// them: memory does not grow with the run then, and the book at its end tells of the last
+    /// session's orders only. The listener hears of all.
+    pub forgets: bool,
     /// The run in words.
     pub described: Described,
     /// What has to be known before the results are read.
     pub warnings: Vec<String>,
+}
+
+/// Who hears of a run while it is played.
+pub trait Listener {
+    /// A fact was made.
+    fn fact(&mut self, record: &Record);
+
+    /// An order of ours has ended, or the run has. In order of their ends, sessions apart.
+    fn order(&mut self, order: &OrderRecord) {
+        let _ = order;
+    }
+}
+
+/// Nobody.
+impl Listener for () {
+    fn fact(&mut self, _record: &Record) {}
+}
+
+/// Whoever only wants the facts.
+impl<F: FnMut(&Record)> Listener for F {
+    fn fact(&mut self, record: &Record) {
+        self(record);
+    }
 }
 
 /// A backtest that has been played.
@@ -55,12 +82,12 @@ pub struct Played {
     pub desk: Desk,
 }
 
-/// Plays the bars; `facts` hears every fact as it is made.
+/// Plays the bars; the listener hears every fact as it is made.
 pub fn run(
     setup: &Setup,
     data: &Data,
     strategies: BTreeMap<Symbol, Box<dyn Strategy>>,
-    facts: &mut dyn FnMut(&Record),
+    listener: &mut dyn Listener,
 ) -> Played {
     let began = Stopwatch::start();
     let start = data.series.values().filter_map(|bars| bars.first()).map(|bar| bar.time).min();
@@ -76,8 +103,9 @@ pub fn run(
         strategies,
         finer: !data.inside.sizes.is_empty(),
         trade_from: setup.trade_from,
+        forgets: setup.forgets,
     };
-    let engine = Engine::new(parts, start, observer, facts);
+    let engine = Engine::new(parts, start, observer, listener);
     let series = engine.contracts().filter_map(|(symbol, contract)| {
         let bars = data.series.get(symbol)?.clone();
         Some(Series { contract, symbol: symbol.clone(), bars })

@@ -1,24 +1,24 @@
 //! `robo-trader backtest`: bars of the past through the code that trades.
 
+mod lists;
 mod options;
 mod orders;
 
 use std::collections::BTreeMap;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use lists::Lists;
 
 use super::settings_args::{LayersError, SettingsArgs};
 use crate::backtest::data::{Data, DataError, Wanted};
 use crate::backtest::files::{self, FileError};
 use crate::backtest::metrics::Metrics;
 use crate::backtest::summary_text::summary_text;
-use crate::backtest::{Played, Setup, run};
+use crate::backtest::{Listener, Played, Setup, run};
 use crate::config::{BadSettings, Layers, Settings};
 use crate::domain::Symbol;
-use crate::domain::book::Record;
 use crate::domain::broker::AccountId;
 use crate::runner::exit;
 use crate::strategy::{BuildError, Strategy, build_with};
@@ -83,16 +83,13 @@ pub(super) fn main(args: BacktestArgs) -> ExitCode {
 fn play(args: &BacktestArgs) -> Result<ExitCode, BacktestError> {
     let prepared = prepare(&args.settings, &args.options)?;
     let strategies = strategies(&prepared.settings)?;
-    let mut facts = args.out.as_deref().map(FactFile::create).transpose()?;
-    let mut hear = |record: &Record| {
-        if let Some(file) = &mut facts {
-            file.write(record);
-        }
+    let mut lists = args.out.as_deref().map(Lists::create).transpose()?;
+    let listener: &mut dyn Listener = match &mut lists {
+        Some(lists) => lists,
+        None => &mut (),
     };
-    let played = run(&prepared.setup, &prepared.data, strategies, &mut hear);
-    if let Some(file) = facts {
-        file.finish()?;
-    }
+    let played = run(&prepared.setup, &prepared.data, strategies, listener);
+    lists.map_or(Ok(()), Lists::finish)?;
     tell(&played, args.out.as_deref())
 }
 
@@ -100,7 +97,6 @@ fn tell(played: &Played, out: Option<&Path>) -> Result<ExitCode, BacktestError> 
     let metrics = Metrics::of(&played.outcome, 0.0);
     if let Some(out) = out {
         files::write(out, &played.outcome, &metrics)?;
-        orders::write(out, &played.desk)?;
     }
     Ok(super::say(&summary_text(&played.outcome, &metrics).trim_end()))
 }
@@ -132,6 +128,7 @@ pub(super) fn setup(options: &BacktestOptions, settings: &Settings, data: &Data)
         cash: settings.default_cash,
         seed: options.seed,
         trade_from: crate::domain::MarketTime::MIN,
+        forgets: true,
         described: options.described(settings),
         warnings: options.warnings().into_iter().chain(data.warnings()).collect(),
     }
@@ -144,33 +141,4 @@ pub(super) fn strategies(settings: &Settings) -> Result<BTreeMap<Symbol, Box<dyn
         .iter()
         .map(|(symbol, plan)| Ok((symbol.clone(), build_with(&plan.strategy, &plan.params, plan.script.as_ref())?)));
     each.collect()
-}
-
-/// `facts.jsonl`: every fact, one a line, as it is made.
-struct FactFile {
-    path: PathBuf,
-    file: BufWriter<std::fs::File>,
-    failed: Option<std::io::Error>,
-}
-
-impl FactFile {
-    fn create(dir: &Path) -> Result<Self, BacktestError> {
-        let path = dir.join("facts.jsonl");
-        let opened = std::fs::create_dir_all(dir).and_then(|()| std::fs::File::create(&path));
-        let file = opened.map_err(|source| BacktestError::Write { path: path.clone(), source })?;
-        Ok(Self { path, file: BufWriter::new(file), failed: None })
-    }
-
-    fn write(&mut self, record: &Record) {
-        if self.failed.is_some() {
-            return;
-        }
-        let written = serde_json::to_writer(&mut self.file, record).map_err(std::io::Error::from);
-        self.failed = written.and_then(|()| self.file.write_all(b"\n")).err();
-    }
-
-    fn finish(mut self) -> Result<(), BacktestError> {
-        let result = self.failed.take().map_or_else(|| self.file.flush(), Err);
-        result.map_err(|source| BacktestError::Write { path: self.path.clone(), source })
-    }
 }

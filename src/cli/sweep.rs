@@ -215,7 +215,7 @@ impl Runs<'_> {
             told.trade_from = Calendar::Always.nominal_session(window.trade).open;
         }
         let strategies = strategies(&settings).map_err(|error| error.to_string())?;
-        let outcome = run(&told, data, strategies, &mut |_| {}).outcome;
+        let outcome = run(&told, data, strategies, &mut ()).outcome;
         let metrics = Metrics::of(&outcome, 0.0);
         let scores: Scores =
             words::values(&metrics).into_iter().map(|(word, value)| (word.key.to_owned(), value)).collect();

@@ -188,7 +188,7 @@ impl Desk {
         let count = children.len();
         for (index, child) in children.iter_mut().enumerate() {
             child.parent_id = Some(entry.order_id);
-            child.oca_group = Some(entry.order_ref.to_string().into());
+            child.oca_group = Some(entry.order_ref.text());
             child.transmit = index + 1 == count;
         }
         let exposure = self.exposure(contract);

@@ -15,8 +15,12 @@ use crate::risk::Exposure;
 impl Desk {
     /// Begins the exchange day when the first event of it comes and equity is known.
     pub(super) fn new_day(&mut self) {
+        if self.worth.in_day(self.now) {
+            return;
+        }
         let date = self.date();
         if self.book.day().is_some_and(|day| day.date >= date) {
+            self.worth.day_is_open();
             return;
         }
         if let Some(equity) = self.equity_before(date) {

@@ -9,6 +9,7 @@
 //! has working, and takes the next step towards agreement (`drive`).
 
 mod entries;
+mod event;
 mod exits;
 mod exposure;
 mod ledger_id;
@@ -31,14 +32,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use chrono::NaiveDate;
-
 use crate::domain::book::{Book, Fact, IncidentFact, LedgerFact, Record, TargetState};
-use crate::domain::broker::{AccountState, BrokerOrder, BrokerPosition, BrokerSnapshot, OrderUpdate};
+use crate::domain::broker::{BrokerOrder, BrokerPosition, BrokerSnapshot};
 use crate::domain::{Bar, Contract, ContractId, MarketTime, Price, Shares, Symbol};
-use crate::risk::ApprovedOrder;
 use crate::strategy::{Gauges, Target};
 
+pub use event::{Action, Decided, Event};
 pub use ledger_id::ledger_id;
 pub use marks::{Mark, Marks};
 pub use operator::Unable;
@@ -49,115 +48,6 @@ use worth::Worth;
 
 /// Incidents that are shown.
 const INCIDENTS_SHOWN: usize = 20;
-
-/// What the desk learns.
-#[derive(Debug, Clone)]
-#[allow(clippy::large_enum_variant, reason = "events are moved once, from a queue to the desk")]
-pub enum Event {
-    /// A symbol of the plan is resolved to its contract.
-    Listed(Contract),
-    /// History warmed a strategy; nothing of it may trade.
-    Warmed {
-        /// Which contract.
-        contract: ContractId,
-        /// The newest opinion that the strategy spoke in it, and the end of the bar it spoke on.
-        opinion: Option<(MarketTime, Target)>,
-        /// The last closed bar.
-        bar: Bar,
-        /// What was measured on it and those before.
-        gauges: Gauges,
-    },
-    /// A bar closed and its strategy has seen it.
-    Bar {
-        /// Which contract.
-        contract: ContractId,
-        /// The bar.
-        bar: Bar,
-        /// What the strategy said.
-        target: Option<Target>,
-        /// What was measured on it and those before.
-        gauges: Gauges,
-        /// Whether it may lead to an order: the newest closed bar, not one being caught up.
-        newest: bool,
-    },
-    /// The last close before an exchange day.
-    PriorClose {
-        /// Which contract.
-        contract: ContractId,
-        /// The exchange day.
-        day: NaiveDate,
-        /// The close before it, USD a share.
-        close: f64,
-    },
-    /// Broker time passed.
-    Time(MarketTime),
-    /// A session is up and the broker's state was read.
-    Recovered(Box<Recovered>),
-    /// The broker's state was read while trading goes on.
-    Compared(Box<Recovered>),
-    /// The broker states a holding.
-    Position(BrokerPosition),
-    /// The session ended.
-    Lost {
-        /// Why.
-        why: String,
-    },
-    /// The link between TWS and IBKR went down or came back.
-    Link {
-        /// Whether it is up.
-        up: bool,
-    },
-    /// A message of the order stream.
-    Order(OrderUpdate),
-    /// The account's money as the broker states it.
-    Account(AccountState),
-    /// The broker did not answer for an order in time.
-    Overdue {
-        /// Its intent number.
-        intent: u64,
-    },
-    /// Something was missed: no order leaves before the broker's state was read again.
-    Fenced,
-    /// An operator orders something.
-    Operator(operator::Order),
-    /// Something outside the desk that a human may want to know about.
-    Incident(IncidentFact),
-    /// The daemon is stopping: no entries any more, working ones are cancelled, stops stay.
-    ShuttingDown,
-}
-
-/// What leaves the desk once its facts are durable.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Action {
-    /// Send an order.
-    Submit(ApprovedOrder),
-    /// Send an order's new terms.
-    Amend(ApprovedOrder),
-    /// Cancel an order.
-    Cancel {
-        /// Its intent number.
-        intent: u64,
-        /// Its id at the broker.
-        order_id: i32,
-    },
-    /// Cancel every order of every client in the account.
-    CancelEverything,
-}
-
-/// What one event led to.
-#[derive(Debug, Default)]
-pub struct Decided {
-    /// New facts, already applied to the desk's book.
-    pub records: Vec<Record>,
-    /// What to do once they are durable, in order.
-    pub actions: Vec<Action>,
-    /// The broker's state should be read and compared again.
-    pub wants_reconcile: bool,
-    /// A read in steady state should come soon.
-    pub wants_compare: bool,
-    /// The answer to an operator's order.
-    pub answer: Option<Result<String, Unable>>,
-}
 
 /// Why the desk looks at a symbol: some steps need a fresh bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,6 +79,8 @@ pub struct Desk {
     marks: Marks,
     /// How each resolved contract is traded.
     seats: BTreeMap<ContractId, Seat>,
+    /// Whether every seat is settled.
+    all_settled: bool,
     /// What all positions are worth at the last prices, and what follows from it.
     worth: Worth,
     now: MarketTime,
@@ -234,6 +126,7 @@ impl Desk {
             book,
             marks: Marks::default(),
             seats: BTreeMap::new(),
+            all_settled: false,
             worth: Worth::default(),
             now,
             ready: false,
@@ -271,6 +164,19 @@ impl Desk {
 
     /// Decides on one event.
     pub fn decide(&mut self, event: Event) -> Decided {
+        self.hear(event);
+        self.take_decided()
+    }
+
+    /// Takes what was decided since this was asked last.
+    pub fn take_decided(&mut self) -> Decided {
+        std::mem::take(&mut self.decided)
+    }
+
+    /// Decides on one event, and keeps what follows for [`Self::take_decided`]; says whether there are
+    /// new facts or actions.
+    #[inline]
+    pub fn hear(&mut self, event: Event) -> bool {
         match event {
             Event::Listed(contract) => self.list(contract),
             Event::Warmed { contract, opinion, bar, gauges } => self.warmed(contract, opinion, &bar, gauges),
@@ -300,15 +206,15 @@ impl Desk {
         if !self.flattening.is_empty() {
             self.tell_flat();
         }
-        std::mem::take(&mut self.decided)
+        !self.decided.records.is_empty() || !self.decided.actions.is_empty()
     }
 
-    /// Takes what a decision was made of back, once it is dealt with: the next one needs no new memory.
-    pub fn recycle(&mut self, mut decided: Decided) {
-        decided.records.clear();
-        decided.actions.clear();
-        std::mem::swap(&mut self.decided.records, &mut decided.records);
-        std::mem::swap(&mut self.decided.actions, &mut decided.actions);
+    /// Takes the memory of a decision back that is dealt with: the next one needs no new one.
+    pub fn recycle(&mut self, decided: Decided) {
+        let Decided { mut records, mut actions, .. } = decided;
+        records.clear();
+        actions.clear();
+        (self.decided.records, self.decided.actions) = (records, actions);
     }
 
     /// The latest incidents since this desk began, newest first.
@@ -405,11 +311,16 @@ impl Desk {
     }
 
     fn drive_all(&mut self, trigger: Trigger) {
+        if self.all_settled {
+            return;
+        }
+        self.all_settled = true;
         let mut from = Bound::Unbounded;
         // Looked up anew each time: what one symbol does may concern the next.
         let restless = |seat: &(&ContractId, &Seat)| !seat.1.settled;
         while let Some(contract) = self.seats.range((from, Bound::Unbounded)).find(restless).map(|(id, _)| *id) {
             self.drive(contract, trigger);
+            self.all_settled &= self.seats.get(&contract).is_none_or(|seat| seat.settled);
             from = Bound::Excluded(contract);
         }
     }
@@ -470,6 +381,7 @@ impl Desk {
     fn note(&mut self, contract: Option<ContractId>, symbol: Option<Symbol>, fact: Fact) {
         let seat = contract.and_then(|contract| self.seats.get_mut(&contract)).map(|seat| {
             seat.settled = false;
+            self.all_settled = false;
             Arc::clone(&seat.strategy)
         });
         let planned = || Some(Arc::from(self.plan.symbols.get(symbol.as_ref()?)?.strategy.as_str()));
@@ -480,6 +392,7 @@ impl Desk {
         self.facts_changed(&record.fact, contract, before);
         if contract.is_none() || matches!(record.fact, Fact::Lock(_)) {
             self.seats.values_mut().for_each(|seat| seat.settled = false);
+            self.all_settled = false;
         }
         if matches!(record.fact, Fact::Incident(_)) {
             self.incidents.push_back(record.clone());
@@ -509,6 +422,7 @@ impl Desk {
         {
             let strategy = Arc::from(plan.strategy.as_str());
             self.seats.insert(contract.id, Seat { plan: Arc::new(plan.clone()), strategy, settled: false });
+            self.all_settled = false;
         }
         self.marks.list(contract);
     }

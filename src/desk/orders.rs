@@ -2,16 +2,30 @@
 
 use super::locks::Until;
 use super::{Desk, Trigger};
-use crate::domain::book::{Disarm, Fact, FillFact, LockCause, LockScope, OrderFact};
+use crate::domain::book::{Disarm, Fact, FillFact, LockCause, LockScope, OrderFact, OrderRecord};
 use crate::domain::broker::{BrokerOrder, BrokerStatus, Commission, Execution, OrderNews, OrderUpdate, StatusReport};
 use crate::domain::order::{OrderEvent, OrderState, Role};
 use crate::domain::ticket::Ticket;
-use crate::domain::{ContractId, OrderKind};
+use crate::domain::{ContractId, MarketTime, OrderKind};
 
 /// How often an order's terms are put right before that is left to a human.
 const REPAIRS: u32 = 3;
 
 impl Desk {
+    /// Forgets orders that have ended, and fills from before this instant; gives the orders back. Only
+    /// for a desk whose broker never comes back to them: see [`Book::forget_before`].
+    ///
+    /// [`Book::forget_before`]: crate::domain::book::Book::forget_before
+    pub fn forget_before(&mut self, at: MarketTime) -> Vec<OrderRecord> {
+        let forgotten = self.book.forget_before(at);
+        for order in &forgotten {
+            let intent = order.ticket.order_ref.intent;
+            self.amended.remove(&intent);
+            self.repaired.remove(&intent);
+        }
+        forgotten
+    }
+
     pub(super) fn order_update(&mut self, update: OrderUpdate) {
         match update {
             OrderUpdate::Open(order) => self.open_order(&order),

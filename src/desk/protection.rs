@@ -120,7 +120,7 @@ impl Desk {
             return false;
         };
         let mut ticket = ticket;
-        ticket.oca_group = Some(ticket.order_ref.to_string().into());
+        ticket.oca_group = Some(ticket.order_ref.text());
         let exposure = self.exposure(contract);
         if let Ok(order) = review(Proposal { ticket, reference: last, price: None }, &self.plan.limits, &exposure) {
             self.send(order, last);

@@ -10,10 +10,10 @@ use crate::strategy::Gauges;
 /// What positions are worth and the bounds within which equity needs no attention; volatile.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Worth {
-    /// All positions at the last prices; `None` where one of them has none.
-    positions: Option<Usd>,
-    /// Cash, and what the positions are worth.
+    /// Cash and positions at the last prices; `None` where something of it is not known.
     equity: Option<Usd>,
+    /// The cash in it.
+    cash: Usd,
     /// Whether equity was found calm and has not moved since, nor have its bounds.
     calm_still: bool,
     /// Above the first and up to the second neither loss nor peak has anything to say. `None` where
@@ -23,6 +23,20 @@ pub(super) struct Worth {
     counted: u64,
     /// The exchange date of the latest event, and the span of it.
     date: Option<(NaiveDate, MarketTime, MarketTime)>,
+    /// Before this, the exchange day that the book has opened is not over.
+    day_until: Option<MarketTime>,
+}
+
+impl Worth {
+    /// Whether an instant (never an earlier one than before) lies in the day that is known to be open.
+    pub(super) fn in_day(&self, now: MarketTime) -> bool {
+        self.day_until.is_some_and(|until| now < until)
+    }
+
+    /// The book has opened the day of the latest date that was asked about.
+    pub(super) fn day_is_open(&mut self) {
+        self.day_until = self.date.map(|(_, _, until)| until);
+    }
 }
 
 impl Desk {
@@ -33,24 +47,19 @@ impl Desk {
         self.worth.equity
     }
 
+    /// The same, added up.
     fn added_up(&self) -> Option<Usd> {
-        Some(self.book.cash()? + self.valued()?)
-    }
-
-    /// All positions at the last prices, added up.
-    fn valued(&self) -> Option<Usd> {
-        let held = self.book.positions().filter(|(_, position)| !position.quantity().is_zero());
-        held.map(|(contract, position)| Some(position.market_value(self.last_price(contract)?))).sum()
+        let mut equity = self.book.cash()?;
+        for (contract, position) in self.book.positions().filter(|(_, position)| !position.quantity().is_zero()) {
+            equity += position.market_value(self.last_price(contract)?);
+        }
+        Some(equity)
     }
 
     /// Everything is added up anew.
     pub(super) fn revalue(&mut self) {
-        self.worth.positions = self.valued();
-        self.sum_up();
-    }
-
-    fn sum_up(&mut self) {
-        self.worth.equity = self.book.cash().zip(self.worth.positions).map(|(cash, worth)| cash + worth);
+        self.worth.equity = self.added_up();
+        self.worth.cash = self.book.cash().unwrap_or_default();
     }
 
     /// A price moves: of a held contract, the worth moves with it.
@@ -61,11 +70,9 @@ impl Desk {
             return;
         }
         self.worth.calm_still = false;
-        match (self.worth.positions, self.marks.see_price(contract, bar, gauges)) {
-            (Some(worth), (Some(before), Some(now))) => {
-                let change = Price(now.0 - before.0) * held;
-                self.worth.positions = Some(worth + change);
-                self.worth.equity = self.worth.equity.map(|equity| equity + change);
+        match (self.worth.equity, self.marks.see_price(contract, bar, gauges)) {
+            (Some(equity), (Some(before), Some(now))) => {
+                self.worth.equity = Some(equity + Price(now.0 - before.0) * held);
             }
             _ => self.revalue(),
         }
@@ -77,14 +84,20 @@ impl Desk {
             return;
         }
         (self.worth.calm, self.worth.calm_still) = (None, false);
-        let change = contract.map_or(Shares::ZERO, |contract| self.book.held(contract) - before);
-        if !change.is_zero() {
-            match (self.worth.positions, contract.and_then(|contract| self.last_price(contract))) {
-                (Some(worth), Some(price)) => self.worth.positions = Some(worth + price * change),
-                _ => self.worth.positions = self.valued(),
-            }
+        if !matches!(fact, Fact::Fill(_) | Fact::Ledger(_)) {
+            return;
         }
-        self.sum_up();
+        let moved = contract.and_then(|contract| {
+            let change = self.book.held(contract) - before;
+            if change.is_zero() { Some(Usd::ZERO) } else { Some(self.last_price(contract)? * change) }
+        });
+        match (self.worth.equity, self.book.cash(), moved) {
+            (Some(equity), Some(cash), Some(moved)) => {
+                self.worth.equity = Some(equity + (cash - self.worth.cash) + moved);
+                self.worth.cash = cash;
+            }
+            _ => self.revalue(),
+        }
     }
 
     /// Whether equity lies where neither the day's loss nor the drawdown nor the peak has anything to

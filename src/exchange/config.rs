@@ -71,10 +71,10 @@ impl Friction {
     /// The price that an order pays or gets which trades at once where the market shows `shown`:
     /// to the ten-thousandth, never on the better side.
     pub(super) fn price(self, side: Side, shown: Price) -> Price {
-        let fraction = self.fraction();
-        if fraction.is_zero() {
+        if self.slippage_bps.is_zero() && self.spread_bps.is_zero() {
             return shown;
         }
+        let fraction = self.fraction();
         let worse = match side {
             Side::Buy => {
                 (shown * (Decimal::ONE + fraction)).0.round_dp_with_strategy(4, RoundingStrategy::AwayFromZero)

@@ -1,28 +1,16 @@
 //! `orders.csv`: every order that was sent, and what became of it.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
-use super::BacktestError;
-use crate::desk::Desk;
 use crate::domain::OrderKind;
 use crate::domain::book::OrderRecord;
 
 /// The columns.
-const HEADER: &str =
+pub(super) const HEADER: &str =
     "intent,time,symbol,role,side,quantity,type,limit,trigger,time_in_force,state,filled,reference_price,note\n";
 
-/// Writes the list into a folder.
-pub(super) fn write(dir: &Path, desk: &Desk) -> Result<(), BacktestError> {
-    let mut text = HEADER.to_owned();
-    for order in desk.book().orders() {
-        line(order, &mut text);
-    }
-    let path = dir.join("orders.csv");
-    std::fs::write(&path, text).map_err(|source| BacktestError::Write { path, source })
-}
-
-fn line(order: &OrderRecord, text: &mut String) {
+/// One order's row.
+pub(super) fn line(order: &OrderRecord, text: &mut String) {
     let ticket = &order.ticket;
     let (name, limit, trigger) = match ticket.kind {
         OrderKind::Market => ("MKT", None, None),

@@ -21,7 +21,7 @@ use crate::domain::book::{Disarm, OrderFact};
 use crate::domain::broker::*;
 use crate::domain::order::{OrderState, Role};
 use crate::domain::*;
-use crate::risk::{Limits, Sizing};
+use crate::risk::{ApprovedOrder, Limits, Sizing};
 use crate::strategy::Gauges;
 
 const AAPL: ContractId = ContractId(265_598);

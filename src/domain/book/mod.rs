@@ -7,6 +7,7 @@
 
 mod facts;
 mod fills;
+mod forgetting;
 mod ledger;
 mod locks;
 mod orders;
@@ -159,6 +160,7 @@ pub struct Book {
     session: u64,
     client_id: Option<i32>,
     highest_order_id: i32,
+    highest_intent: u64,
     counts: Counts,
 }
 

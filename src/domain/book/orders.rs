@@ -69,6 +69,7 @@ impl Book {
     ) {
         let intent = ticket.order_ref.intent;
         self.highest_order_id = self.highest_order_id.max(ticket.order_id);
+        self.highest_intent = self.highest_intent.max(intent);
         let order = OrderRecord {
             ticket: ticket.clone(),
             strategy: record.strategy.clone(),
@@ -160,7 +161,7 @@ impl Book {
 
     /// The number for the next intent.
     pub fn next_intent(&self) -> u64 {
-        self.orders.last_key_value().map_or(1, |(intent, _)| intent.saturating_add(1))
+        self.highest_intent.saturating_add(1)
     }
 
     /// The next order id: above every id seen at any time (rule 14).
