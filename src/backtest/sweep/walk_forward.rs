@@ -5,6 +5,9 @@ use serde::Serialize;
 
 use super::space::Space;
 use super::{Row, Shard, Trial, best, run};
+use crate::backtest::metrics::DAYS_A_YEAR;
+use crate::backtest::metrics::series::day_returns;
+use crate::backtest::metrics::sharpe::{daily_sharpe, riskless_a_day};
 use crate::backtest::outcome::DayPoint;
 
 /// Exchange days to choose in, and days to trade the choice in after them.
@@ -68,6 +71,9 @@ pub struct Step {
     pub inside: Option<f64>,
     /// Its figure in the days after.
     pub outside: Option<f64>,
+    /// Why it could not be traded then, where it could not: its days are missing in the curve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// A whole walk.
@@ -77,6 +83,12 @@ pub struct Walk {
     pub steps: Vec<Step>,
     /// Worth of one dollar at the end of each out-of-sample day, one window after the other.
     pub stitched: Vec<(NaiveDate, f64)>,
+    /// Sharpe ratio of that curve's days, a year.
+    pub sharpe: Option<f64>,
+    /// Its deepest fall from a day's end to a later one's, as a fraction of the higher; `None` without days.
+    pub max_drawdown: Option<f64>,
+    /// Round trips that were closed out of sample.
+    pub trades: u64,
     /// Mean of the figures out of sample as a part of the mean in sample; `None` where that is no gain.
     pub decay: Option<f64>,
 }
@@ -85,18 +97,19 @@ pub struct Walk {
 pub type RunWithin<'a> = &'a (dyn Fn(&super::space::Point, Window, bool) -> Result<Trial, String> + Sync);
 
 /// Chooses by a figure in each window and trades on. `run_within` runs a point in the days to choose in
-/// (`false`) or to trade in (`true`). `tick` hears of each window that is done.
+/// (`false`) or to trade in (`true`), on so much cash, USD; the Sharpe ratio is above the riskless return a
+/// year (0.02 is 2 %). `tick` hears of each window that is done.
 pub fn walk(
     space: &Space,
     windows: &[Window],
     metric: &str,
-    cash: f64,
+    (cash, risk_free): (f64, f64),
     run_within: RunWithin<'_>,
     tick: &dyn Fn(),
 ) -> Walk {
     let mut steps = Vec::new();
     let mut stitched = Vec::new();
-    let mut worth = 1.0;
+    let (mut worth, mut trades) = (1.0, 0);
     for window in windows {
         let rows = std::sync::Mutex::new(Vec::new());
         let keep = |row: Row| {
@@ -108,8 +121,11 @@ pub fn walk(
         run(space, Shard::WHOLE, &Default::default(), &inside, &keep);
         let rows = rows.into_inner().unwrap_or_default();
         let chosen = best(&rows, metric);
-        let traded = chosen.and_then(|row| run_within(&space.point(row.index), *window, true).ok());
+        let traded = chosen.map(|row| run_within(&space.point(row.index), *window, true));
+        let refused = traded.as_ref().and_then(|traded| traded.as_ref().err().cloned());
+        let traded = traded.and_then(Result::ok);
         if let Some(trial) = &traded {
+            trades += trial.scores.get("trades").copied().flatten().map_or(0, |trades| trades as u64);
             let begun = worth;
             for DayPoint { date, equity, .. } in &trial.days {
                 worth = begun * equity / cash;
@@ -124,11 +140,29 @@ pub fn walk(
             values: chosen.map(|row| row.values.clone()).unwrap_or_default(),
             inside: chosen.and_then(|row| row.score(metric)),
             outside: traded.and_then(|trial| trial.scores.get(metric).copied().flatten()),
+            refused,
         });
         tick();
     }
     let decay = decay(&steps);
-    Walk { steps, stitched, decay }
+    let (sharpe, max_drawdown) = (sharpe(&stitched, risk_free), max_drawdown(&stitched));
+    Walk { steps, stitched, sharpe, max_drawdown, trades, decay }
+}
+
+fn sharpe(stitched: &[(NaiveDate, f64)], risk_free: f64) -> Option<f64> {
+    let days = stitched.iter().map(|(date, equity)| DayPoint { date: *date, equity: *equity, benchmark: None });
+    let returns = day_returns(1.0, &days.collect::<Vec<_>>());
+    let returns: Vec<f64> = returns.iter().map(|day| day.own).collect();
+    Some(daily_sharpe(&returns, riskless_a_day(risk_free))? * DAYS_A_YEAR.sqrt())
+}
+
+fn max_drawdown(stitched: &[(NaiveDate, f64)]) -> Option<f64> {
+    let mut high = 1.0_f64;
+    let falls = stitched.iter().map(|(_, worth)| {
+        high = high.max(*worth);
+        1.0 - worth / high
+    });
+    falls.reduce(f64::max)
 }
 
 fn decay(steps: &[Step]) -> Option<f64> {
