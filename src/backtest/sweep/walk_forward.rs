@@ -205,12 +205,44 @@ mod tests {
             let score = if (point.index == 1) == first { 2.0 } else { 1.0 };
             let score = if outside { score / 4.0 } else { score };
             let days = vec![DayPoint { date: window.trade, equity: 110.0, benchmark: None }];
-            Ok(Trial { scores: Scores::from([("sharpe".to_owned(), Some(score))]), days })
+            let scores =
+                [("sharpe".to_owned(), Some(score)), ("trades".to_owned(), Some(if first { 2.0 } else { 3.0 }))];
+            Ok(Trial { scores: Scores::from(scores), days })
         };
-        let walk = walk(&space, &found, "sharpe", 100.0, &run_within, &|| {});
+        let walk = walk(&space, &found, "sharpe", (100.0, 0.0), &run_within, &|| {});
         assert_eq!(walk.steps.iter().map(|step| step.chosen).collect::<Vec<_>>(), [Some(1), Some(0)]);
         assert_eq!(walk.decay, Some(0.25));
         let worths: Vec<String> = walk.stitched.iter().map(|(_, worth)| format!("{worth:.4}")).collect();
         assert_eq!(worths, ["1.1000", "1.2100"]);
+        assert_eq!((walk.trades, walk.max_drawdown), (5, Some(0.0)));
+        assert_eq!(walk.sharpe, None, "two days of 10 % do not differ");
+    }
+
+    #[test]
+    fn the_stitched_curve_is_measured_as_a_curve() {
+        let curve = [(day(0), 1.1), (day(1), 1.155), (day(2), 1.0395)];
+        // Returns 0.1, 0.05 and -0.1: mean 1/60; squares of the differences 0.00694444, 0.00111111 and
+        // 0.01361111, their sum 0.02166667 over 2; the root 0.10408330; ratio 0.16012815; times root 252.
+        assert!(sharpe(&curve, 0.0).is_some_and(|ratio| (ratio - 2.541_956).abs() < 1e-5), "{:?}", sharpe(&curve, 0.0));
+        assert!(sharpe(&curve, 0.04) < sharpe(&curve, 0.0));
+        // From 1.155 to 1.0395.
+        assert!(max_drawdown(&curve).is_some_and(|fall| (fall - 0.1).abs() < 1e-12));
+        // The first day is measured against the dollar.
+        assert!(max_drawdown(&[(day(0), 0.75)]).is_some_and(|fall| (fall - 0.25).abs() < 1e-12));
+        assert_eq!((sharpe(&[], 0.0), max_drawdown(&[])), (None, None));
+    }
+
+    #[test]
+    fn a_choice_that_fails_out_of_sample_leaves_its_reason() {
+        let days: Vec<NaiveDate> = (0..4).map(day).collect();
+        let found = windows(&days, "2:2".parse().unwrap());
+        let space = Space::grid(vec!["a=1".parse().unwrap()]).unwrap();
+        let run_within = |_: &super::super::space::Point, _: Window, outside: bool| {
+            let scores = Scores::from([("sharpe".to_owned(), Some(1.0))]);
+            if outside { Err("the script failed".to_owned()) } else { Ok(Trial { scores, days: Vec::new() }) }
+        };
+        let walk = walk(&space, &found, "sharpe", (100.0, 0.0), &run_within, &|| {});
+        assert_eq!(walk.steps[0].refused.as_deref(), Some("the script failed"));
+        assert_eq!((walk.steps[0].outside, walk.sharpe, walk.stitched.len()), (None, None, 0));
     }
 }
