@@ -26,7 +26,7 @@ use crate::domain::broker::AccountId;
 use crate::runner::exit;
 use crate::strategy::{BuildError, Strategy, build_with};
 pub use options::BacktestOptions;
-pub(super) use without_effect::hide;
+pub(super) use without_effect::{WITHOUT_EFFECT, hide};
 
 /// Flags of `backtest`.
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use crate::config::{Layers, Source};
 
 /// Their names.
-pub(super) const WITHOUT_EFFECT: [&str; 39] = [
+pub(in crate::cli) const WITHOUT_EFFECT: [&str; 41] = [
     "IBKR_HOST",
     "IBKR_PORT",
     "IBKR_CLIENT_ID",
@@ -30,6 +30,8 @@ pub(super) const WITHOUT_EFFECT: [&str; 39] = [
     "DATA_INTERVAL",
     "PARK_AFTER",
     "MAX_CONCURRENT",
+    "RISK_MAX_SESSIONS_LOST",
+    "RISK_FLAPPING_PAUSE",
     "ACK_DEADLINE",
     "RECONCILE_INTERVAL",
     "FOREIGN",

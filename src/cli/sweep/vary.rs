@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::backtest::Prepared;
+use super::super::backtest::{Prepared, WITHOUT_EFFECT};
 use crate::backtest::sweep::space::{Axis, Space, is_setting};
 use crate::config::{Layers, Settings, Source};
 use crate::strategy::{BuildError, ParamError, build_with};
@@ -34,7 +34,7 @@ pub enum BadVary {
         name: String,
     },
     /// It would change what all points share, or nothing.
-    #[error("--vary {name}: it cannot vary, for all points share their bars, calendar and cash; what can: the strategy's parameters, RISK_..., {}", SETTINGS.join(", "))]
+    #[error("--vary {name}: it cannot vary: all points share their bars, calendar and cash, or a backtest has no use for it; what can vary: the strategy's parameters, RISK_..., {}", SETTINGS.join(", "))]
     Shared {
         /// The setting.
         name: String,
@@ -71,7 +71,8 @@ pub(super) fn check(space: &Space, prepared: &Prepared) -> Result<(), BadVary> {
 fn setting(axis: &Axis, prepared: &Prepared) -> Result<(), BadVary> {
     let name = axis.name.clone();
     let Some(spec) = crate::config::table::find(&name) else { return Err(BadVary::Unknown { name }) };
-    if !spec.name.starts_with("RISK_") && !SETTINGS.contains(&spec.name) {
+    let may = spec.name.starts_with("RISK_") || SETTINGS.contains(&spec.name);
+    if !may || WITHOUT_EFFECT.contains(&spec.name) {
         return Err(BadVary::Shared { name });
     }
     own(&name, spec.name, prepared)
