@@ -164,6 +164,9 @@ fn figures_are_written_with_their_units() {
         let cell = format!(">{:.2} %</td>", 100.0 * value);
         assert!(report.contains(&cell), "{cell}");
     }
+    // Three days have no figure a year, and it says so rather than 0.
+    let few = says(dir.path(), &format!("sweep {PLAIN} --out few --vary fast=5,10 --metric annual_return"));
+    assert!(few.contains("unknown: no point has this figure"), "{few}");
     let best = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     assert!(
         told.lines()

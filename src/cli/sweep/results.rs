@@ -145,9 +145,11 @@ fn unit(key: &str) -> Unit {
 fn findings(rows: &[Row], overfit: &Overfit, walk: Option<&Walk>) -> Vec<(String, String)> {
     let chosen = best(rows, &overfit.metric);
     let shown = |value| words::shown(unit(&overfit.metric), value);
+    // Few days have no annual figures, and without losses there is no profit factor.
+    let none = || "unknown: no point has this figure, see docs/metrics.md".to_owned();
     let mut lines = vec![
         ("points".to_owned(), format!("{} run, {} refused", overfit.trials, overfit.refused)),
-        (format!("best by {}", overfit.metric), chosen.map_or_else(|| UNKNOWN.to_owned(), |row| named(&row.values))),
+        (format!("best by {}", overfit.metric), chosen.map_or_else(none, |row| named(&row.values))),
         (format!("its {}", overfit.metric), shown(overfit.best_score)),
         ("middle of all points".to_owned(), shown(overfit.median_score)),
         ("its neighbours".to_owned(), format!("{} of {} run", overfit.neighbours_run, overfit.neighbours)),
