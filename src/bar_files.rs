@@ -91,35 +91,64 @@ pub fn read(path: &Path, size: BarSize, calendar: Calendar) -> Result<Vec<Bar>, 
 /// # Errors
 /// The folder cannot be read, or a bar file in it has no proper name.
 pub fn discover(dir: &Path) -> Result<Vec<BarFile>, BarFileError> {
-    let failed = |source| BarFileError::Io { path: dir.to_owned(), source };
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let ours = has_extension(&path, "csv") || (cfg!(feature = "parquet") && is_parquet(&path));
-        if !ours || !path.is_file() {
-            continue;
-        }
-        let Some((symbol, size)) = named(&path) else { return Err(BarFileError::Name { path }) };
-        files.push(BarFile { symbol, size, path });
+    for path in listed(dir)? {
+        files.push(of_folder(path)?);
     }
     files.sort();
     Ok(files)
 }
 
-/// The bar files of several files and folders, as they are given.
+/// The bar files of several files and folders, as they are given, and beside them those that do not say
+/// what they hold, each with its fault.
 ///
 /// # Errors
-/// One of them cannot be read, or does not say what it holds.
-pub fn find(paths: &[PathBuf], size: Option<BarSize>) -> Result<Vec<BarFile>, BarFileError> {
-    let mut files = Vec::new();
+/// A folder cannot be read.
+pub fn find(paths: &[PathBuf], size: Option<BarSize>) -> Result<(Vec<BarFile>, Vec<Faulty>), BarFileError> {
+    let (mut files, mut faulty) = (Vec::new(), Vec::new());
     for path in paths {
-        if path.is_dir() {
-            files.extend(discover(path)?);
+        let mut found = Vec::new();
+        let told: Vec<_> = if path.is_dir() {
+            listed(path)?.into_iter().map(|path| (path.clone(), of_folder(path))).collect()
         } else {
-            files.push(BarFile::of(path, None, size)?);
+            vec![(path.clone(), BarFile::of(path, None, size))]
+        };
+        for (path, file) in told {
+            match file {
+                Ok(file) => found.push(file),
+                Err(fault) => faulty.push((path, fault)),
+            }
+        }
+        found.sort();
+        files.extend(found);
+    }
+    faulty.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok((files, faulty))
+}
+
+/// A file that does not say what it holds, and its fault.
+pub type Faulty = (PathBuf, BarFileError);
+
+/// The files of a folder that should be bars, in no order.
+fn listed(dir: &Path) -> Result<Vec<PathBuf>, BarFileError> {
+    let failed = |source| BarFileError::Io { path: dir.to_owned(), source };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let ours = has_extension(&path, "csv") || (cfg!(feature = "parquet") && is_parquet(&path));
+        if ours && path.is_file() {
+            paths.push(path);
         }
     }
-    Ok(files)
+    Ok(paths)
+}
+
+/// In a folder the name alone says what a file holds.
+fn of_folder(path: PathBuf) -> Result<BarFile, BarFileError> {
+    match named(&path) {
+        Some((symbol, size)) => Ok(BarFile { symbol, size, path }),
+        None => Err(BarFileError::Name { path }),
+    }
 }
 
 /// A file's proper name without its extension, like `SPY-1min`.

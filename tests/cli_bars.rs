@@ -85,6 +85,27 @@ fn sizes_and_calendars_of_generated_bars() {
 }
 
 #[test]
+fn a_misnamed_file_is_a_fault_of_its_own_and_the_others_are_looked_at() {
+    let place = Place::new();
+    place.tell(&["bars", "generate", "--symbols", "AAA", "--bars", "390", "--out", "bars"]).ends(0, &[]);
+    place.file("bars/notes.csv", "a,b\n1,2\n");
+    place.file("bars/BBB-1day.csv", "time,open,high,low,close,Close\n2024-01-02,1,1,1,1,2\n");
+    let told = place.tell(&["bars", "inspect", "bars"]);
+    let told = told.ends(2, &["notes.csv: the name must be SYMBOL-SIZE.csv", r#"names the column "close" twice"#]);
+    assert!(told.out.contains("AAA-1min.csv") && told.out.contains("390"), "{told:#?}");
+    let told = place.tell(&["bars", "validate", "bars"]).ends(2, &[]);
+    assert!(
+        told.out.contains("390 bars of 1 min") && told.out.contains("fault: bars/notes.csv: the name"),
+        "{told:#?}"
+    );
+    let told = place.tell(&["bars", "validate", "bars", "--json"]).ends(2, &[]);
+    let surveys: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!((&surveys[2]["symbol"], &surveys[2]["faults"]["count"]), (&serde_json::Value::Null, &1.into()));
+    // What trades still refuses the folder.
+    place.tell(&["backtest", "--data", "bars"]).ends(2, &["notes.csv: the name must be"]);
+}
+
+#[test]
 fn every_fault_of_a_file_is_told_with_its_line() {
     let place = Place::new();
     let good = |minute: u32| format!("2024-06-03T13:{minute}:00Z,10,10,10,10,5\n");

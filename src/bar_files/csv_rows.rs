@@ -46,6 +46,9 @@ impl CsvRows {
                 rows.text.get(cell.clone()).is_some_and(|text| text.eq_ignore_ascii_case(name.as_bytes()))
             };
             rows.columns[column] = rows.cells.iter().position(named);
+            if rows.cells.iter().filter(|cell| named(cell)).count() > 1 {
+                return Err(BarFileError::ColumnTwice { path: rows.path, column: name.clone() });
+            }
             if rows.columns[column].is_none() && COLUMNS[column] != "volume" {
                 return Err(BarFileError::Column { path: rows.path, column: name.clone() });
             }

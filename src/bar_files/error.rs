@@ -57,6 +57,14 @@ pub enum BarFileError {
         /// What is missing.
         column: String,
     },
+    /// Nobody can say which of the two is meant.
+    #[error("{path}: the first line names the column {column:?} twice; rename or remove one of them")]
+    ColumnTwice {
+        /// The file.
+        path: PathBuf,
+        /// Which column.
+        column: String,
+    },
     /// A line has not as many fields as the header.
     #[error("{path}, line {line}: {found} fields, but the header names {expected}")]
     Fields {
@@ -173,6 +181,7 @@ impl BarFileError {
             | Self::Empty { .. }
             | Self::NoBars { .. }
             | Self::Column { .. }
+            | Self::ColumnTwice { .. }
             | Self::Parquet { .. }
             | Self::NoParquet { .. } => true,
         }

@@ -86,7 +86,11 @@ impl ParquetRows {
         let schema = file.metadata().file_metadata().schema_descr_ptr();
         let mut columns = [None; 6];
         for (column, name) in layout.names.iter().enumerate() {
-            columns[column] = schema.columns().iter().position(|found| found.name().eq_ignore_ascii_case(name));
+            let mut named = schema.columns().iter().map(|found| found.name().eq_ignore_ascii_case(name));
+            columns[column] = named.position(|named| named);
+            if named.any(|named| named) {
+                return Err(BarFileError::ColumnTwice { path: path.to_owned(), column: name.clone() });
+            }
             if columns[column].is_none() && COLUMNS[column] != "volume" {
                 return Err(BarFileError::Column { path: path.to_owned(), column: name.clone() });
             }

@@ -129,6 +129,9 @@ fn a_folder_is_listed_in_order_and_a_nameless_csv_refused() {
     file(dir.path(), "notes.csv", "");
     assert!(matches!(discover(dir.path()), Err(BarFileError::Name { .. })));
     assert!(discover(&dir.path().join("none")).is_err());
+    // Whoever looks at all of them hears of the misnamed one beside the others.
+    let (files, faulty) = find(&[dir.path().to_owned()], None).unwrap();
+    assert_eq!((files.len(), faulty.len()), (found.len(), 1));
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! `robo-trader backtest`: bars of the past through the code that trades.
 
+mod checks;
+mod described;
 mod lists;
 mod options;
 mod orders;
+mod without_effect;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -23,6 +26,7 @@ use crate::domain::broker::AccountId;
 use crate::runner::exit;
 use crate::strategy::{BuildError, Strategy, build_with};
 pub use options::BacktestOptions;
+pub(super) use without_effect::{WITHOUT_EFFECT, hide};
 
 /// Flags of `backtest`.
 #[derive(Debug, Args)]
@@ -47,6 +51,8 @@ pub(super) enum BacktestError {
     Data(#[from] DataError),
     #[error(transparent)]
     Strategy(#[from] BuildError),
+    #[error("{flag} ({name}) means nothing to a backtest, which has no gateway, wire or log: leave it out")]
+    WithoutEffect { flag: &'static str, name: &'static str },
     #[error(transparent)]
     File(#[from] FileError),
     #[error("{path}: {source}; choose another --out, or free some room")]
@@ -56,7 +62,9 @@ pub(super) enum BacktestError {
 impl BacktestError {
     pub(super) fn code(&self) -> u8 {
         match self {
-            Self::Layers(_) | Self::Settings(_) | Self::Data(_) | Self::Strategy(_) => exit::USAGE,
+            Self::Layers(_) | Self::Settings(_) | Self::Data(_) | Self::Strategy(_) | Self::WithoutEffect { .. } => {
+                exit::USAGE
+            }
             Self::File(_) | Self::Write { .. } => exit::RESTART,
         }
     }
@@ -90,12 +98,18 @@ fn play(args: &BacktestArgs) -> Result<ExitCode, BacktestError> {
     };
     let played = run(&prepared.setup, &prepared.data, strategies, listener);
     lists.map_or(Ok(()), Lists::finish)?;
-    tell(&played, args.out.as_deref())
+    let code = tell(&played, args)?;
+    // What a strategy has failed at comes behind what was known before.
+    let faults = played.outcome.warnings.get(prepared.setup.warnings.len()..).unwrap_or_default();
+    for fault in faults {
+        super::complain(&format_args!("{fault}; it decided nothing from there on"));
+    }
+    Ok(if faults.is_empty() { code } else { ExitCode::from(exit::USAGE) })
 }
 
-fn tell(played: &Played, out: Option<&Path>) -> Result<ExitCode, BacktestError> {
-    let metrics = Metrics::of(&played.outcome, 0.0);
-    if let Some(out) = out {
+fn tell(played: &Played, args: &BacktestArgs) -> Result<ExitCode, BacktestError> {
+    let metrics = Metrics::of(&played.outcome, args.options.risk_free);
+    if let Some(out) = args.out.as_deref() {
         files::write(out, &played.outcome, &metrics)?;
     }
     Ok(super::say(&summary_text(&played.outcome, &metrics).trim_end()))
@@ -104,6 +118,9 @@ fn tell(played: &Played, out: Option<&Path>) -> Result<ExitCode, BacktestError> 
 /// Settings, bars and exchange of a command line.
 pub(super) fn prepare(settings: &SettingsArgs, options: &BacktestOptions) -> Result<Prepared, BacktestError> {
     let mut layers = settings.layers()?;
+    if let Some((flag, name)) = without_effect::ignored(&layers) {
+        return Err(BacktestError::WithoutEffect { flag, name });
+    }
     options.apply(&mut layers);
     let mut wanted: Wanted = options.wanted(&layers);
     let (symbols, size) = wanted.look()?;
@@ -111,12 +128,15 @@ pub(super) fn prepare(settings: &SettingsArgs, options: &BacktestOptions) -> Res
     let resolved = Settings::resolve(&layers)?;
     wanted.calendar = resolved.calendar;
     let data = wanted.load()?;
-    let setup = setup(options, &resolved, &data);
+    let mut setup = setup(options, &resolved);
+    setup.described = described::described(options, &resolved, &layers);
+    setup.warnings = options.warnings().into_iter().chain(data.warnings()).collect();
+    setup.warnings.extend(checks::odd(options, resolved.calendar, &data));
     Ok(Prepared { layers, settings: resolved, setup, data })
 }
 
-/// What a run is told by settings and flags.
-pub(super) fn setup(options: &BacktestOptions, settings: &Settings, data: &Data) -> Setup {
+/// What a run is told by settings and flags, without the words about it.
+pub(super) fn setup(options: &BacktestOptions, settings: &Settings) -> Setup {
     let mut plan = settings.plan(AccountId("".into()));
     if settings.has_default_windows() {
         // IBKR's own outages mean nothing where there is no gateway, as on the simulator.
@@ -129,8 +149,8 @@ pub(super) fn setup(options: &BacktestOptions, settings: &Settings, data: &Data)
         seed: options.seed,
         trade_from: crate::domain::MarketTime::MIN,
         forgets: true,
-        described: options.described(settings),
-        warnings: options.warnings().into_iter().chain(data.warnings()).collect(),
+        described: Vec::new(),
+        warnings: Vec::new(),
     }
 }
 

@@ -15,7 +15,7 @@ mod sweep;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// An async trading daemon for Interactive Brokers that an operator can leave alone.
 ///
@@ -58,7 +58,10 @@ enum Command {
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
+    // These two share the flags of run, some of which mean nothing to them.
+    let told = Cli::command().mut_subcommand("backtest", backtest::hide).mut_subcommand("sweep", backtest::hide);
+    let cli = Cli::from_arg_matches(&told.get_matches()).unwrap_or_else(|error| error.exit());
+    match cli.command {
         Command::Run(args) => run::main(*args),
         Command::Simulator(args) => serve(*args),
         Command::Status(args) => operate::status(&args),

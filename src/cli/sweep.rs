@@ -1,7 +1,9 @@
 //! `robo-trader sweep`: many backtests on the same bars.
 
 mod folder;
+mod identity;
 mod results;
+mod vary;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,7 +49,7 @@ pub struct SweepArgs {
     #[command(flatten)]
     options: Option<BacktestOptions>,
     /// A parameter and its values, name=a,b,c or name=from:to:step; several make a grid. A name in upper
-    /// case is a setting.
+    /// case is a setting; what changes bars, calendar or cash cannot vary.
     #[arg(long, value_name = "AXIS", required = true)]
     vary: Vec<Axis>,
     /// So many points of the grid, drawn by --seed, instead of all.
@@ -108,6 +110,8 @@ pub(super) enum SweepError {
     #[error(transparent)]
     Space(#[from] BadSpace),
     #[error(transparent)]
+    Vary(#[from] vary::BadVary),
+    #[error(transparent)]
     Folder(#[from] FolderError),
     #[error("--threads {0}: use a number from 1 to 1024")]
     Threads(usize),
@@ -122,7 +126,7 @@ impl SweepError {
     fn code(&self) -> u8 {
         match self {
             Self::Backtest(error) => error.code(),
-            Self::Space(_) | Self::Threads(_) | Self::Short { .. } => exit::USAGE,
+            Self::Space(_) | Self::Vary(_) | Self::Threads(_) | Self::Short { .. } => exit::USAGE,
             Self::Folder(error) => error.code(),
         }
     }
@@ -150,6 +154,7 @@ fn sweep(args: SweepArgs) -> Result<ExitCode, SweepError> {
         space = space.drawn(count, options.seed);
     }
     let prepared = prepare(&args.settings, &options)?;
+    vary::check(&space, &prepared)?;
     let threads = args.threads.unwrap_or(0);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.ok().filter(|_| threads <= 1_024).ok_or(SweepError::Threads(threads))?;
@@ -202,7 +207,7 @@ impl Runs<'_> {
             }
         };
         let cash = self.prepared.setup.cash.to_f64();
-        let walked = walk(space, &found, metric, cash, &within, &|| bar.inc(1));
+        let walked = walk(space, &found, metric, (cash, self.options.risk_free), &within, &|| bar.inc(1));
         bar.finish_and_clear();
         Ok(walked)
     }
@@ -210,13 +215,17 @@ impl Runs<'_> {
     /// One run; with a window, trading begins where that says.
     fn trial(&self, point: &Point, data: &Data, window: Option<Window>) -> Result<Trial, String> {
         let settings = self.settings(point)?;
-        let mut told: Setup = setup(self.options, &settings, data);
+        let mut told: Setup = setup(self.options, &settings);
         if let Some(window) = window {
             told.trade_from = Calendar::Always.nominal_session(window.trade).open;
         }
         let strategies = strategies(&settings).map_err(|error| error.to_string())?;
         let outcome = run(&told, data, strategies, &mut ()).outcome;
-        let metrics = Metrics::of(&outcome, 0.0);
+        // All that is to be known before is known of the sweep as a whole; what is new, strategies have failed at.
+        if !outcome.warnings.is_empty() {
+            return Err(outcome.warnings.join("; "));
+        }
+        let metrics = Metrics::of(&outcome, self.options.risk_free);
         let scores: Scores =
             words::values(&metrics).into_iter().map(|(word, value)| (word.key.to_owned(), value)).collect();
         Ok(Trial { scores, days: outcome.days })
@@ -237,9 +246,6 @@ impl Runs<'_> {
             layers.set("STRATEGY_PARAMS", text.join(","), Source::Flag("--vary"));
         }
         for (name, value) in settings {
-            if crate::config::table::find(&name).is_none() {
-                return Err(format!("--vary {name}: there is no such setting"));
-            }
             layers.set(&name, value, Source::Flag("--vary"));
         }
         Settings::resolve(&layers)

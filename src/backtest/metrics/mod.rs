@@ -144,24 +144,12 @@ impl Metrics {
         base.with_days(outcome, cash).with_running(outcome).with_trades(&outcome.trades)
     }
 
-    /// The Sharpe ratio of one day, as [`deflated_sharpe`] and the variance of trials take it.
-    pub fn daily_sharpe(&self) -> Option<f64> {
-        self.sharpe.map(|annual| annual / DAYS_A_YEAR.sqrt())
-    }
-
-    /// Deflated Sharpe ratio of this run, chosen from so many trials whose daily ratios
-    /// ([`Metrics::daily_sharpe`]) have this variance.
-    pub fn deflated_sharpe(&self, trials: u64, variance_of_trials: f64) -> Option<f64> {
-        let sharpe = self.daily_sharpe()?;
-        deflated_sharpe(sharpe, self.days, self.skew?, self.kurtosis?, trials, variance_of_trials)
-    }
-
     fn with_days(self, outcome: &Outcome, cash: f64) -> Self {
         let returns = series::day_returns(cash, &outcome.days);
         let own: Vec<f64> = returns.iter().map(|day| day.own).collect();
-        let riskless = (1.0 + self.risk_free).powf(1.0 / DAYS_A_YEAR) - 1.0;
+        let riskless = sharpe::riskless_a_day(self.risk_free);
         let excess: Vec<f64> = own.iter().map(|day| day - riskless).collect();
-        let daily_sharpe = series::mean(&excess).zip(series::spread(&excess)).map(|(mean, spread)| mean / spread);
+        let daily_sharpe = sharpe::daily_sharpe(&own, riskless);
         let skew = series::skew(&own);
         let kurtosis = series::kurtosis(&own);
         let risk = series::value_at_risk(&own);

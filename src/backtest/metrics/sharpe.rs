@@ -2,10 +2,22 @@
 //!
 //! Sharpe ratios here are of one period (a day), not annualised.
 
-use super::normal;
+use super::{DAYS_A_YEAR, normal, series};
 
 /// Euler's constant, which the expected highest of many normal draws needs.
 const EULER: f64 = 0.577_215_664_901_532_9;
+
+/// The return of a day that makes this one in a year of 252.
+pub fn riskless_a_day(risk_free: f64) -> f64 {
+    (1.0 + risk_free).powf(1.0 / DAYS_A_YEAR) - 1.0
+}
+
+/// Mean of daily returns above the riskless one over their sample deviation; `None` of fewer than two
+/// or where they do not differ.
+pub fn daily_sharpe(returns: &[f64], riskless: f64) -> Option<f64> {
+    let excess: Vec<f64> = returns.iter().map(|day| day - riskless).collect();
+    series::mean(&excess).zip(series::spread(&excess)).map(|(mean, spread)| mean / spread)
+}
 
 /// Probability that the true Sharpe ratio is above `least`, when `n` periods gave `sharpe`:
 /// `Phi((SR - SR*) sqrt(n - 1) / sqrt(1 - g3 SR + (g4 - 1) / 4 SR^2))`.

@@ -97,7 +97,12 @@ const fn word(key: &'static str, label: &'static str, unit: Unit, formula: &'sta
 
 /// All of them, in the order of [`Metrics`].
 pub const WORDS: [Word; 45] = [
-    word("risk_free", "Riskless return", Unit::Percent, "R, as told, a year; r = (1 + R)^(1/252) - 1 a day"),
+    word(
+        "risk_free",
+        "Riskless return",
+        Unit::Percent,
+        "R, as told (--risk-free, else 0), a year; r = (1 + R)^(1/252) - 1 a day",
+    ),
     word("years", "Calendar time", Unit::Years, "T = (end - first open) / 365.25 days; unknown without bars"),
     word("days", "Exchange days", Unit::Count, "n, days with at least one bar"),
     word("net_profit", "Net profit", Unit::Usd, "final equity - cash; open positions at their last prices"),

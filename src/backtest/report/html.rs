@@ -164,7 +164,7 @@ pub enum Colours {
 }
 
 /// Values in rows and columns, coloured.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HeatMap<'a> {
     /// What stands in the corner: the names of rows and columns.
     pub corner: &'a str,
@@ -175,11 +175,20 @@ pub struct HeatMap<'a> {
     /// Values by row; `None` stays empty.
     pub values: &'a [Vec<Option<f64>>],
     /// Text of a value.
-    pub show: fn(f64) -> String,
+    pub show: &'a dyn Fn(f64) -> String,
     /// Their colours.
     pub colours: Colours,
     /// Columns at the right that are sums: not coloured.
     pub sums: usize,
+}
+
+/// What has to be known before anything else is read; nothing where there is nothing.
+pub fn read_first(warnings: &[String]) -> String {
+    if warnings.is_empty() {
+        return String::new();
+    }
+    let items: String = warnings.iter().map(|warning| format!("<li>{}</li>", escape(warning))).collect();
+    format!("<div class=\"warnings\" role=\"alert\"><b>Read first</b><ul>{items}</ul></div>\n")
 }
 
 /// Draws a heat map: a table whose cells are coloured, so that it can be read, copied and printed.

@@ -112,12 +112,7 @@ fn head(outcome: &Outcome) -> String {
         if hidden > 0 { format!("<li class=\"soft\">{hidden} more under Settings</li>") } else { String::new() };
     let tags: String =
         others.take(TAGS).map(|(name, value)| format!("<li><b>{}</b>{}</li>", escape(name), escape(value))).collect();
-    let warnings: String = outcome.warnings.iter().map(|warning| format!("<li>{}</li>", escape(warning))).collect();
-    let warnings = if warnings.is_empty() {
-        String::new()
-    } else {
-        format!("<div class=\"warnings\" role=\"alert\"><b>Read first</b><ul>{warnings}</ul></div>\n")
-    };
+    let warnings = html::read_first(&outcome.warnings);
     format!(
         "<h1>{}</h1>\n<p class=\"soft\">{} &middot; {} &middot; {} bars of {}</p>\n<ul class=\"tags\">{tags}{hidden}</ul>\n{warnings}",
         escape(&title(outcome)),

@@ -49,7 +49,7 @@ pub(super) fn table(outcome: &Outcome) -> String {
         rows: &rows,
         columns: &columns,
         values: &values,
-        show: |value| crate::backtest::metrics::words::Unit::Ratio.show(value * 100.0),
+        show: &|value| crate::backtest::metrics::words::Unit::Ratio.show(value * 100.0),
         colours: Colours::AroundZero,
         sums: 2,
     };

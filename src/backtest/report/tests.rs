@@ -88,7 +88,7 @@ fn what_users_write_stays_text() {
         rows: &name,
         columns: &name,
         values: &[vec![Some(1.0)]],
-        show: |value| format!("<script>{value}"),
+        show: &|value| format!("<script>{value}"),
         colours: Colours::LowToHigh,
         sums: 0,
     };
@@ -170,7 +170,7 @@ fn pieces_make_another_page() {
         rows: &fast,
         columns: &slow,
         values: &values,
-        show: |value| Unit::Ratio.show(value),
+        show: &|value| Unit::Ratio.show(value),
         colours,
         sums: 0,
     };

@@ -5,6 +5,9 @@ use serde::Serialize;
 use super::space::Space;
 use super::{Row, best};
 
+/// One neighbour says nothing of the hill.
+const NEIGHBOURS_FOR_STABILITY: usize = 2;
+
 /// What is to be known of a choice from many.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Overfit {
@@ -25,9 +28,14 @@ pub struct Overfit {
     /// Probability that the best point's true Sharpe ratio is above zero, with its choice from so many
     /// taken into account (Bailey and Lopez de Prado, 2014); `None` where it is not defined.
     pub deflated_sharpe: Option<f64>,
-    /// Mean figure of the points one step from the best one.
+    /// Points one step from the best one.
+    pub neighbours: u64,
+    /// Those of them that were run and have a figure: a random search runs few.
+    pub neighbours_run: u64,
+    /// Mean figure of those.
     pub neighbours_score: Option<f64>,
-    /// That as a part of the best one's figure: near 1 the hill is broad, near 0 it is a needle.
+    /// That as a part of the best one's figure: near 1 the hill is broad, near 0 it is a needle;
+    /// `None` of fewer than two neighbours.
     pub stability: Option<f64>,
 }
 
@@ -56,8 +64,8 @@ impl Overfit {
         let near: Vec<f64> =
             rows.iter().filter(|row| neighbours.contains(&row.index)).filter_map(|row| row.score(metric)).collect();
         let neighbours_score = mean(&near);
-        let stability =
-            neighbours_score.zip(best_score).filter(|(_, best)| *best > 0.0).map(|(near, best)| near / best);
+        let known = neighbours_score.filter(|_| near.len() >= NEIGHBOURS_FOR_STABILITY);
+        let stability = known.zip(best_score).filter(|(_, best)| *best > 0.0).map(|(near, best)| near / best);
         Self {
             metric: metric.to_owned(),
             trials,
@@ -67,6 +75,8 @@ impl Overfit {
             median_score: scores.get(scores.len() / 2).copied(),
             variance_of_trials,
             deflated_sharpe,
+            neighbours: neighbours.len() as u64,
+            neighbours_run: near.len() as u64,
             neighbours_score,
             stability,
         }
@@ -113,5 +123,9 @@ mod tests {
         assert!(hill.deflated_sharpe.is_some_and(|value| (value - 1.06).abs() < 1e-12));
         assert_eq!(of([0.0, 0.0, 1.0, 0.0, 0.0]).stability, Some(0.0));
         assert_eq!(of([-1.0, -2.0, -0.5, -1.0, -1.0]).stability, None, "of a loss nothing is a part");
+        // At the edge there is one neighbour only: its mean is known, the hill is not.
+        let edge = of([1.0, 0.9, 0.0, 0.0, 0.0]);
+        assert_eq!((edge.neighbours, edge.neighbours_run, edge.neighbours_score), (1, 1, Some(0.9)));
+        assert_eq!(edge.stability, None);
     }
 }

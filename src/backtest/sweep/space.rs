@@ -233,11 +233,15 @@ impl Space {
     }
 }
 
+/// Whether a name means a setting and no parameter: those have a letter in lower case.
+pub fn is_setting(name: &str) -> bool {
+    name.chars().all(|c| !c.is_ascii_lowercase())
+}
+
 impl Point {
     /// The values of the strategy's parameters, and those of settings.
     pub fn split(&self) -> (BTreeMap<String, String>, Vec<(String, String)>) {
-        let (settings, params): (Vec<_>, Vec<_>) =
-            self.values.iter().cloned().partition(|(name, _)| name.chars().all(|c| !c.is_ascii_lowercase()));
+        let (settings, params): (Vec<_>, Vec<_>) = self.values.iter().cloned().partition(|(name, _)| is_setting(name));
         (params.into_iter().collect(), settings)
     }
 }

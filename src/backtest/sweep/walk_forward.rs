@@ -5,6 +5,9 @@ use serde::Serialize;
 
 use super::space::Space;
 use super::{Row, Shard, Trial, best, run};
+use crate::backtest::metrics::DAYS_A_YEAR;
+use crate::backtest::metrics::series::day_returns;
+use crate::backtest::metrics::sharpe::{daily_sharpe, riskless_a_day};
 use crate::backtest::outcome::DayPoint;
 
 /// Exchange days to choose in, and days to trade the choice in after them.
@@ -68,6 +71,9 @@ pub struct Step {
     pub inside: Option<f64>,
     /// Its figure in the days after.
     pub outside: Option<f64>,
+    /// Why it could not be traded then, where it could not: its days are missing in the curve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// A whole walk.
@@ -77,6 +83,12 @@ pub struct Walk {
     pub steps: Vec<Step>,
     /// Worth of one dollar at the end of each out-of-sample day, one window after the other.
     pub stitched: Vec<(NaiveDate, f64)>,
+    /// Sharpe ratio of that curve's days, a year.
+    pub sharpe: Option<f64>,
+    /// Its deepest fall from a day's end to a later one's, as a fraction of the higher; `None` without days.
+    pub max_drawdown: Option<f64>,
+    /// Round trips that were closed out of sample.
+    pub trades: u64,
     /// Mean of the figures out of sample as a part of the mean in sample; `None` where that is no gain.
     pub decay: Option<f64>,
 }
@@ -85,18 +97,19 @@ pub struct Walk {
 pub type RunWithin<'a> = &'a (dyn Fn(&super::space::Point, Window, bool) -> Result<Trial, String> + Sync);
 
 /// Chooses by a figure in each window and trades on. `run_within` runs a point in the days to choose in
-/// (`false`) or to trade in (`true`). `tick` hears of each window that is done.
+/// (`false`) or to trade in (`true`), on so much cash, USD; the Sharpe ratio is above the riskless return a
+/// year (0.02 is 2 %). `tick` hears of each window that is done.
 pub fn walk(
     space: &Space,
     windows: &[Window],
     metric: &str,
-    cash: f64,
+    (cash, risk_free): (f64, f64),
     run_within: RunWithin<'_>,
     tick: &dyn Fn(),
 ) -> Walk {
     let mut steps = Vec::new();
     let mut stitched = Vec::new();
-    let mut worth = 1.0;
+    let (mut worth, mut trades) = (1.0, 0);
     for window in windows {
         let rows = std::sync::Mutex::new(Vec::new());
         let keep = |row: Row| {
@@ -108,8 +121,11 @@ pub fn walk(
         run(space, Shard::WHOLE, &Default::default(), &inside, &keep);
         let rows = rows.into_inner().unwrap_or_default();
         let chosen = best(&rows, metric);
-        let traded = chosen.and_then(|row| run_within(&space.point(row.index), *window, true).ok());
+        let traded = chosen.map(|row| run_within(&space.point(row.index), *window, true));
+        let refused = traded.as_ref().and_then(|traded| traded.as_ref().err().cloned());
+        let traded = traded.and_then(Result::ok);
         if let Some(trial) = &traded {
+            trades += trial.scores.get("trades").copied().flatten().map_or(0, |trades| trades as u64);
             let begun = worth;
             for DayPoint { date, equity, .. } in &trial.days {
                 worth = begun * equity / cash;
@@ -124,11 +140,29 @@ pub fn walk(
             values: chosen.map(|row| row.values.clone()).unwrap_or_default(),
             inside: chosen.and_then(|row| row.score(metric)),
             outside: traded.and_then(|trial| trial.scores.get(metric).copied().flatten()),
+            refused,
         });
         tick();
     }
     let decay = decay(&steps);
-    Walk { steps, stitched, decay }
+    let (sharpe, max_drawdown) = (sharpe(&stitched, risk_free), max_drawdown(&stitched));
+    Walk { steps, stitched, sharpe, max_drawdown, trades, decay }
+}
+
+fn sharpe(stitched: &[(NaiveDate, f64)], risk_free: f64) -> Option<f64> {
+    let days = stitched.iter().map(|(date, equity)| DayPoint { date: *date, equity: *equity, benchmark: None });
+    let returns = day_returns(1.0, &days.collect::<Vec<_>>());
+    let returns: Vec<f64> = returns.iter().map(|day| day.own).collect();
+    Some(daily_sharpe(&returns, riskless_a_day(risk_free))? * DAYS_A_YEAR.sqrt())
+}
+
+fn max_drawdown(stitched: &[(NaiveDate, f64)]) -> Option<f64> {
+    let mut high = 1.0_f64;
+    let falls = stitched.iter().map(|(_, worth)| {
+        high = high.max(*worth);
+        1.0 - worth / high
+    });
+    falls.reduce(f64::max)
 }
 
 fn decay(steps: &[Step]) -> Option<f64> {
@@ -171,12 +205,44 @@ mod tests {
             let score = if (point.index == 1) == first { 2.0 } else { 1.0 };
             let score = if outside { score / 4.0 } else { score };
             let days = vec![DayPoint { date: window.trade, equity: 110.0, benchmark: None }];
-            Ok(Trial { scores: Scores::from([("sharpe".to_owned(), Some(score))]), days })
+            let scores =
+                [("sharpe".to_owned(), Some(score)), ("trades".to_owned(), Some(if first { 2.0 } else { 3.0 }))];
+            Ok(Trial { scores: Scores::from(scores), days })
         };
-        let walk = walk(&space, &found, "sharpe", 100.0, &run_within, &|| {});
+        let walk = walk(&space, &found, "sharpe", (100.0, 0.0), &run_within, &|| {});
         assert_eq!(walk.steps.iter().map(|step| step.chosen).collect::<Vec<_>>(), [Some(1), Some(0)]);
         assert_eq!(walk.decay, Some(0.25));
         let worths: Vec<String> = walk.stitched.iter().map(|(_, worth)| format!("{worth:.4}")).collect();
         assert_eq!(worths, ["1.1000", "1.2100"]);
+        assert_eq!((walk.trades, walk.max_drawdown), (5, Some(0.0)));
+        assert_eq!(walk.sharpe, None, "two days of 10 % do not differ");
+    }
+
+    #[test]
+    fn the_stitched_curve_is_measured_as_a_curve() {
+        let curve = [(day(0), 1.1), (day(1), 1.155), (day(2), 1.0395)];
+        // Returns 0.1, 0.05 and -0.1: mean 1/60; squares of the differences 0.00694444, 0.00111111 and
+        // 0.01361111, their sum 0.02166667 over 2; the root 0.10408330; ratio 0.16012815; times root 252.
+        assert!(sharpe(&curve, 0.0).is_some_and(|ratio| (ratio - 2.541_956).abs() < 1e-5), "{:?}", sharpe(&curve, 0.0));
+        assert!(sharpe(&curve, 0.04) < sharpe(&curve, 0.0));
+        // From 1.155 to 1.0395.
+        assert!(max_drawdown(&curve).is_some_and(|fall| (fall - 0.1).abs() < 1e-12));
+        // The first day is measured against the dollar.
+        assert!(max_drawdown(&[(day(0), 0.75)]).is_some_and(|fall| (fall - 0.25).abs() < 1e-12));
+        assert_eq!((sharpe(&[], 0.0), max_drawdown(&[])), (None, None));
+    }
+
+    #[test]
+    fn a_choice_that_fails_out_of_sample_leaves_its_reason() {
+        let days: Vec<NaiveDate> = (0..4).map(day).collect();
+        let found = windows(&days, "2:2".parse().unwrap());
+        let space = Space::grid(vec!["a=1".parse().unwrap()]).unwrap();
+        let run_within = |_: &super::super::space::Point, _: Window, outside: bool| {
+            let scores = Scores::from([("sharpe".to_owned(), Some(1.0))]);
+            if outside { Err("the script failed".to_owned()) } else { Ok(Trial { scores, days: Vec::new() }) }
+        };
+        let walk = walk(&space, &found, "sharpe", (100.0, 0.0), &run_within, &|| {});
+        assert_eq!(walk.steps[0].refused.as_deref(), Some("the script failed"));
+        assert_eq!((walk.steps[0].outside, walk.sharpe, walk.stitched.len()), (None, None, 0));
     }
 }

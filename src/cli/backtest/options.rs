@@ -8,8 +8,7 @@ use clap::{Args, ValueEnum};
 use rust_decimal::Decimal;
 
 use crate::backtest::data::{Jumps, Wanted};
-use crate::backtest::outcome::Described;
-use crate::config::{Layers, Settings, Source, WIDE_LIMITS};
+use crate::config::{Layers, Source, WIDE_LIMITS};
 use crate::domain::{BarSize, Symbol};
 use crate::exchange::{ChildRule, CommissionPlan, Config, Friction, MarginPlan};
 
@@ -93,6 +92,9 @@ pub struct BacktestOptions {
     /// What becomes of a symbol whose price jumps as at a split: its bars end (stop), or not (trade).
     #[arg(long, value_enum, default_value = "stop")]
     pub jumps: JumpsChoice,
+    /// Return a year without risk, a fraction, that Sharpe and Sortino ratios and alpha are measured above.
+    #[arg(long, value_name = "FRACTION", default_value = "0", value_parser = rate, allow_negative_numbers = true)]
+    pub risk_free: f64,
     /// Seed of the ledger's id.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -105,6 +107,11 @@ fn bps(text: &str) -> Result<Decimal, String> {
 fn share(text: &str) -> Result<Decimal, String> {
     let least = Decimal::new(1, 6);
     ranged(text, least, Decimal::ONE).ok_or_else(|| "use a fraction from 0.000001 to 1".to_owned())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.trim().parse().ok().filter(|rate| (-0.1..=1.0).contains(rate));
+    rate.ok_or_else(|| "use a fraction from -0.1 to 1, such as 0.04 for 4 %".to_owned())
 }
 
 fn ranged(text: &str, low: Decimal, high: Decimal) -> Option<Decimal> {
@@ -191,31 +198,6 @@ impl BacktestOptions {
             },
             trades_at_close: self.fill == Fill::ThisClose,
         }
-    }
-
-    /// The run in words.
-    pub(super) fn described(&self, settings: &Settings) -> Described {
-        let mut words: Described = Vec::new();
-        let mut say = |name: &str, value: String| words.push((name.to_owned(), value));
-        let mut strategies: Vec<String> = Vec::new();
-        for (_, plan) in &settings.symbols {
-            let params = plan.params.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
-            let text = format!("{} {}", plan.strategy, params.join(" ")).trim().to_owned();
-            if !strategies.contains(&text) {
-                strategies.push(text);
-            }
-        }
-        say("strategy", strategies.join("; "));
-        say("bar size", settings.bar_size.to_string());
-        say("calendar", settings.calendar.to_string());
-        say("commission", self.commission.to_string());
-        say("slippage", format!("{} bps", self.slippage_bps));
-        say("spread", format!("{} bps", self.spread_bps));
-        say("volume share", self.volume_share.map_or_else(|| "unlimited".to_owned(), |share| share.to_string()));
-        say("fill", self.fill.to_possible_value().map(|word| word.get_name().to_owned()).unwrap_or_default());
-        say("prices", "as in the files: nothing is adjusted here".to_owned());
-        say("seed", self.seed.to_string());
-        words
     }
 
     /// What has to be known before the results are read.

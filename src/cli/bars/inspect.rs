@@ -64,8 +64,8 @@ fn row(survey: &Survey) -> [String; HEAD.len()] {
     };
     [
         survey.file.clone(),
-        survey.symbol.to_string(),
-        survey.size.to_string(),
+        or_dash(survey.symbol.as_ref()),
+        or_dash(survey.size),
         survey.bars.to_string(),
         or_dash(survey.first),
         or_dash(survey.last),

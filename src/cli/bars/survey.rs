@@ -1,5 +1,7 @@
 //! One walk through a file: what it holds, and everything that is wrong or odd about it.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::bar_files::{self, BarFile, Coverage, Gap, Reader};
@@ -13,8 +15,9 @@ use super::{BarsError, Files};
 #[derive(Debug, Serialize)]
 pub(super) struct Survey {
     pub file: String,
-    pub symbol: Symbol,
-    pub size: BarSize,
+    /// None where the file does not say.
+    pub symbol: Option<Symbol>,
+    pub size: Option<BarSize>,
     pub bars: u64,
     pub first: Option<MarketTime>,
     pub last: Option<MarketTime>,
@@ -85,19 +88,35 @@ impl From<Jump> for Told {
 impl Survey {
     /// Of the files that are asked for.
     pub(super) fn of_all(files: &Files) -> Result<Vec<Self>, BarsError> {
-        let found = bar_files::find(&files.paths, files.bar_size)?;
-        if found.is_empty() {
+        let (found, faulty) = bar_files::find(&files.paths, files.bar_size)?;
+        if found.is_empty() && faulty.is_empty() {
             let dir = files.paths.first().map(|path| path.display().to_string()).unwrap_or_default();
             return Err(BarsError::NoFiles { dir });
         }
-        Ok(found.into_iter().map(|file| Self::of(file, files.calendar, files.limit)).collect())
+        let mut surveys: Vec<Self> =
+            found.into_iter().map(|file| Self::of(file, files.calendar, files.limit)).collect();
+        for (path, fault) in faulty {
+            let mut survey = Self::empty(&path, files.limit);
+            survey.faults.add(fault.to_string());
+            surveys.push(survey);
+        }
+        Ok(surveys)
     }
 
     fn of(file: BarFile, calendar: Calendar, limit: usize) -> Self {
-        let mut survey = Self {
-            file: file.path.display().to_string(),
-            symbol: file.symbol,
-            size: file.size,
+        let mut survey = Self { symbol: Some(file.symbol), size: Some(file.size), ..Self::empty(&file.path, limit) };
+        match Reader::open(&file.path, file.size, calendar) {
+            Ok(reader) => survey.walk(reader, Coverage::new(calendar, file.size)),
+            Err(error) => survey.faults.add(error.to_string()),
+        }
+        survey
+    }
+
+    fn empty(path: &Path, limit: usize) -> Self {
+        Self {
+            file: path.display().to_string(),
+            symbol: None,
+            size: None,
             bars: 0,
             first: None,
             last: None,
@@ -113,12 +132,7 @@ impl Survey {
             first_outside: None,
             unknown_days: 0,
             jumps: Findings::new(limit),
-        };
-        match Reader::open(&file.path, file.size, calendar) {
-            Ok(reader) => survey.walk(reader, Coverage::new(calendar, file.size)),
-            Err(error) => survey.faults.add(error.to_string()),
         }
-        survey
     }
 
     fn walk(&mut self, reader: Reader, mut coverage: Coverage) {

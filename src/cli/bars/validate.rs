@@ -34,6 +34,7 @@ fn told(survey: &Survey) -> String {
     let Survey { file, symbol, size, bars, .. } = survey;
     let (first, last) = (or_dash(survey.first), or_dash(survey.last));
     let (faults, warnings) = (count(survey.faults.count, "fault"), count(survey.warnings(), "warning"));
+    let (symbol, size) = (or_dash(symbol.as_ref()), or_dash(*size));
     let mut text = format!("{file}: {symbol}, {bars} bars of {size} from {first} to {last}: {faults}, {warnings}\n");
     list(&mut text, "fault", &survey.faults, |fault| fault);
     list(&mut text, "jump", &survey.jumps, |jump| &jump.words);

@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::super::backtest::Prepared;
+use super::identity::About;
 use crate::backtest::sweep::space::Space;
 use crate::backtest::sweep::{Row, Shard};
 use crate::runner::exit;
@@ -26,10 +27,20 @@ pub enum FolderError {
         source: std::io::Error,
     },
     /// It holds something else.
-    #[error("{path} holds another sweep (other bars, settings, values or shard): choose another --out")]
+    #[error("{path} holds another sweep, different is: {what}; choose another --out")]
     Other {
         /// The folder.
         path: PathBuf,
+        /// What is different.
+        what: String,
+    },
+    /// A part is of something else than the first.
+    #[error("{path} is no part of the same sweep as the first one, different is: {what}; run it again as that was run")]
+    Part {
+        /// The part.
+        path: PathBuf,
+        /// What is different.
+        what: String,
     },
     /// A file is not what it should be.
     #[error("{path}, line {line}: {why}; remove the line, its point is run again")]
@@ -63,42 +74,11 @@ impl FolderError {
     pub(super) fn code(&self) -> u8 {
         match self {
             Self::Io { .. } => exit::RESTART,
-            Self::Other { .. } | Self::Broken { .. } | Self::NoSweep { .. } | Self::Incomplete { .. } => exit::USAGE,
-        }
-    }
-}
-
-/// What a sweep is of: two parts with the same are parts of one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct About {
-    /// Which points.
-    pub(super) space: Space,
-    /// The figure to choose by.
-    pub(super) metric: String,
-    /// The run in words.
-    pub(super) described: Vec<(String, String)>,
-    /// Every setting in force that is no default.
-    pub(super) settings: Vec<(String, String)>,
-    /// Symbol, bars, first and last instant and a sum over their closes.
-    pub(super) bars: Vec<(String, usize, String, String, String)>,
-}
-
-impl About {
-    fn of(space: &Space, metric: &str, prepared: &Prepared) -> Self {
-        let settings =
-            prepared.layers.shown().into_iter().filter(|(_, _, from)| *from != crate::config::Source::Default);
-        let bars = prepared.data.series.iter().map(|(symbol, bars)| {
-            let time = |bar: Option<&crate::domain::Bar>| bar.map(|bar| bar.time.to_string()).unwrap_or_default();
-            // In order, so the same to the last bit.
-            let sum: f64 = bars.iter().map(|bar| bar.close).sum();
-            (symbol.to_string(), bars.len(), time(bars.first()), time(bars.last()), format!("{sum:?}"))
-        });
-        Self {
-            space: space.clone(),
-            metric: metric.to_owned(),
-            described: prepared.setup.described.clone(),
-            settings: settings.map(|(name, value, _)| (name.to_owned(), value)).collect(),
-            bars: bars.collect(),
+            Self::Other { .. }
+            | Self::Part { .. }
+            | Self::Broken { .. }
+            | Self::NoSweep { .. }
+            | Self::Incomplete { .. } => exit::USAGE,
         }
     }
 }
@@ -138,7 +118,7 @@ impl Folder {
         if name.exists() {
             let kept = read(path)?;
             if kept.about != about || kept.shard != shard {
-                return Err(FolderError::Other { path: path.to_owned() });
+                return Err(FolderError::Other { path: path.to_owned(), what: kept.about.differs(&about) });
             }
         } else {
             let text = serde_json::to_vec_pretty(&Kept { shard, about: about.clone() }).unwrap_or_default();
@@ -153,8 +133,8 @@ impl Folder {
         let mut all: Vec<Row> = Vec::new();
         for part in parts {
             let kept = read(part)?;
-            if whole.as_ref().is_some_and(|about| *about != kept.about) {
-                return Err(FolderError::Other { path: part.clone() });
+            if let Some(about) = whole.as_ref().filter(|about| **about != kept.about) {
+                return Err(FolderError::Part { path: part.clone(), what: kept.about.differs(about) });
             }
             whole = Some(kept.about);
             all.extend(rows(&part.join("points.jsonl"))?);

@@ -118,6 +118,17 @@ impl Script {
         Ok(Self(Arc::new(compiled)))
     }
 
+    /// Its file, as given.
+    pub fn file(&self) -> &str {
+        &self.0.file
+    }
+
+    /// A number of its text (FNV-1a, 64 bits, in hexadecimal): another where a letter is another.
+    pub fn fingerprint(&self) -> String {
+        let mix = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        format!("{:016x}", self.0.source.bytes().fold(0xcbf2_9ce4_8422_2325, mix))
+    }
+
     /// A strategy that runs it, with the given parameters; those not given have its defaults. `name` is the
     /// strategy's, for errors.
     ///
