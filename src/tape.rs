@@ -13,6 +13,7 @@ use crate::calendar::Calendar;
 use crate::domain::{Bar, BarSize, ContractId, MarketTime, Symbol, Window};
 
 pub mod jumps;
+pub mod streamed;
 #[cfg(test)]
 mod tests;
 
@@ -52,6 +53,12 @@ impl Step {
             Self::End { contract, .. } | Self::Open { contract, .. } => *contract,
         }
     }
+}
+
+/// A market's steps in order.
+pub trait Steps: Iterator<Item = Step> {
+    /// When the next step happens; `None` at the end.
+    fn next_at(&self) -> Option<MarketTime>;
 }
 
 /// One contract's bars on a tape: ascending, not overlapping (bar files are checked for it).
@@ -133,6 +140,12 @@ impl Tape {
             Part::End => next.end,
         };
         Some(Reverse((at, part, index, bar)))
+    }
+}
+
+impl Steps for Tape {
+    fn next_at(&self) -> Option<MarketTime> {
+        Self::next_at(self)
     }
 }
 

@@ -214,7 +214,7 @@ async fn protections_time_exits_and_sizes_by_volatility_and_kelly() {
         same(data.path(), &pairs, SimulatorConfig::default(), 10).await;
         let pairs: Vec<_> = MINUTES.into_iter().chain(pairs).collect();
         let (played, records) = backtested(data.path(), &pairs, Config::default());
-        let timed = played.outcome.trades.iter().filter(|trade| trade.reason.as_str() == "time").count();
+        let timed = played.outcome.trades.kept().iter().filter(|trade| trade.reason.as_str() == "time").count();
         let cooled = |record: &&Record| record.fact.kind() == "lock.set" && format!("{record:?}").contains("CoolDown");
         let cooled = records.iter().filter(cooled).count();
         assert!(timed > 0 && cooled > 0, "{sizing}: {timed} time exits, {cooled} cool-downs");

@@ -76,7 +76,7 @@ fn rows(played: &Played, dates: bool) -> Vec<String> {
             trade.pnl.0
         )
     };
-    played.outcome.trades.iter().map(row).collect()
+    played.outcome.trades.kept().iter().map(row).collect()
 }
 
 fn beside(folder: &str) -> Option<PathBuf> {
@@ -281,7 +281,7 @@ fn agrees(strategy: &str, params: &str, steps: &[(i64, i64, u8, u8)]) -> Vec<Tri
             ("RISK_FIXED_SHARES", shares),
         ]);
         let (played, _) = play(&settings, &data(bars.clone()), commission);
-        let own = played.outcome.trades.iter().map(|trade| {
+        let own = played.outcome.trades.kept().iter().map(|trade| {
             let place = |at: MarketTime| bars.iter().position(|bar| bar.time == at).unwrap();
             let cents = |usd: Decimal| (usd * Decimal::ONE_HUNDRED).normalize().to_string().parse::<i64>().unwrap();
             let entry = (place(trade.entry_time), cents(trade.entry_price.0));

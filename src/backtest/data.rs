@@ -124,6 +124,9 @@ pub enum DataError {
         /// The symbol.
         symbol: Symbol,
     },
+    /// Two series cannot be read side by side for one.
+    #[error("--stream and --intrabar exclude each other: leave one of them out")]
+    StreamedInside,
     /// Bars inside of bars must be smaller.
     #[error("--intrabar: no bars of {symbol} smaller than {size} in {paths}")]
     Intrabar {
@@ -145,7 +148,7 @@ impl Wanted {
         self.chosen(&self.files()?)
     }
 
-    fn chosen(&self, files: &[BarFile]) -> Result<(BTreeSet<Symbol>, BarSize), DataError> {
+    pub(super) fn chosen(&self, files: &[BarFile]) -> Result<(BTreeSet<Symbol>, BarSize), DataError> {
         let size = match self.size {
             Some(size) => size,
             None => self.only_size(files)?,
@@ -183,7 +186,7 @@ impl Wanted {
         Ok(Data { series, size, inside, jumps: found, on_jump: self.jumps, load: began.elapsed() })
     }
 
-    fn files(&self) -> Result<Vec<BarFile>, DataError> {
+    pub(super) fn files(&self) -> Result<Vec<BarFile>, DataError> {
         let files = self.files_in(&self.paths)?;
         if files.is_empty() {
             return Err(DataError::Nothing { paths: told(&self.paths) });
@@ -232,13 +235,19 @@ impl Wanted {
 
     /// Bars of the size that is decided on: as they are, or made of the biggest that are smaller.
     fn decided(&self, symbol: &Symbol, size: BarSize, files: &[BarFile]) -> Result<Vec<Bar>, DataError> {
-        let own = || files.iter().filter(|file| file.symbol == *symbol);
-        let Some(best) = own().map(|file| file.size).filter(|own| *own <= size).max() else {
-            let found = listed(own().map(|file| file.size).collect());
-            return Err(DataError::Missing { symbol: symbol.clone(), size, found });
-        };
-        let bars = self.joined(symbol, best, own().filter(|file| file.size == best))?;
+        let best = self.best_size(symbol, size, files)?;
+        let own = files.iter().filter(|file| file.symbol == *symbol && file.size == best);
+        let bars = self.joined(symbol, best, own)?;
         if best == size { Ok(bars) } else { Ok(aggregate(bars, self.calendar, size).collect()) }
+    }
+
+    /// The biggest size that there is of a symbol, up to the one that is decided on.
+    pub(super) fn best_size(&self, symbol: &Symbol, size: BarSize, files: &[BarFile]) -> Result<BarSize, DataError> {
+        let own = || files.iter().filter(|file| file.symbol == *symbol).map(|file| file.size);
+        own().filter(|own| *own <= size).max().ok_or_else(|| {
+            let found = listed(own().collect());
+            DataError::Missing { symbol: symbol.clone(), size, found }
+        })
     }
 
     /// The smallest bars that there are, smaller than those that are decided on.
@@ -305,7 +314,7 @@ impl Wanted {
     }
 
     /// Whether a bar lies within the dates asked for.
-    fn asked(&self, bar: &Bar) -> bool {
+    pub(super) fn asked(&self, bar: &Bar) -> bool {
         if self.from.is_none() && self.to.is_none() {
             return true;
         }
@@ -346,20 +355,24 @@ impl Data {
 
     /// What has to be known of the bars before results are read.
     pub fn warnings(&self) -> Vec<String> {
-        let mut told = BTreeSet::new();
-        let mut warnings = self.inside.short.clone();
-        for (symbol, jump) in &self.jumps {
-            match self.on_jump {
-                Jumps::Stop if told.insert(symbol) => warnings.push(format!(
-                    "{symbol}: the price jumps {jump}; its bars end there, and what is held is valued at the last price \
-                     before. Adjust the data, or say --jumps trade"
-                )),
-                Jumps::Stop => {}
-                Jumps::Trade => warnings.push(format!("{symbol}: the price jumps {jump}; it is traded through")),
-            }
-        }
-        warnings
+        self.inside.short.iter().cloned().chain(jump_warnings(&self.jumps, self.on_jump)).collect()
     }
+}
+
+/// What has to be known of jumps, by what became of them.
+pub(super) fn jump_warnings(jumps: &[(Symbol, Jump)], on_jump: Jumps) -> Vec<String> {
+    let (mut told, mut warnings) = (BTreeSet::new(), Vec::new());
+    for (symbol, jump) in jumps {
+        match on_jump {
+            Jumps::Stop if told.insert(symbol) => warnings.push(format!(
+                "{symbol}: the price jumps {jump}; its bars end there, and what is held is valued at the last price \
+                 before. Adjust the data, or say --jumps trade"
+            )),
+            Jumps::Stop => {}
+            Jumps::Trade => warnings.push(format!("{symbol}: the price jumps {jump}; it is traded through")),
+        }
+    }
+    warnings
 }
 
 fn told(paths: &[PathBuf]) -> String {

@@ -20,7 +20,7 @@ use crate::domain::broker::{AccountId, OrderUpdate, Venue};
 use crate::domain::{Bar, BarSize, Contract, ContractId, MarketTime, PriceRule, Symbol, Usd};
 use crate::exchange;
 use crate::strategy::{Heard, Running, Strategy};
-use crate::tape::{Step, Tape};
+use crate::tape::{Step, Steps};
 
 /// The account of a backtest.
 const ACCOUNT: &str = "DU1234567";
@@ -195,7 +195,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Plays the tape to its end, then stops as the daemon does.
-    pub fn play(mut self, tape: &mut Tape) -> Ended {
+    pub fn play(mut self, tape: &mut impl Steps) -> Ended {
         let mut instant = Instant::default();
         while let Some(at) = tape.next_at() {
             let mut last = 0;
@@ -390,7 +390,9 @@ impl<'a> Engine<'a> {
             }
             for fill in self.broker.take_fills() {
                 traded = true;
-                self.observer.fill(&self.places, &self.desk, &fill);
+                if let Some(trade) = self.observer.fill(&self.places, &self.desk, &fill) {
+                    self.listener.trade(&trade);
+                }
             }
             let Some(action) = self.actions.pop_front() else { break };
             let (broker, updates) = (&mut self.broker, &mut self.updates);

@@ -48,14 +48,13 @@ pub enum FileError {
     },
 }
 
-/// Writes `trades.csv`, `equity.csv`, `daily.csv`, `summary.json` and `report.html` into a folder,
+/// Writes `equity.csv`, `daily.csv`, `summary.json` and `report.html` into a folder,
 /// which is made where it is missing; files of these names are replaced.
 ///
 /// # Errors
 /// The first file that cannot be written.
 pub fn write(folder: &Path, outcome: &Outcome, metrics: &Metrics) -> Result<(), FileError> {
     fs::create_dir_all(folder).map_err(|source| FileError::Io { path: folder.to_owned(), source })?;
-    trades(&folder.join("trades.csv"), &outcome.trades)?;
     equity(&folder.join("equity.csv"), outcome)?;
     daily(&folder.join("daily.csv"), outcome)?;
     let path = folder.join("summary.json");
@@ -86,35 +85,36 @@ fn list<T, const N: usize>(
     writer.flush().map_err(|source| FileError::Io { path: path.to_owned(), source })
 }
 
-fn trades(path: &Path, trades: &[Trade]) -> Result<(), FileError> {
-    let header = [
-        "symbol",
-        "entry_time",
-        "entry_price",
-        "exit_time",
-        "exit_price",
-        "quantity",
-        "pnl",
-        "fees",
-        "exit_reason",
-        "side",
-        "bars",
-    ];
-    list(path, header, trades.iter(), |trade| {
-        [
-            trade.symbol.to_string(),
-            trade.entry_time.to_string(),
-            trade.entry_price.0.normalize().to_string(),
-            trade.exit_time.to_string(),
-            trade.exit_price.0.normalize().to_string(),
-            trade.quantity.abs().to_string(),
-            money(trade.pnl),
-            money(trade.fees),
-            trade.reason.as_str().to_owned(),
-            side(trade).to_owned(),
-            trade.bars.to_string(),
-        ]
-    })
+/// The columns of `trades.csv`.
+pub const TRADE_COLUMNS: [&str; 11] = [
+    "symbol",
+    "entry_time",
+    "entry_price",
+    "exit_time",
+    "exit_price",
+    "quantity",
+    "pnl",
+    "fees",
+    "exit_reason",
+    "side",
+    "bars",
+];
+
+/// A round trip's row in `trades.csv`.
+pub fn trade_row(trade: &Trade) -> [String; 11] {
+    [
+        trade.symbol.to_string(),
+        trade.entry_time.to_string(),
+        trade.entry_price.0.normalize().to_string(),
+        trade.exit_time.to_string(),
+        trade.exit_price.0.normalize().to_string(),
+        trade.quantity.abs().to_string(),
+        money(trade.pnl),
+        money(trade.fees),
+        trade.reason.as_str().to_owned(),
+        side(trade).to_owned(),
+        trade.bars.to_string(),
+    ]
 }
 
 /// Which way a round trip went.
@@ -214,7 +214,7 @@ pub fn summary(outcome: &Outcome, metrics: &Metrics) -> Value {
         final_equity: outcome.final_equity.to_f64(),
         realized: outcome.realized.to_f64(),
         unrealized: outcome.unrealized.to_f64(),
-        closed_trades: outcome.trades.len() as u64,
+        closed_trades: outcome.trades.all().count,
         open_positions: outcome.open_positions,
         orders: outcome.orders,
         fills: outcome.fills,

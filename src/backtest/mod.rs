@@ -11,22 +11,27 @@ pub mod metrics;
 pub mod observer;
 pub mod outcome;
 pub mod report;
+pub mod stream;
 pub mod summary_text;
 pub mod sweep;
+pub mod trades;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::clock::Stopwatch;
 use crate::desk::{Desk, Plan};
 use crate::domain::book::{OrderRecord, Record};
-use crate::domain::{MarketTime, Symbol, Usd};
+use crate::domain::{BarSize, MarketTime, Symbol, Usd};
 use crate::exchange;
 use crate::strategy::Strategy;
+use crate::tape::streamed::Streamed;
 use crate::tape::{Series, Tape};
-use data::Data;
+use data::{Data, DataError};
 use engine::{Ended, Engine, Parts};
 use observer::Observer;
-use outcome::{Described, Outcome};
+use outcome::{Described, Outcome, Trade};
+use stream::Streams;
 
 /// What a backtest is told beside its bars.
 #[derive(Debug, Clone)]
@@ -56,6 +61,11 @@ pub trait Listener {
     /// A fact was made.
     fn fact(&mut self, record: &Record);
 
+    /// A round trip was closed.
+    fn trade(&mut self, trade: &Trade) {
+        let _ = trade;
+    }
+
     /// An order of ours has ended, or the run has. In order of their ends, sessions apart.
     fn order(&mut self, order: &OrderRecord) {
         let _ = order;
@@ -80,6 +90,8 @@ pub struct Played {
     pub outcome: Outcome,
     /// The desk with its book.
     pub desk: Desk,
+    /// What strategies have failed at; among the outcome's warnings, too.
+    pub faults: Vec<String>,
 }
 
 /// Plays the bars; the listener hears every fact as it is made.
@@ -92,37 +104,84 @@ pub fn run(
     let began = Stopwatch::start();
     let start = data.series.values().filter_map(|bars| bars.first()).map(|bar| bar.time).min();
     let start = start.unwrap_or(MarketTime::MIN);
+    let symbols: Vec<Symbol> = data.series.keys().cloned().collect();
+    let finer = !data.inside.sizes.is_empty();
+    let engine = engine(setup, data.size, &symbols, start, finer, strategies, listener);
+    let series = engine.contracts().filter_map(|(symbol, contract)| {
+        let bars = data.series.get(symbol)?.clone();
+        Some(Series { contract, symbol: symbol.clone(), bars })
+    });
+    let mut tape = Tape::new(series.collect::<Vec<_>>());
+    let ended = engine.play(&mut tape);
+    let mut played = played(setup, symbols, data.size, ended);
+    played.outcome.inside = data.inside.sizes.clone();
+    (played.outcome.load, played.outcome.run) = (data.load, began.elapsed());
+    played
+}
+
+/// Plays bars while they are read. Reading counts as playing.
+///
+/// # Errors
+/// What is wrong with the bars; nothing that was heard before is a result then.
+pub fn run_streamed(
+    setup: &Setup,
+    streams: Streams,
+    strategies: BTreeMap<Symbol, Box<dyn Strategy>>,
+    listener: &mut dyn Listener,
+) -> Result<Played, DataError> {
+    let began = Stopwatch::start();
+    let Streams { mut series, size, start, notes } = streams;
+    let symbols: Vec<Symbol> = series.keys().cloned().collect();
+    let engine = engine(setup, size, &symbols, start, false, strategies, listener);
+    let bars: Vec<_> =
+        engine.contracts().filter_map(|(symbol, contract)| Some((contract, series.remove(symbol)?))).collect();
+    let ended = engine.play(&mut Streamed::new(bars));
+    let warnings = notes.finish()?;
+    let mut played = played(setup, symbols, size, ended);
+    // Before what strategies have failed at.
+    let known = setup.warnings.len();
+    played.outcome.warnings.splice(known..known, warnings);
+    played.outcome.run = began.elapsed();
+    Ok(played)
+}
+
+fn engine<'a>(
+    setup: &Setup,
+    size: BarSize,
+    symbols: &[Symbol],
+    start: MarketTime,
+    finer: bool,
+    strategies: BTreeMap<Symbol, Box<dyn Strategy>>,
+    listener: &'a mut dyn Listener,
+) -> Engine<'a> {
     let trades_at_close = setup.exchange.trades_at_close;
-    let plan = Plan { bar_size: data.size, trades_at_close, ..setup.plan.clone() };
-    let observer = Observer::new(plan.calendar, setup.cash, setup.trade_from, data.series.keys());
+    let plan = Plan { bar_size: size, trades_at_close, ..setup.plan.clone() };
+    let observer = Observer::new(plan.calendar, setup.cash, setup.trade_from, symbols);
     let parts = Parts {
         plan,
         exchange: setup.exchange.clone(),
         cash: setup.cash,
         seed: setup.seed,
         strategies,
-        finer: !data.inside.sizes.is_empty(),
+        finer,
         trade_from: setup.trade_from,
         forgets: setup.forgets,
     };
-    let engine = Engine::new(parts, start, observer, listener);
-    let series = engine.contracts().filter_map(|(symbol, contract)| {
-        let bars = data.series.get(symbol)?.clone();
-        Some(Series { contract, symbol: symbol.clone(), bars })
-    });
-    let mut tape = Tape::new(series.collect::<Vec<_>>());
-    let Ended { desk, broker, observer, faults } = engine.play(&mut tape);
-    let run = began.elapsed();
+    Engine::new(parts, start, observer, listener)
+}
+
+fn played(setup: &Setup, symbols: Vec<Symbol>, size: BarSize, ended: Ended) -> Played {
+    let Ended { desk, broker, observer, faults } = ended;
     let seen = observer.seen();
     let book = desk.book();
     let final_equity = broker.account().map_or(setup.cash, |view| view.equity);
     let (realized, fees) = (book.realized(), book.fees());
     let outcome = Outcome {
         described: setup.described.clone(),
-        warnings: setup.warnings.iter().cloned().chain(faults).collect(),
-        symbols: data.series.keys().cloned().collect(),
-        bar_size: data.size,
-        inside: data.inside.sizes.clone(),
+        warnings: setup.warnings.iter().chain(&faults).cloned().collect(),
+        symbols,
+        bar_size: size,
+        inside: BTreeSet::new(),
         bars: seen.bars,
         span: seen.span,
         cash: setup.cash,
@@ -141,8 +200,8 @@ pub fn run(
         days: seen.days,
         running: seen.running,
         charts: seen.charts,
-        load: data.load,
-        run,
+        load: Duration::ZERO,
+        run: Duration::ZERO,
     };
-    Played { outcome, desk }
+    Played { outcome, desk, faults }
 }

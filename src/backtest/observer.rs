@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::outcome::{Chart, DayPoint, EquityPoint, ExitReason, FillMark, Running, Trade};
+use super::trades::Trades;
 use crate::calendar::Calendar;
 use crate::desk::Desk;
 use crate::domain::book::{Disarm, Fact, Record, TargetFact};
@@ -61,7 +62,7 @@ pub struct Observer {
     holding: usize,
     bars: u64,
     span: Option<(MarketTime, MarketTime)>,
-    trades: Vec<Trade>,
+    trades: Trades,
     fills: u64,
     refusals: BTreeMap<String, u64>,
     curve: Vec<EquityPoint>,
@@ -88,7 +89,7 @@ pub struct Seen {
     /// Likewise.
     pub span: Option<(MarketTime, MarketTime)>,
     /// Likewise.
-    pub trades: Vec<Trade>,
+    pub trades: Trades,
     /// Round trips that are not over.
     pub open_positions: u32,
     /// Likewise.
@@ -135,7 +136,7 @@ impl Observer {
             holding: 0,
             bars: 0,
             span: None,
-            trades: Vec::new(),
+            trades: Trades::default(),
             fills: 0,
             refusals: BTreeMap::new(),
             curve: Vec::new(),
@@ -274,9 +275,9 @@ impl Observer {
         *self.refusals.entry(name.to_owned()).or_default() += 1;
     }
 
-    /// An order has traded, and the desk knows it.
-    pub(super) fn fill(&mut self, places: &BTreeMap<ContractId, usize>, desk: &Desk, fill: &Fill) {
-        let Some(place) = places.get(&fill.contract).copied() else { return };
+    /// An order has traded, and the desk knows it. The round trip that it ended, if it did.
+    pub(super) fn fill(&mut self, places: &BTreeMap<ContractId, usize>, desk: &Desk, fill: &Fill) -> Option<Trade> {
+        let place = places.get(&fill.contract).copied()?;
         self.fills += 1;
         let value = (fill.price * fill.quantity).to_f64();
         self.running.traded += value;
@@ -304,7 +305,9 @@ impl Observer {
             watched.chart.fills_left_out += 1;
         }
         let reason = reason(desk, fill, before);
-        self.trades.extend(watched.trade(fill, before, reason));
+        let ended = watched.trade(fill, before, reason)?;
+        self.trades.push(ended.clone());
+        Some(ended)
     }
 
     /// The last day and the chart's last bars are taken in.

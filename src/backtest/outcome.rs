@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 
+use super::trades::Trades;
+
 use crate::domain::{Bar, BarSize, MarketTime, Price, Shares, Side, Symbol, Usd};
 
 /// Why a round trip ended.
@@ -164,8 +166,8 @@ pub struct Outcome {
     pub unrealized: Usd,
     /// Fees, USD.
     pub fees: Usd,
-    /// Closed round trips, in order of their exits.
-    pub trades: Vec<Trade>,
+    /// Closed round trips.
+    pub trades: Trades,
     /// Positions that are open at the end.
     pub open_positions: u32,
     /// Orders sent.

@@ -18,8 +18,9 @@ use super::settings_args::{LayersError, SettingsArgs};
 use crate::backtest::data::{Data, DataError, Wanted};
 use crate::backtest::files::{self, FileError};
 use crate::backtest::metrics::Metrics;
+use crate::backtest::stream::Streams;
 use crate::backtest::summary_text::summary_text;
-use crate::backtest::{Listener, Played, Setup, run};
+use crate::backtest::{Listener, Played, Setup, run, run_streamed};
 use crate::config::{BadSettings, Layers, Settings};
 use crate::domain::Symbol;
 use crate::domain::broker::AccountId;
@@ -38,6 +39,9 @@ pub struct BacktestArgs {
     /// Folder for trades.csv, orders.csv, equity.csv, facts.jsonl, summary.json and report.html.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Read the bars while they are played, once: for more of them than fit into memory.
+    #[arg(long)]
+    stream: bool,
 }
 
 /// Why there is no backtest.
@@ -70,6 +74,14 @@ impl BacktestError {
     }
 }
 
+/// What a command line asks for, before any bar is read.
+struct Asked {
+    layers: Layers,
+    settings: Settings,
+    setup: Setup,
+    wanted: Wanted,
+}
+
 /// Everything that a backtest needs, checked.
 pub(super) struct Prepared {
     pub(super) layers: Layers,
@@ -89,22 +101,29 @@ pub(super) fn main(args: BacktestArgs) -> ExitCode {
 }
 
 fn play(args: &BacktestArgs) -> Result<ExitCode, BacktestError> {
-    let prepared = prepare(&args.settings, &args.options)?;
-    let strategies = strategies(&prepared.settings)?;
+    let Asked { settings, mut setup, wanted, .. } = ask(&args.settings, &args.options)?;
+    let strategies = strategies(&settings)?;
+    let source = if args.stream {
+        Source::Streams(Streams::open(&wanted)?)
+    } else {
+        Source::Data(load(&args.options, &wanted, &mut setup)?)
+    };
     let mut lists = args.out.as_deref().map(Lists::create).transpose()?;
     let listener: &mut dyn Listener = match &mut lists {
         Some(lists) => lists,
         None => &mut (),
     };
-    let played = run(&prepared.setup, &prepared.data, strategies, listener);
+    let played = match source {
+        Source::Streams(streams) => run_streamed(&setup, streams, strategies, listener)?,
+        Source::Data(data) => run(&setup, &data, strategies, listener),
+    };
     lists.map_or(Ok(()), Lists::finish)?;
     let code = tell(&played, args)?;
     // What a strategy has failed at comes behind what was known before.
-    let faults = played.outcome.warnings.get(prepared.setup.warnings.len()..).unwrap_or_default();
-    for fault in faults {
+    for fault in &played.faults {
         super::complain(&format_args!("{fault}; it decided nothing from there on"));
     }
-    Ok(if faults.is_empty() { code } else { ExitCode::from(exit::USAGE) })
+    Ok(if played.faults.is_empty() { code } else { ExitCode::from(exit::USAGE) })
 }
 
 fn tell(played: &Played, args: &BacktestArgs) -> Result<ExitCode, BacktestError> {
@@ -115,8 +134,28 @@ fn tell(played: &Played, args: &BacktestArgs) -> Result<ExitCode, BacktestError>
     Ok(super::say(&summary_text(&played.outcome, &metrics).trim_end()))
 }
 
+/// Where a backtest's bars come from.
+enum Source {
+    Data(Data),
+    Streams(Streams),
+}
+
 /// Settings, bars and exchange of a command line.
 pub(super) fn prepare(settings: &SettingsArgs, options: &BacktestOptions) -> Result<Prepared, BacktestError> {
+    let Asked { layers, settings, mut setup, wanted } = ask(settings, options)?;
+    let data = load(options, &wanted, &mut setup)?;
+    Ok(Prepared { layers, settings, setup, data })
+}
+
+/// Reads all bars, and says what is odd about them.
+fn load(options: &BacktestOptions, wanted: &Wanted, setup: &mut Setup) -> Result<Data, DataError> {
+    let data = wanted.load()?;
+    setup.warnings.extend(data.warnings());
+    setup.warnings.extend(checks::odd(options, wanted.calendar, &data));
+    Ok(data)
+}
+
+fn ask(settings: &SettingsArgs, options: &BacktestOptions) -> Result<Asked, BacktestError> {
     let mut layers = settings.layers()?;
     if let Some((flag, name)) = without_effect::ignored(&layers) {
         return Err(BacktestError::WithoutEffect { flag, name });
@@ -127,12 +166,10 @@ pub(super) fn prepare(settings: &SettingsArgs, options: &BacktestOptions) -> Res
     options.bars_say(&mut layers, &symbols, size);
     let resolved = Settings::resolve(&layers)?;
     wanted.calendar = resolved.calendar;
-    let data = wanted.load()?;
     let mut setup = setup(options, &resolved);
     setup.described = described::described(options, &resolved, &layers);
-    setup.warnings = options.warnings().into_iter().chain(data.warnings()).collect();
-    setup.warnings.extend(checks::odd(options, resolved.calendar, &data));
-    Ok(Prepared { layers, settings: resolved, setup, data })
+    setup.warnings = options.warnings();
+    Ok(Asked { layers, settings: resolved, setup, wanted })
 }
 
 /// What a run is told by settings and flags, without the words about it.

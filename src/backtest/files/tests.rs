@@ -26,14 +26,17 @@ fn a_round_trip_is_a_line_with_exact_money() {
         bars: 5,
     };
     let short = Trade { quantity: Shares(-7), pnl: "-0".parse().unwrap(), fees: Usd::ZERO, ..long.clone() };
-    outcome.trades = vec![long, short];
-    write(folder.path(), &outcome, &Metrics::of(&outcome, 0.0)).unwrap();
+    let rows = [TRADE_COLUMNS.map(str::to_owned), trade_row(&long), trade_row(&short)].map(|row| row.join(","));
     assert_eq!(
-        read(folder.path(), "trades.csv"),
-        "symbol,entry_time,entry_price,exit_time,exit_price,quantity,pnl,fees,exit_reason,side,bars\n\
-         BAC,2013-10-04T14:18:00Z,14.05,2013-10-04T14:23:00Z,14.01,100,-4.00,0.00335,stop,long,5\n\
-         BAC,2013-10-04T14:18:00Z,14.05,2013-10-04T14:23:00Z,14.01,7,0.00,0.00,stop,short,5\n"
+        rows,
+        [
+            "symbol,entry_time,entry_price,exit_time,exit_price,quantity,pnl,fees,exit_reason,side,bars",
+            "BAC,2013-10-04T14:18:00Z,14.05,2013-10-04T14:23:00Z,14.01,100,-4.00,0.00335,stop,long,5",
+            "BAC,2013-10-04T14:18:00Z,14.05,2013-10-04T14:23:00Z,14.01,7,0.00,0.00,stop,short,5",
+        ]
     );
+    outcome.trades = [long, short].into_iter().collect();
+    write(folder.path(), &outcome, &Metrics::of(&outcome, 0.0)).unwrap();
     assert_eq!(read(folder.path(), "equity.csv"), "time,equity,exposure,drawdown\n");
     assert_eq!(read(folder.path(), "daily.csv"), "date,equity,return,benchmark\n");
 }
@@ -80,7 +83,7 @@ fn the_summary_holds_every_metric_and_count() {
         assert!(summary.get(word.key).is_some(), "{}", word.key);
     }
     assert_eq!(summary["bars"], 2 * 30 * 7);
-    assert_eq!(summary["closed_trades"], outcome.trades.len());
+    assert_eq!(summary["closed_trades"], outcome.trades.all().count);
     assert_eq!(summary["final_equity"].to_string(), outcome.final_equity.0.normalize().to_string());
     assert_eq!((&summary["refusals"], &summary["refusals_by_reason"]["shortable"]), (&json!(5), &json!(3)));
     assert_eq!((&summary["run_seconds"], &summary["bars_per_second"]), (&json!(0.007), &json!(60_000.0)));
@@ -97,7 +100,7 @@ fn only_the_summary_knows_how_long_it_took() {
     write(first.path(), &outcome, &Metrics::of(&outcome, 0.0)).unwrap();
     outcome.run *= 2;
     write(second.path(), &outcome, &Metrics::of(&outcome, 0.0)).unwrap();
-    for name in ["trades.csv", "equity.csv", "daily.csv", "report.html"] {
+    for name in ["equity.csv", "daily.csv", "report.html"] {
         assert_eq!(read(first.path(), name), read(second.path(), name), "{name}");
     }
     assert_ne!(read(first.path(), "summary.json"), read(second.path(), "summary.json"));
@@ -126,7 +129,7 @@ fn a_large_outcome_is_written() {
         [("order notional above the limit".to_owned(), 12), ("cool-down after a stop".to_owned(), 7)].into();
     let metrics = Metrics::of(&outcome, 0.02);
     write(&folder.join("large"), &outcome, &metrics).unwrap();
-    assert_eq!(read(&folder.join("large"), "trades.csv").lines().count(), outcome.trades.len() + 1);
+    assert_eq!(read(&folder.join("large"), "daily.csv").lines().count(), outcome.days.len() + 1);
     for (name, sample) in [
         ("day", Sample { symbols: 1, days: 1, eagerness: 0.5, drift: 0.0 }),
         ("short", Sample { symbols: 1, days: 20, eagerness: 0.2, drift: 0.0 }),

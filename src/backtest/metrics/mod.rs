@@ -9,6 +9,7 @@ use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
 
 use super::outcome::{Outcome, Trade};
+use super::trades::Tally;
 use crate::domain::{Shares, Usd};
 
 pub mod normal;
@@ -141,7 +142,7 @@ impl Metrics {
             slippage: outcome.running.slippage,
             ..Self::default()
         };
-        base.with_days(outcome, cash).with_running(outcome).with_trades(&outcome.trades)
+        base.with_days(outcome, cash).with_running(outcome).with_trades(outcome.trades.all())
     }
 
     fn with_days(self, outcome: &Outcome, cash: f64) -> Self {
@@ -199,29 +200,24 @@ impl Metrics {
         }
     }
 
-    fn with_trades(self, trades: &[Trade]) -> Self {
-        let won: Vec<Usd> = trades.iter().map(|trade| trade.pnl).filter(|pnl| *pnl > Usd::ZERO).collect();
-        let lost: Vec<Usd> = trades.iter().map(|trade| trade.pnl).filter(|pnl| *pnl < Usd::ZERO).collect();
-        let sum = |amounts: &[Usd]| amounts.iter().copied().sum::<Usd>();
-        let average = |total: Usd, of: usize| (of > 0).then(|| total.to_f64() / of as f64);
-        let average_trade = average(trades.iter().map(|trade| trade.pnl).sum(), trades.len());
-        let average_loss = average(sum(&lost), lost.len());
-        let returns: Vec<f64> = trades.iter().filter_map(trade_return).collect();
-        let bars: Vec<f64> = trades.iter().map(|trade| f64::from(trade.bars)).collect();
+    fn with_trades(self, tally: &Tally) -> Self {
+        let average = |total: f64, of: u64| (of > 0).then(|| total / of as f64);
+        let average_trade = average(tally.profit.to_f64(), tally.count);
+        let average_loss = average(tally.lost.to_f64(), tally.losses);
         Self {
-            trades: trades.len() as u64,
-            wins: won.len() as u64,
-            losses: lost.len() as u64,
-            win_rate: (!trades.is_empty()).then(|| won.len() as f64 / trades.len() as f64),
-            profit_factor: average_loss.map(|_| sum(&won).to_f64() / -sum(&lost).to_f64()),
+            trades: tally.count,
+            wins: tally.wins,
+            losses: tally.losses,
+            win_rate: average(tally.wins as f64, tally.count),
+            profit_factor: tally.profit_factor(),
             expectancy: average_trade.zip(average_loss).map(|(trade, loss)| trade / -loss),
             average_trade,
-            average_trade_return: series::mean(&returns),
-            average_win: average(sum(&won), won.len()),
+            average_trade_return: tally.average_return(),
+            average_win: average(tally.won.to_f64(), tally.wins),
             average_loss,
-            largest_win: won.iter().max().map(|pnl| pnl.to_f64()),
-            largest_loss: lost.iter().min().map(|pnl| pnl.to_f64()),
-            average_bars_held: series::mean(&bars),
+            largest_win: tally.largest_win.map(Usd::to_f64),
+            largest_loss: tally.largest_loss.map(Usd::to_f64),
+            average_bars_held: average(tally.bars as f64, tally.count),
             ..self
         }
     }

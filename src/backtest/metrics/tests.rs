@@ -130,8 +130,10 @@ fn one_day_in_twenty() {
 fn trades_by_hand() {
     // 30 + 50 - 20 + 0 - 20 = 40 over five; wins 80 / 2 = 40, losses -40 / 2 = -20.
     let mut played = outcome(&[(1040.0, None)]);
-    played.trades =
-        [("30", 1), ("50.00", 2), ("-20", 3), ("0", 4), ("-20.0", 10)].map(|(pnl, bars)| trade(pnl, bars)).to_vec();
+    played.trades = [("30", 1), ("50.00", 2), ("-20", 3), ("0", 4), ("-20.0", 10)]
+        .map(|(pnl, bars)| trade(pnl, bars))
+        .into_iter()
+        .collect();
     let metrics = Metrics::of(&played, 0.0);
     assert_eq!((metrics.trades, metrics.wins, metrics.losses), (5, 2, 2));
     near(metrics.win_rate, 0.4);
@@ -199,7 +201,7 @@ fn what_is_not_known_is_not_a_number() {
 #[test]
 fn all_wins_have_no_profit_factor_and_a_total_loss_has_returns_until_it() {
     let mut won = outcome(&[(1010.0, None)]);
-    won.trades = vec![trade("10", 1)];
+    won.trades = [trade("10", 1)].into_iter().collect();
     let metrics = Metrics::of(&won, 0.0);
     assert_eq!((metrics.profit_factor, metrics.expectancy, metrics.average_loss), (None, None, None));
     near(metrics.win_rate, 1.0);

@@ -74,7 +74,7 @@ pub fn empty() -> Outcome {
         realized: Usd::ZERO,
         unrealized: Usd::ZERO,
         fees: Usd::ZERO,
-        trades: vec![],
+        trades: Default::default(),
         open_positions: 0,
         orders: 0,
         fills: 0,

@@ -1,5 +1,5 @@
-//! Lists that are written while a backtest runs: `facts.jsonl` and `orders.csv`. Nothing of them is
-//! kept.
+//! Lists that are written while a backtest runs: `facts.jsonl`, `orders.csv` and `trades.csv`. Nothing
+//! of them is kept.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::{BacktestError, orders};
 use crate::backtest::Listener;
+use crate::backtest::files::{TRADE_COLUMNS, trade_row};
+use crate::backtest::outcome::Trade;
 use crate::domain::book::{OrderRecord, Record};
 
 /// A file that grows; after its first failure nothing more is tried.
@@ -36,10 +38,11 @@ impl Growing {
     }
 }
 
-/// Both lists of a folder.
+/// The lists of a folder.
 pub(super) struct Lists {
     facts: Growing,
     orders: Growing,
+    trades: Growing,
     line: String,
 }
 
@@ -47,13 +50,16 @@ impl Lists {
     /// Begins them anew, in a folder that is made where it is missing.
     pub(super) fn create(dir: &Path) -> Result<Self, BacktestError> {
         let (facts, mut orders) = (Growing::create(dir, "facts.jsonl")?, Growing::create(dir, "orders.csv")?);
+        let mut trades = Growing::create(dir, "trades.csv")?;
         orders.write(|file| file.write_all(orders::HEADER.as_bytes()));
-        Ok(Self { facts, orders, line: String::new() })
+        trades.write(|file| writeln!(file, "{}", TRADE_COLUMNS.join(",")));
+        Ok(Self { facts, orders, trades, line: String::new() })
     }
 
     /// Everything is on the disk, or the first thing that is not.
     pub(super) fn finish(self) -> Result<(), BacktestError> {
         self.facts.finish()?;
+        self.trades.finish()?;
         self.orders.finish()
     }
 }
@@ -64,6 +70,11 @@ impl Listener for Lists {
             serde_json::to_writer(&mut *file, record).map_err(io::Error::from)?;
             file.write_all(b"\n")
         });
+    }
+
+    fn trade(&mut self, trade: &Trade) {
+        // Neither a symbol nor anything else of it holds a comma or a quote.
+        self.trades.write(|file| writeln!(file, "{}", trade_row(trade).join(",")));
     }
 
     fn order(&mut self, order: &OrderRecord) {
