@@ -191,7 +191,6 @@ impl Desk {
             child.oca_group = Some(entry.order_ref.text());
             child.transmit = index + 1 == count;
         }
-        let exposure = self.exposure(contract);
         let approve = |ticket: Ticket| {
             let price = match ticket.kind {
                 OrderKind::Limit { limit } => Some(limit),
@@ -199,7 +198,8 @@ impl Desk {
                     None
                 }
             };
-            review(Proposal { ticket, reference, price }, &self.plan.limits, &exposure).map(|order| (order, reference))
+            let proposal = Proposal { ticket, reference, price };
+            review(proposal, &self.plan.limits, || self.exposure(contract)).map(|order| (order, reference))
         };
         std::iter::once(entry).chain(children).map(approve).collect()
     }

@@ -89,8 +89,8 @@ impl Desk {
         let kind = self.trading_kind(contract, side, reference);
         let ticket = kind.and_then(|kind| self.ticket(contract, Role::Exit, side, reduce, kind, 0));
         let Some(ticket) = ticket else { return };
-        let exposure = self.exposure(contract);
-        match review(Proposal { ticket, reference, price: None }, &self.plan.limits, &exposure) {
+        let proposal = Proposal { ticket, reference, price: None };
+        match review(proposal, &self.plan.limits, || self.exposure(contract)) {
             Ok(order) => self.send(order, reference),
             Err(refusal) => {
                 let fact = crate::domain::book::RefusedFact { change: side.signed(reduce), refusal };
@@ -122,10 +122,10 @@ impl Desk {
         ticket.quantity = quantity;
         ticket.kind = kind.unwrap_or(ticket.kind);
         ticket.transmit = true;
-        let exposure = self.exposure(contract);
         let reference = self.last_price(contract).unwrap_or(reference);
         // Only exits and protective orders are amended: the review asks them for sane numbers alone.
-        if let Ok(order) = review(Proposal { ticket, reference, price: None }, &self.plan.limits, &exposure) {
+        let proposal = Proposal { ticket, reference, price: None };
+        if let Ok(order) = review(proposal, &self.plan.limits, || self.exposure(contract)) {
             let ticket = order.ticket().clone();
             self.amended.insert(intent);
             self.record(Some(contract), Fact::Order(OrderFact::Amended { intent, ticket }));

@@ -101,9 +101,8 @@ impl Desk {
     /// What the book's positions cost and its entries on their way will, USD: known without any
     /// price, so also right after a restart.
     fn committed(&self) -> Usd {
-        let held: Usd = self.book.positions().map(|(_, position)| position.cost().abs()).sum();
         let entries = self.book.live_orders().filter(|order| order.ticket.role == Role::Entry);
-        held + entries.map(|order| order.reference * order.remaining()).sum()
+        self.book.tied_up() + entries.map(|order| order.reference * order.remaining()).sum()
     }
 
     /// The broker's available funds less what our exposure has grown by since that statement (the

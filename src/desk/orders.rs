@@ -261,11 +261,11 @@ impl Desk {
     }
 
     pub(super) fn commission(&mut self, commission: Commission) {
-        let known = self.book.fill_by_stem(commission.execution.stem()).map(|fill| fill.execution.contract);
+        let known = self.book.fill_by_stem(commission.execution.stem());
+        let known = known.map(|fill| (fill.execution.contract, fill.commission == Some(commission.amount)));
         // Costs of foreign executions are not ours; those that overtake their execution come again
         // with the next read of executions.
-        let Some(contract) = known else { return };
-        if !self.book.knows_cost(&commission) {
+        if let Some((contract, false)) = known {
             self.record(Some(contract), Fact::Fill(FillFact::Costed { commission }));
         }
     }

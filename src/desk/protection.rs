@@ -121,8 +121,8 @@ impl Desk {
         };
         let mut ticket = ticket;
         ticket.oca_group = Some(ticket.order_ref.text());
-        let exposure = self.exposure(contract);
-        if let Ok(order) = review(Proposal { ticket, reference: last, price: None }, &self.plan.limits, &exposure) {
+        let proposal = Proposal { ticket, reference: last, price: None };
+        if let Ok(order) = review(proposal, &self.plan.limits, || self.exposure(contract)) {
             self.send(order, last);
         }
         true

@@ -25,6 +25,8 @@ pub struct Lot {
 pub struct Position {
     lots: VecDeque<Lot>,
     quantity: Shares,
+    /// Of all lots.
+    cost: Usd,
     /// When it was opened: the trade that left flat, or crossed it.
     #[serde(default)]
     opened_at: Option<MarketTime>,
@@ -54,7 +56,7 @@ impl Position {
 
     /// What the held shares cost in all (negative for shorts: what they brought), USD.
     pub fn cost(&self) -> Usd {
-        self.lots.iter().map(|lot| lot.price * lot.quantity).sum()
+        self.cost
     }
 
     /// Average price of the held shares; `None` when flat.
@@ -83,6 +85,7 @@ impl Position {
             };
             let closed = Shares(lot.quantity.0.abs().min(left.0.abs()) * lot.quantity.0.signum());
             realized += (price - lot.price) * closed;
+            self.cost -= lot.price * closed;
             lot.quantity -= closed;
             left += closed;
             if lot.quantity.is_zero() {
@@ -91,6 +94,7 @@ impl Position {
         }
         if !left.is_zero() {
             self.lots.push_back(Lot { quantity: left, price, at });
+            self.cost += price * left;
         }
         let before = self.quantity.0.signum();
         self.quantity += change;
@@ -110,13 +114,14 @@ impl Position {
         let Some(first) = self.lots.front().copied() else { return };
         let (cost, quantity) = (self.cost(), self.quantity.scaled(new, old));
         self.lots.clear();
-        self.quantity = quantity;
+        (self.quantity, self.cost) = (quantity, Usd::ZERO);
         if quantity.is_zero() {
             self.realized -= cost;
             self.round_trips += 1;
         } else {
             let price = Price(cost.0 / Decimal::from(quantity.0));
             self.lots.push_back(Lot { quantity, price, at: first.at });
+            self.cost = price * quantity;
         }
     }
 }
@@ -169,6 +174,7 @@ mod tests {
                 cash -= price * Shares(change);
                 prop_assert_eq!(cash + position.market_value(mark), position.realized + position.unrealized(mark));
                 prop_assert_eq!(position.lots().map(|l| l.quantity).sum::<Shares>(), position.quantity());
+                prop_assert_eq!(position.lots().map(|l| l.price * l.quantity).sum::<Usd>(), position.cost());
             }
         }
     }

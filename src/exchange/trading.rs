@@ -8,8 +8,16 @@ use super::{Borrow, ChildRule, Exchange, Fill, OrderKey, Scene, Status, Tif};
 use crate::domain::broker::ExecutionId;
 use crate::domain::{Price, Shares, Side};
 
-/// The first part of our execution ids, which have the form of IBKR's.
-const EXECUTION_PREFIX: &str = "0000f00d";
+/// The id of the fill with this number, in the form of IBKR's.
+fn execution_id(number: u64) -> ExecutionId {
+    let mut text = *b"0000f00d.00000000.01.01";
+    let Ok(number) = u32::try_from(number) else { return ExecutionId(format!("0000f00d.{number:x}.01.01").into()) };
+    for (digit, place) in (9..17).rev().enumerate() {
+        // Four bits: below 16.
+        text[place] = b"0123456789abcdef"[(number >> (4 * digit) & 15) as usize];
+    }
+    ExecutionId(std::str::from_utf8(&text).unwrap_or_default().into())
+}
 
 impl Exchange {
     /// Shares of the order that may trade now: a child's as far as its parent has filled.
@@ -125,7 +133,7 @@ impl Exchange {
 
     /// Enters a fill in the order, the account and the record; `shown` is the price without friction.
     fn book(&mut self, key: OrderKey, quantity: Shares, (price, shown): (Price, Price), scene: &mut Scene) {
-        let id = ExecutionId(format!("{EXECUTION_PREFIX}.{:08x}.01.01", self.tallies().fills + 1).into());
+        let id = execution_id(self.tallies().fills + 1);
         let Some(slot) = self.orders.get_mut(&key) else { return };
         let order = &mut slot.order;
         order.filled += quantity;
@@ -258,6 +266,23 @@ impl Exchange {
         let Some(market) = self.markets.get(&order.contract) else { return };
         if let Some((by, trigger)) = order.kind.trail_mut() {
             *trigger = Some(trailed(order.side, by, *trigger, best, &market.rule));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::execution_id;
+
+    #[test]
+    fn execution_ids_count_in_hexadecimal() {
+        for (number, text) in [
+            (1, "0000f00d.00000001.01.01"),
+            (0xabc_def0, "0000f00d.0abcdef0.01.01"),
+            (0xffff_ffff, "0000f00d.ffffffff.01.01"),
+            (0x1_0000_0000, "0000f00d.100000000.01.01"),
+        ] {
+            assert_eq!(execution_id(number).to_string(), text);
         }
     }
 }

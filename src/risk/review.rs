@@ -64,11 +64,15 @@ const INITIAL_MARGIN: Decimal = Decimal::from_parts(5, 0, 0, false, 1);
 /// Lets an order pass or says why not.
 ///
 /// Exits and protective orders only need a positive quantity and positive prices. Entries need
-/// every limit, and every value that a limit is measured with.
+/// every limit, and every value that a limit is measured with: only they ask for the exposure.
 ///
 /// # Errors
 /// The first limit that it breaks, with its numbers.
-pub fn review(proposal: Proposal, limits: &Limits, exposure: &Exposure) -> Result<ApprovedOrder, Refusal> {
+pub fn review(
+    proposal: Proposal,
+    limits: &Limits,
+    exposure: impl FnOnce() -> Exposure,
+) -> Result<ApprovedOrder, Refusal> {
     let ticket = &proposal.ticket;
     if ticket.quantity.0 <= 0 {
         return Err(Refusal::Quantity { quantity: ticket.quantity });
@@ -80,7 +84,7 @@ pub fn review(proposal: Proposal, limits: &Limits, exposure: &Exposure) -> Resul
     }
     match ticket.role {
         Role::Exit | Role::Stop | Role::Target => {}
-        Role::Entry => entry(&proposal, limits, exposure)?,
+        Role::Entry => entry(&proposal, limits, &exposure())?,
     }
     Ok(ApprovedOrder(proposal.ticket))
 }
@@ -223,7 +227,7 @@ mod tests {
     fn buy(quantity: i64, limits: &Limits, change: impl FnOnce(&mut Exposure)) -> Option<Refusal> {
         let mut exposure = calm();
         change(&mut exposure);
-        review(proposal(Role::Entry, Side::Buy, quantity, None), limits, &exposure).err()
+        review(proposal(Role::Entry, Side::Buy, quantity, None), limits, || exposure.clone()).err()
     }
 
     #[test]
@@ -281,13 +285,13 @@ mod tests {
     #[test]
     fn prices_outside_the_collar_and_shorts_are_refused() {
         let limits = Limits::default();
-        let entry = |side, price| review(proposal(Role::Entry, side, 1, price), &limits, &calm()).err();
+        let entry = |side, price| review(proposal(Role::Entry, side, 1, price), &limits, calm).err();
         assert_eq!(entry(Side::Buy, Some(105)), None);
         assert!(matches!(entry(Side::Buy, Some(106)), Some(Refusal::Collar { .. })));
         assert!(matches!(entry(Side::Buy, Some(94)), Some(Refusal::Collar { .. })));
         assert!(matches!(entry(Side::Sell, None), Some(Refusal::Short { .. })));
         let shorts = Limits { allow_short: true, ..Limits::default() };
-        assert!(review(proposal(Role::Entry, Side::Sell, 1, None), &shorts, &calm()).is_ok());
+        assert!(review(proposal(Role::Entry, Side::Sell, 1, None), &shorts, calm).is_ok());
     }
 
     #[test]
@@ -298,14 +302,14 @@ mod tests {
         exposure.available_funds = None;
         for role in [Role::Exit, Role::Stop, Role::Target] {
             let sell = |quantity, price| {
-                review(proposal(role, Side::Sell, quantity, price), &Limits::default(), &exposure).err()
+                review(proposal(role, Side::Sell, quantity, price), &Limits::default(), || exposure.clone()).err()
             };
             assert_eq!(sell(1_000_000, Some(1)), None);
             assert!(matches!(sell(0, None), Some(Refusal::Quantity { .. })));
             assert!(matches!(sell(-5, None), Some(Refusal::Quantity { .. })));
             assert!(matches!(sell(1, Some(0)), Some(Refusal::BadPrice { .. })));
         }
-        let refused = review(proposal(Role::Entry, Side::Buy, 1, None), &Limits::default(), &exposure).err();
+        let refused = review(proposal(Role::Entry, Side::Buy, 1, None), &Limits::default(), || exposure.clone()).err();
         assert!(matches!(refused, Some(Refusal::Locked { .. })));
     }
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::streamed::{Bars, Streamed};
 use super::*;
 
 fn bar(open: i64, end: i64) -> Bar {
@@ -87,6 +88,10 @@ proptest! {
             (step.at(), matches!(step, Step::Open { .. }), symbol)
         };
         let steps: Vec<Step> = Tape::new(all.clone()).collect();
+        let mut sorted = all.clone();
+        sorted.sort_by(|one, other| one.symbol.cmp(&other.symbol));
+        let streams = sorted.into_iter().map(|one| (one.contract, Box::new(one.bars.to_vec().into_iter()) as Bars<'_>));
+        prop_assert_eq!(&steps, &Streamed::new(streams).collect::<Vec<_>>(), "bars that come one by one");
         prop_assert!(steps.is_sorted_by_key(rank));
         let expected: usize = all.iter().map(|s| s.bars.len() * 2).sum();
         prop_assert_eq!(steps.len(), expected);

@@ -37,7 +37,7 @@ impl Book {
         self.executions.insert(stem.clone(), (execution.contract, fills.len()));
         fills.push(FillRecord { intent, execution: execution.clone(), commission: None });
         let change = execution.side.signed(execution.quantity);
-        self.positions.entry(execution.contract).or_default().trade(change, execution.price, execution.at);
+        self.change_position(execution.contract, |held| held.trade(change, execution.price, execution.at));
         self.traded_cash -= execution.price * change;
         self.counts.executions += 1;
         self.last_execution = self.last_execution.max(Some(execution.at));
@@ -72,7 +72,7 @@ impl Book {
             order.filled = order.filled - before.quantity + execution.quantity;
         }
         let position = self.rebuilt(contract);
-        self.positions.insert(contract, position);
+        self.change_position(contract, |held| *held = position);
         self.complete(intent);
     }
 
@@ -103,11 +103,6 @@ impl Book {
         }
         self.fill_by_stem(execution.id.stem())
             .is_some_and(|fill| fill.execution.id.revision() >= execution.id.revision())
-    }
-
-    /// Whether this cost is on record, or is for an execution that is not.
-    pub fn knows_cost(&self, commission: &Commission) -> bool {
-        self.fill_by_stem(commission.execution.stem()).is_some_and(|fill| fill.commission == Some(commission.amount))
     }
 
     /// A fill by the part of its id that corrections keep.

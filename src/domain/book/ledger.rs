@@ -169,7 +169,7 @@ impl Book {
 
     fn note_change(&mut self, contract: ContractId, at: MarketTime, kind: ChangeKind) {
         let change = Change { after: self.fills.get(&contract).map_or(0, Vec::len), at, kind };
-        change.apply(self.positions.entry(contract).or_default());
+        self.change_position(contract, |held| change.apply(held));
         self.changes.entry(contract).or_default().push(change);
     }
 

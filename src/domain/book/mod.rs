@@ -125,6 +125,8 @@ pub struct Book {
     traded_cash: Usd,
     /// Of all positions together.
     fees: Usd,
+    /// What all positions cost, magnitudes added.
+    tied_up: Usd,
     positions: BTreeMap<ContractId, Position>,
     /// What changed positions beside fills.
     changes: BTreeMap<ContractId, Vec<ledger::Change>>,
@@ -261,6 +263,20 @@ impl Book {
     /// Fees paid, USD.
     pub fn fees(&self) -> Usd {
         self.fees
+    }
+
+    /// What the held shares cost, magnitudes of all contracts added, USD.
+    pub fn tied_up(&self) -> Usd {
+        self.tied_up
+    }
+
+    /// Changes a contract's position, and what is kept of all of them.
+    fn change_position<T>(&mut self, contract: ContractId, change: impl FnOnce(&mut Position) -> T) -> T {
+        let position = self.positions.entry(contract).or_default();
+        let before = position.cost().abs();
+        let result = change(position);
+        self.tied_up += position.cost().abs() - before;
+        result
     }
 
     /// Profit realized, USD, fees not deducted.

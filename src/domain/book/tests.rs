@@ -1,8 +1,10 @@
 //! Facts survive being written down, and every kind of them has its name.
 
 use super::*;
-use crate::domain::broker::{AccountId, Venue};
+use crate::domain::broker::{AccountId, Commission, Execution, ExecutionId, Venue};
+use crate::domain::order::Role;
 use crate::domain::refusal::Refusal;
+use crate::domain::{OrderKind, Side, TimeInForce};
 
 fn written(fact: Fact) -> Fact {
     let text = serde_json::to_string(&fact).unwrap();
@@ -89,4 +91,70 @@ fn order_ids_never_go_back() {
         book.next_order_id()
     };
     assert_eq!([ready(1), ready(40), ready(7)], [1, 40, 40]);
+}
+
+#[test]
+fn what_a_book_forgets_changes_nothing_of_what_it_holds() {
+    let contract = ContractId(7);
+    let execution = |number: u32, side, at| Execution {
+        id: ExecutionId(format!("0001.{number:04}.01.01").into()),
+        at: MarketTime::from_secs(at),
+        account: AccountId("DU1".into()),
+        contract,
+        symbol: "AAA".parse().unwrap(),
+        side,
+        quantity: Shares(10),
+        price: Price(5.into()),
+        client_id: 1,
+        order_id: i32::try_from(number).unwrap(),
+        perm_id: 0,
+        order_ref: format!("rt-k3-{number}").into(),
+        is_liquidation: false,
+    };
+    let ticket = |number: u32, side| Ticket {
+        order_id: i32::try_from(number).unwrap(),
+        order_ref: format!("rt-k3-{number}").parse().unwrap(),
+        account: AccountId("DU1".into()),
+        contract,
+        role: Role::Entry,
+        side,
+        quantity: Shares(10),
+        kind: OrderKind::Market,
+        tif: TimeInForce::Day,
+        outside_rth: false,
+        oca_group: None,
+        parent_id: None,
+        transmit: true,
+    };
+    let mut book = Book::default();
+    let tell = |book: &mut Book, at, fact| {
+        book.apply(&Record {
+            at: MarketTime::from_secs(at),
+            strategy: None,
+            symbol: None,
+            contract: Some(contract),
+            fact,
+        });
+    };
+    tell(&mut book, 0, Fact::Ledger(LedgerFact::Funded { cash: Usd(1_000.into()) }));
+    for (number, side) in [(1, Side::Buy), (2, Side::Sell), (3, Side::Buy)] {
+        let at = i64::from(number) * 100;
+        let (session, reference) = (1, Price(5.into()));
+        tell(&mut book, at, Fact::Order(OrderFact::Intended { ticket: ticket(number, side), session, reference }));
+        let execution = execution(number, side, at + 1);
+        let commission = Commission { execution: execution.id.clone(), amount: Usd(1.into()), currency: "USD".into() };
+        tell(&mut book, at + 1, Fact::Fill(FillFact::Executed { intent: number.into(), execution }));
+        tell(&mut book, at + 1, Fact::Fill(FillFact::Costed { commission }));
+    }
+    let session = 1;
+    let working = OrderFact::Intended { ticket: ticket(4, Side::Buy), session, reference: Price(5.into()) };
+    tell(&mut book, 150, Fact::Order(working));
+    let state = |book: &Book| (book.cash(), book.held(contract), book.fees(), book.counts(), book.next_intent());
+    let before = state(&book);
+    let forgotten: Vec<u64> =
+        book.forget_before(MarketTime::from_secs(250)).iter().map(|order| order.ticket.order_ref.intent).collect();
+    assert_eq!((forgotten, state(&book)), (vec![1, 2], before), "ended and placed before; the working one stays");
+    assert_eq!(book.orders().map(|order| order.ticket.order_ref.intent).collect::<Vec<_>>(), [3, 4]);
+    assert_eq!((book.find("rt-k3-1", 0, None), book.fills_in(contract).len()), (None, 1));
+    assert!(book.knows(&execution(3, Side::Buy, 301)) && !book.knows(&execution(2, Side::Sell, 201)));
 }

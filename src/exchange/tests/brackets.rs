@@ -178,3 +178,15 @@ fn two_targets_of_half_share_the_parents_fill() {
     assert_eq!(floor.position(), 100);
     assert_eq!(floor.close([10.0, 11.0, 10.0, 11.0]), "2 sells 50 @ 11, 2 Filled, 3 Cancelled, 3 gone");
 }
+
+/// The market opens at 10, below the stop of an entry that waits for it: both sides pay their
+/// slippage of 1 % against the 10 that the market showed.
+#[test]
+fn a_stop_that_its_entrys_fill_sets_off_pays_its_own_slippage() {
+    let friction = Friction { slippage_bps: rust_decimal::Decimal::ONE_HUNDRED, ..Friction::default() };
+    let mut floor = Floor::with(Config { commission: CommissionPlan::Free, friction, ..Config::default() });
+    bracket(&mut floor, OrderKind::Market, "10.05", "12");
+    let told = floor.open(10.0);
+    assert!(told.starts_with("1 buys 100 @ 10.1, 1 Filled"), "{told}");
+    assert!(told.contains("2 sells 100 @ 9.9"), "{told}");
+}
