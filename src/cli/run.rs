@@ -145,6 +145,7 @@ async fn daemon(args: RunArgs, mut settings: Settings, state_dir: PathBuf) -> u8
         seed: args.seed.or(args.simulator.then_some(SEED)),
         progress,
         stop: stop.clone(),
+        board: None,
     };
     let (summary, result) = runner::run(config).await;
     // From here on it is no surprise that the simulator ends.

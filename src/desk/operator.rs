@@ -56,6 +56,13 @@ pub enum Order {
         /// Which.
         symbol: Symbol,
     },
+    /// One order of ours is cancelled.
+    Cancel {
+        /// Its number in the ledger.
+        intent: u64,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What an accepted difference is taken for.
@@ -128,6 +135,14 @@ pub enum Unable {
         /// What the broker holds.
         at_broker: Shares,
     },
+    /// No such order, or none that may be cancelled alone.
+    #[error("order {intent} {why}")]
+    NotCancelled {
+        /// Its number in the ledger.
+        intent: u64,
+        /// Why not.
+        why: &'static str,
+    },
     /// No price is known to book the change at.
     #[error("no price of {symbol} is known to book the change at")]
     NoPrice {
@@ -154,6 +169,7 @@ impl Desk {
                 self.unpark(contract);
                 Ok(format!("{symbol} is not parked"))
             }
+            Order::Cancel { intent, reason } => self.cancel_one(intent, &reason),
         }
     }
 
@@ -197,6 +213,26 @@ impl Desk {
         for intent in stopped {
             self.cancel(intent, "entries are locked by an operator");
         }
+    }
+
+    /// Cancels an entry, exit or take-profit that works; a stop stays as long as what it protects.
+    fn cancel_one(&mut self, intent: u64, reason: &str) -> Result<String, Unable> {
+        let no = |why| Err(Unable::NotCancelled { intent, why });
+        let Some(order) = self.book.order(intent) else { return no("is not in the ledger") };
+        if !order.state.is_live() {
+            return no("works no more");
+        }
+        if order.state == OrderState::Cancelling {
+            return no("is being cancelled already");
+        }
+        if order.ticket.role == crate::domain::order::Role::Stop {
+            return no("protects a position: flatten the symbol instead, which closes it and cancels the stop");
+        }
+        if !self.ready {
+            return Err(Unable::NotNow { why: "no order or cancel leaves now".to_owned() });
+        }
+        self.cancel(intent, &stated(reason, "cancelled by an operator"));
+        Ok(format!("order {intent} is being cancelled; it may still fill until the broker confirms"))
     }
 
     fn resume(&mut self, symbol: Option<Symbol>, reason: &str) -> Result<String, Unable> {

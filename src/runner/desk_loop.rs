@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{error, warn};
 
+use super::board::Board;
 use super::fact_log;
 use super::outbox::{Outbox, Overflow};
 use super::view::DeskView;
@@ -117,6 +118,7 @@ pub struct DeskLoop {
     reading: Option<u64>,
     progress: watch::Sender<Progress>,
     view: watch::Sender<Arc<DeskView>>,
+    board: Option<Arc<Board>>,
 }
 
 /// The loop's inputs.
@@ -161,7 +163,14 @@ impl DeskLoop {
             reading: None,
             progress,
             view,
+            board: None,
         }
+    }
+
+    /// The same, shown on a board.
+    #[must_use]
+    pub fn shown_on(self, board: Option<Arc<Board>>) -> Self {
+        Self { board, ..self }
     }
 
     /// Runs until every sender of events and commands is gone; gives the desk back.
@@ -235,6 +244,7 @@ impl DeskLoop {
     }
 
     async fn work(&mut self, batch: &mut Vec<Input>) -> Result<(), DeskError> {
+        let began = Instant::now();
         let mut records = Vec::new();
         let mut actions = Vec::new();
         let mut answers: Vec<Answer> = Vec::new();
@@ -288,7 +298,11 @@ impl DeskLoop {
                 *answer = Some(said);
             }
         }
+        let acts = !actions.is_empty();
         self.settle(records, actions).await?;
+        if let (true, Some(board)) = (acts, &self.board) {
+            board.stats().decide.record(began.elapsed());
+        }
         if let Some(why) = reconcile {
             self.tell_trouble(Trouble::Reconcile(why));
         } else if compare {
@@ -312,8 +326,14 @@ impl DeskLoop {
         let any = !records.is_empty();
         let ordered = self.durable_orders && records.iter().any(|record| record.fact.precedes_an_order());
         let durability = if ordered { Durability::PowerCut } else { Durability::Process };
+        let shown = self.board.as_ref().map(|board| (Arc::clone(board), records.clone()));
+        let began = Instant::now();
         self.journal.append(records, durability).await?;
         let now = Instant::now();
+        if let Some((board, records)) = shown.filter(|_| any) {
+            board.stats().journal.record(now - began);
+            board.facts(&records, self.desk.book());
+        }
         for action in actions {
             let intent = match &action {
                 Action::Submit(order) => Some(order.ticket().order_ref.intent),
@@ -452,6 +472,9 @@ impl DeskLoop {
         self.viewed_at = Some(now);
         let mut view = DeskView::of(&self.desk);
         view.unanswered_orders += waiting;
+        if let Some(board) = &self.board {
+            board.look(&self.desk, &view.locks);
+        }
         self.view.send_replace(Arc::new(view));
     }
 }

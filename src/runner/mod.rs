@@ -1,6 +1,7 @@
 //! The runner: gets sessions one after another, keeps the desk across them, shuts down cleanly.
 
 mod bars;
+pub mod board;
 mod contracts;
 pub mod desk_loop;
 pub mod exit;
@@ -32,7 +33,7 @@ use crate::config::{Durability, FeedKind, Settings};
 use crate::desk::{Desk, Event};
 use crate::domain::book::Counts;
 use crate::domain::progress::Progress;
-use crate::domain::{Contract, HistoryRequest, Symbol};
+use crate::domain::{Bar, Contract, HistoryRequest, Symbol};
 use crate::feed::{FeedConfig, Kind, Pulse, Track};
 use crate::robust_connection::{BackoffPolicy, BreakerPolicy, HealthPolicy, Policy, RobustConnection};
 use crate::tws::{Gateway, Session, TwsConfig};
@@ -44,7 +45,7 @@ pub use exit::RunError;
 use layers::Layers;
 pub use ledger::put_aside as put_ledger_aside;
 use lock::ProcessLock;
-use operate::Operated;
+use operate::{Operated, Outlook};
 use scope::{Ended, Scope};
 pub use summary::Summary;
 use view::DeskView;
@@ -78,6 +79,8 @@ pub struct RunConfig {
     pub progress: watch::Sender<Progress>,
     /// Told to stop.
     pub stop: CancellationToken,
+    /// Where everything is shown to whoever looks; `None`: nobody does.
+    pub board: Option<Arc<board::Board>>,
 }
 
 /// Runs until stopped, until `--once` is done, or until nothing can be done any more.
@@ -141,12 +144,16 @@ impl Runner {
         let (compare, operated) = (Arc::new(Notify::new()), watch::Sender::new(None));
         let (asked, asked_in) = mpsc::channel(16);
         let control = control::bind(&config.state_dir.join(CONTROL_SOCKET))?;
+        let outlook = Outlook { connection: connection.state(), shown: shown.subscribe(), layers: layers.clone() };
+        if let Some(board) = &config.board {
+            board.attach(outlook.clone(), asked.clone());
+            watchers.spawn(Arc::clone(board).follow(outlook.clone()));
+        }
         watchers.spawn(control::serve(control, asked, config.stop.clone()));
         let operator = Operated {
-            connection: connection.state(),
-            shown: shown.subscribe(),
+            outlook,
             commands: operated.subscribe(),
-            layers: layers.clone(),
+            stop: config.stop.clone(),
             compare: Arc::clone(&compare),
         };
         watchers.spawn(operator.answer(asked_in));
@@ -267,7 +274,10 @@ impl Runner {
                 .book()
                 .targets()
                 .any(|(id, name, _)| name == plan.strategy && opened.desk.book().symbol(id) == Some(symbol));
-            let track = Track::new(symbol.clone(), strategy, has_target || self.config.once);
+            let mut track = Track::new(symbol.clone(), strategy, has_target || self.config.once);
+            if let Some(board) = self.config.board.clone() {
+                track.show_to(Arc::new(move |symbol: &Symbol, bars: &[Bar]| board.bars(symbol, bars)));
+            }
             self.tracks.insert(symbol.clone(), Arc::new(Mutex::new(track)));
         }
         let (events, events_in) = mpsc::channel(INBOX);
@@ -279,6 +289,7 @@ impl Runner {
         let before = opened.before;
         let progress = self.config.progress.clone();
         let desk_loop = DeskLoop::new(opened.desk, opened.writer, durable, settings.ack_deadline, progress, view);
+        let desk_loop = desk_loop.shown_on(self.config.board.clone());
         let mut task = JoinSet::new();
         task.spawn(desk_loop.run(Inputs { events: events_in, commands: commands_in, barriers: barriers_in }));
         self.layers.report_to(Some(events.clone()));
