@@ -25,6 +25,7 @@ const SUBJECTS: &[(&str, &str)] = &[
     ("Limits", "RISK_MAX_ORDER_NOTIONAL"),
     ("Protection and orders", "RISK_STOP"),
     ("The process", "CALENDAR"),
+    ("The dashboard", "DASH_ENABLED"),
 ];
 
 const PAGES: &[&str] = &[

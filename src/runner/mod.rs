@@ -144,7 +144,12 @@ impl Runner {
         let (compare, operated) = (Arc::new(Notify::new()), watch::Sender::new(None));
         let (asked, asked_in) = mpsc::channel(16);
         let control = control::bind(&config.state_dir.join(CONTROL_SOCKET))?;
-        let outlook = Outlook { connection: connection.state(), shown: shown.subscribe(), layers: layers.clone() };
+        let outlook = Outlook {
+            connection: connection.state(),
+            shown: shown.subscribe(),
+            layers: layers.clone(),
+            dashboard: config.board.as_ref().map(|board| board.dashboard()).unwrap_or_default(),
+        };
         if let Some(board) = &config.board {
             board.attach(outlook.clone(), asked.clone());
             watchers.spawn(Arc::clone(board).follow(outlook.clone()));

@@ -1,6 +1,6 @@
 //! The operator's end of the daemon: what may be said on the control socket, and the answers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -163,6 +163,8 @@ pub struct Status {
     pub outage: Option<String>,
     /// Health by layers.
     pub layers: Vec<LayerView>,
+    /// Where the dashboard is, or why it is not there; `None` without one.
+    pub dashboard: Option<String>,
     /// The desk; `None` before the first session.
     pub desk: Option<DeskView>,
 }
@@ -173,7 +175,12 @@ pub struct Outlook {
     pub(super) connection: watch::Receiver<ConnectionState>,
     pub(super) shown: watch::Receiver<Option<watch::Receiver<Arc<DeskView>>>>,
     pub(super) layers: Layers,
+    /// How the dashboard is.
+    pub(super) dashboard: DashboardState,
 }
+
+/// How the dashboard is, in words; `None` where there is none. Shared by whoever serves it and whoever tells.
+pub type DashboardState = Arc<Mutex<Option<String>>>;
 
 impl Outlook {
     fn view(&self) -> Option<Arc<DeskView>> {
@@ -200,6 +207,7 @@ impl Outlook {
             connection: connection_view(&self.connection.borrow()),
             outage: self.outage(),
             layers: self.layers.view(),
+            dashboard: self.dashboard.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             desk: desk.map(|view| (*view).clone()),
         }
     }

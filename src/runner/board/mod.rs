@@ -18,7 +18,7 @@ use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::operate::{Outlook, Reply, Request, Status};
+use super::operate::{DashboardState, Outlook, Reply, Request, Status};
 use crate::control::Asked;
 use crate::desk::Desk;
 use crate::domain::book::{Book, DayFact, Fact, FillFact, Record};
@@ -87,6 +87,7 @@ pub struct Board {
     log: Mutex<std::collections::VecDeque<Arc<LogView>>>,
     feed: Feed,
     stats: Stats,
+    dashboard: DashboardState,
     outlook: OnceLock<Outlook>,
     asked: OnceLock<mpsc::Sender<Asked>>,
 }
@@ -236,6 +237,11 @@ impl Board {
     /// The deltas.
     pub fn feed(&self) -> &Feed {
         &self.feed
+    }
+
+    /// How the dashboard is, to be told with the status.
+    pub fn dashboard(&self) -> DashboardState {
+        Arc::clone(&self.dashboard)
     }
 
     /// How long things took.
