@@ -32,6 +32,7 @@ const PAGES: &[&str] = &[
     "README.md",
     "CLAUDE.md",
     "docs/operations.md",
+    "docs/api.md",
     "docs/bars.md",
     "docs/backtest.md",
     "docs/metrics.md",

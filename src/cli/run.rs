@@ -15,7 +15,9 @@ use crate::config::{Layers, Settings, Source};
 use crate::desk::Mode;
 use crate::domain::progress::Progress;
 use crate::runner::board::Board;
+use crate::runner::board::views::SettingView;
 use crate::runner::lock::{LockError, ProcessLock};
+use crate::runner::reload::Reload;
 use crate::runner::{self, RunConfig, Summary, exit};
 use crate::simulator;
 use crate::web::WebConfig;
@@ -66,20 +68,14 @@ const SEED: u64 = 1;
 
 /// Parses nothing more, decides everything: settings, logging, runtime, run, exit code.
 pub(super) fn main(args: RunArgs) -> ExitCode {
-    let prepared = args.settings.layers().map_err(|error| error.to_string()).and_then(|mut layers| {
-        if args.simulator {
-            simulator_settings(&mut layers, args.data.is_some());
-        }
-        if args.no_web {
-            layers.set("DASH_ENABLED", "no", Source::Flag("--no-web"));
-        }
-        if let Some(address) = &args.bind {
-            layers.set("DASH_BIND", address.clone(), Source::Flag("--bind"));
-        }
-        let settings = Settings::resolve(&layers).map_err(|error| error.to_string())?;
-        Ok((settings, layers))
-    });
-    let (settings, layers) = match prepared {
+    let layered = Layered {
+        settings: args.settings.clone(),
+        simulator: args.simulator,
+        replay: args.data.is_some(),
+        no_web: args.no_web,
+        bind: args.bind.clone(),
+    };
+    let (settings, layers) = match layered.read() {
         Ok(prepared) => prepared,
         Err(error) => {
             super::complain(&error);
@@ -97,7 +93,10 @@ pub(super) fn main(args: RunArgs) -> ExitCode {
             return ExitCode::from(exit::USAGE);
         }
     };
-    let web = settings.web.enabled.then(|| (WebConfig::of(&settings, &layers, state_dir.clone()), Board::new()));
+    let again = move || layered.read().map(|(settings, layers)| (settings, SettingView::all(&layers)));
+    let reload = Reload::new(again, SettingView::all(&layers));
+    let web = WebConfig::of(&settings, Arc::clone(&reload), state_dir.clone());
+    let web = settings.web.enabled.then(|| (web, Board::new()));
     let board = web.as_ref().map(|(_, board)| Arc::clone(board));
     if let Err(error) = super::logging::init(&settings, args.simulator, board) {
         super::complain(&error);
@@ -113,9 +112,35 @@ pub(super) fn main(args: RunArgs) -> ExitCode {
             return ExitCode::from(exit::RESTART);
         }
     };
-    let code = runtime.block_on(daemon(args, settings, state_dir, web));
+    let code = runtime.block_on(daemon(args, settings, state_dir, web, reload));
     runtime.shutdown_background();
     ExitCode::from(code)
+}
+
+/// What settings are read from, at the start and whenever they are read anew.
+struct Layered {
+    settings: SettingsArgs,
+    simulator: bool,
+    replay: bool,
+    no_web: bool,
+    bind: Option<String>,
+}
+
+impl Layered {
+    fn read(&self) -> Result<(Settings, Layers), String> {
+        let mut layers = self.settings.layers().map_err(|error| error.to_string())?;
+        if self.simulator {
+            simulator_settings(&mut layers, self.replay);
+        }
+        if self.no_web {
+            layers.set("DASH_ENABLED", "no", Source::Flag("--no-web"));
+        }
+        if let Some(address) = &self.bind {
+            layers.set("DASH_BIND", address.clone(), Source::Flag("--bind"));
+        }
+        let settings = Settings::resolve(&layers).map_err(|error| error.to_string())?;
+        Ok((settings, layers))
+    }
 }
 
 /// What the embedded simulator needs otherwise than a gateway, where nobody said anything.
@@ -137,6 +162,7 @@ async fn daemon(
     mut settings: Settings,
     state_dir: PathBuf,
     web: Option<(WebConfig, Arc<Board>)>,
+    reload: Arc<Reload>,
 ) -> u8 {
     let stop = CancellationToken::new();
     let (progress, followed) = watch::channel(Progress::default());
@@ -172,6 +198,7 @@ async fn daemon(
         progress,
         stop: stop.clone(),
         board,
+        reload: Some(reload),
     };
     let (summary, result) = runner::run(config).await;
     // From here on it is no surprise that the simulator ends.

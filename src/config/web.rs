@@ -29,7 +29,8 @@ pub(super) fn read(read: &mut Reader<'_>) -> WebSettings {
         }
     };
     let hosts = read.text("DASH_HOSTS").to_ascii_lowercase();
-    let hosts: Vec<String> = hosts.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let hosts: Vec<String> =
+        hosts.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let is_name = |name: &String| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
     if !hosts.iter().all(is_name) {
         read.reject("DASH_HOSTS", "use host names without port, comma separated, as trader.example.org");

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
-use tracing::{error, warn};
+use tracing::warn;
 
+use super::answers::Answer;
 use super::board::Board;
 use super::fact_log;
 use super::outbox::{Outbox, Overflow};
@@ -476,31 +477,5 @@ impl DeskLoop {
             board.look(&self.desk, &view.locks);
         }
         self.view.send_replace(Arc::new(view));
-    }
-}
-
-/// An answer that waits until its facts are durable.
-enum Answer {
-    Done(oneshot::Sender<()>),
-    Facts(oneshot::Sender<u64>, u64),
-    Operated(oneshot::Sender<Result<String, Unable>>, Option<Result<String, Unable>>),
-    Ready(oneshot::Sender<Result<bool, Stranger>>),
-    Refused(oneshot::Sender<Result<bool, Stranger>>, Stranger),
-}
-
-impl Answer {
-    fn send(self, desk: &Desk) {
-        let heard = match self {
-            Self::Done(done) => done.send(()).is_ok(),
-            Self::Facts(done, facts) => done.send(facts).is_ok(),
-            // The desk answers every order of an operator; without its answer the asker hears that
-            // it is gone.
-            Self::Operated(done, said) => said.is_none_or(|said| done.send(said).is_ok()),
-            Self::Ready(done) => done.send(Ok(desk.is_ready())).is_ok(),
-            Self::Refused(done, stranger) => done.send(Err(stranger)).is_ok(),
-        };
-        if !heard {
-            error!("an answer of the desk was not waited for");
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! The runner: gets sessions one after another, keeps the desk across them, shuts down cleanly.
 
+mod answers;
 mod bars;
 pub mod board;
 mod contracts;
@@ -14,6 +15,7 @@ mod notices;
 pub mod operate;
 pub mod outbox;
 mod reads;
+pub mod reload;
 mod safety;
 mod scope;
 pub mod summary;
@@ -81,6 +83,8 @@ pub struct RunConfig {
     pub stop: CancellationToken,
     /// Where everything is shown to whoever looks; `None`: nobody does.
     pub board: Option<Arc<board::Board>>,
+    /// Reads the settings anew, where somebody can.
+    pub reload: Option<Arc<reload::Reload>>,
 }
 
 /// Runs until stopped, until `--once` is done, or until nothing can be done any more.
@@ -159,6 +163,7 @@ impl Runner {
             outlook,
             commands: operated.subscribe(),
             stop: config.stop.clone(),
+            reload: config.reload.clone(),
             compare: Arc::clone(&compare),
         };
         watchers.spawn(operator.answer(asked_in));

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use super::desk_loop::Command;
 use super::heartbeat;
 use super::layers::{LayerView, Layers};
+use super::reload::Reload;
 use super::view::DeskView;
 use crate::clock::wall_now;
 use crate::control::Asked;
@@ -97,6 +98,8 @@ pub enum Request {
         #[serde(default)]
         reason: String,
     },
+    /// Limits and locks by the settings as they are now.
+    Reload {},
     /// The daemon ends, as on SIGTERM: entries are cancelled, stops stay.
     Shutdown {
         /// Why.
@@ -219,6 +222,8 @@ pub(super) struct Operated {
     pub(super) commands: watch::Receiver<Option<mpsc::Sender<Command>>>,
     /// Stops the daemon.
     pub(super) stop: CancellationToken,
+    /// Reads the settings anew.
+    pub(super) reload: Option<Arc<Reload>>,
     /// Asks for a comparison with the broker.
     pub(super) compare: Arc<Notify>,
 }
@@ -264,6 +269,7 @@ impl Operated {
             }
             Request::Unpark { symbol } => Order::Unpark { symbol },
             Request::Cancel { intent, reason } => Order::Cancel { intent, reason },
+            Request::Reload {} => return self.reload().await,
             Request::Shutdown { reason } => {
                 warn!(reason, "an operator shuts the daemon down");
                 self.stop.cancel();
@@ -309,6 +315,21 @@ impl Operated {
                 "the desk did not answer within {} s; it may still act: look at robo-trader status",
                 ANSWER_WITHIN.as_secs()
             )),
+        }
+    }
+
+    /// Settings anew, all of them or none.
+    async fn reload(&self) -> Reply {
+        let Some(reload) = &self.reload else { return Reply::no("this daemon cannot read its settings anew") };
+        match reload.read() {
+            Ok((order, shown)) => {
+                let reply = self.order(order).await;
+                if reply.ok {
+                    reload.took(shown);
+                }
+                reply
+            }
+            Err(why) => Reply::no(why),
         }
     }
 

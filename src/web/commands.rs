@@ -23,6 +23,7 @@ pub const COMMANDS: &[(&str, &str)] = &[
     ("park", "No entries in a symbol until its bars come anew, or it is unparked. symbol, reason."),
     ("unpark", "A parked symbol may be entered again. symbol."),
     ("cancel", "One order of ours is cancelled. intent, reason."),
+    ("reload", "Limits and locks by the settings as they are now: all of them, or none where anything is wrong."),
     ("shutdown", "The daemon ends, as on SIGTERM: entries are cancelled, stops stay. reason."),
 ];
 
@@ -77,6 +78,7 @@ mod tests {
             ("park", r#"{"symbol":"AAPL"}"#),
             ("unpark", r#"{"symbol":"AAPL"}"#),
             ("cancel", r#"{"intent":7}"#),
+            ("reload", "{}"),
             ("shutdown", "{}"),
         ];
         assert_eq!(whole.map(|(name, _)| name).to_vec(), COMMANDS.iter().map(|(name, _)| *name).collect::<Vec<_>>());

@@ -94,7 +94,8 @@ impl Filter {
 
     /// A snapshot of what the client gets, and of nothing else.
     fn snapshot(&self, mut all: Snapshot) -> Value {
-        let known = |symbol: Option<&Symbol>| self.symbols.as_ref().is_none_or(|s| symbol.is_none_or(|x| s.contains(x)));
+        let known =
+            |symbol: Option<&Symbol>| self.symbols.as_ref().is_none_or(|s| symbol.is_none_or(|x| s.contains(x)));
         all.positions.retain(|row| known(Some(&row.symbol)));
         all.orders.retain(|row| known(row.symbol.as_ref()));
         all.fills.retain(|row| known(Some(&row.symbol)));

@@ -189,8 +189,9 @@ fn symbols(text: &mut Text, board: &Board) {
     #[allow(clippy::cast_precision_loss, reason = "metrics are f64")]
     let held = snapshot.positions.iter().map(|row| (row.symbol.to_string(), row.held_shares.0 as f64));
     text.many("robo_trader_position_shares", "symbol", held);
-    let ages = snapshot.positions.iter().filter_map(|row| {
-        Some((row.symbol.to_string(), account.market_time.since(row.last_bar_end?).as_secs_f64()))
-    });
+    let ages = snapshot
+        .positions
+        .iter()
+        .filter_map(|row| Some((row.symbol.to_string(), account.market_time.since(row.last_bar_end?).as_secs_f64())));
     text.many("robo_trader_bar_age_seconds", "symbol", ages);
 }

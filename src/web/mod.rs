@@ -21,16 +21,16 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use serde::Serialize;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::clock::wall_now;
-use crate::config::{Layers, Settings};
+use crate::config::Settings;
 use crate::domain::MarketTime;
 use crate::runner::board::Board;
+use crate::runner::reload::Reload;
 use guard::Guard;
 use token::Token;
 
@@ -38,17 +38,6 @@ pub use routes::router;
 
 /// Feed clients served at a time.
 const CLIENTS: usize = 256;
-
-/// A setting, as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SettingView {
-    /// Its name, with the symbol before it where it is a symbol's own.
-    pub name: String,
-    /// Its value; secrets are masked.
-    pub value: String,
-    /// Where it came from.
-    pub source: String,
-}
 
 /// How a symbol is traded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,7 +55,7 @@ pub struct StrategyView {
 }
 
 /// What the web part is told.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct WebConfig {
     /// Address.
     pub bind: IpAddr,
@@ -79,25 +68,20 @@ pub struct WebConfig {
     /// Where the token's file is.
     pub state_dir: PathBuf,
     /// The settings in force.
-    pub settings: Vec<SettingView>,
+    pub reload: Arc<Reload>,
     /// How each symbol is traded.
     pub strategies: Vec<StrategyView>,
     /// How long a feed client may take to take a message.
     pub send_within: Duration,
     /// Time between two pings of a feed client.
     pub ping_every: Duration,
+    /// Time between two attempts to get a port that is in use.
+    pub again_after: Duration,
 }
 
 impl WebConfig {
-    /// By the settings and the layers that they came from.
-    pub fn of(settings: &Settings, layers: &Layers, state_dir: PathBuf) -> Self {
-        let row = |name: String, value: String, source: String| SettingView { name, value, source };
-        let mut rows: Vec<SettingView> =
-            layers.shown().into_iter().map(|(name, value, from)| row(name.to_owned(), value, from.to_string())).collect();
-        for symbol in layers.symbols() {
-            let own = layers.shown_for(symbol).into_iter();
-            rows.extend(own.map(|(name, value, from)| row(format!("{symbol}.{name}"), value, from.to_string())));
-        }
+    /// By the settings, and what reads them anew.
+    pub fn of(settings: &Settings, reload: Arc<Reload>, state_dir: PathBuf) -> Self {
         let strategies = settings.symbols.iter().map(|(symbol, plan)| StrategyView {
             symbol: symbol.to_string(),
             strategy: plan.strategy.clone(),
@@ -111,16 +95,16 @@ impl WebConfig {
             second_port: settings.web.second_port,
             hosts: settings.web.hosts.clone(),
             state_dir,
-            settings: rows,
+            reload,
             strategies: strategies.collect(),
             send_within: Duration::from_secs(10),
             ping_every: Duration::from_secs(20),
+            again_after: Duration::from_secs(5),
         }
     }
 }
 
 /// What every request shares.
-#[derive(Debug)]
 pub struct Shared {
     board: Arc<Board>,
     config: WebConfig,
@@ -156,7 +140,7 @@ impl Shared {
     /// # Errors
     /// There is none, and it is to be served beyond this machine.
     pub fn new(config: WebConfig, board: Arc<Board>) -> Result<Arc<Self>, WebError> {
-        let loopback = server::is_loopback(&config);
+        let loopback = config.bind.is_loopback();
         let token = match Token::of(&config.state_dir) {
             Ok(token) => Some(token),
             Err(source) if !loopback => return Err(WebError::Tokenless { bind: config.bind, source }),
@@ -201,10 +185,7 @@ impl Shared {
 /// Serves a board until dropped, or says why it cannot and goes on to exist.
 pub async fn run(config: WebConfig, board: Arc<Board>) {
     match Shared::new(config, Arc::clone(&board)) {
-        Ok(shared) => {
-            let _closed_with_us = shared.closing.clone().drop_guard();
-            server::run(shared).await;
-        }
+        Ok(shared) => served(shared).await,
         Err(why) => {
             error!("there is no dashboard: {why}; the daemon trades on");
             *board.dashboard().lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("not there: {why}"));
@@ -212,5 +193,8 @@ pub async fn run(config: WebConfig, board: Arc<Board>) {
     }
 }
 
-/// Type of the router, for tests.
-pub type App = Router;
+/// Serves until dropped; the feed's clients end with it.
+pub async fn served(shared: Arc<Shared>) {
+    let _closed_with_us = shared.closing.clone().drop_guard();
+    server::run(shared).await;
+}

@@ -42,7 +42,9 @@ mod tests {
             assert!(!HTML.contains(part), "{part} in index.html");
         }
         for script in [SCRIPT, CHART] {
-            for part in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "https://", "localStorage"] {
+            for part in
+                ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "https://", "localStorage"]
+            {
                 assert!(!script.contains(part), "{part} in a script");
             }
         }

@@ -99,9 +99,8 @@ pub(super) async fn positions(State(shared): Board, Query(wanted): Query<Wanted>
 
 pub(super) async fn orders(State(shared): Board, Query(wanted): Query<Wanted>) -> Json<Value> {
     let any = !wanted.live.unwrap_or(false);
-    let rows = wanted.of(shared.board.snapshot().0.orders, |row| {
-        wanted.is(row.symbol.as_ref()) && (any || row.is_live)
-    });
+    let rows =
+        wanted.of(shared.board.snapshot().0.orders, |row| wanted.is(row.symbol.as_ref()) && (any || row.is_live));
     Json(json!({ "orders": rows }))
 }
 
@@ -134,7 +133,7 @@ pub(super) async fn strategies(State(shared): Board) -> Json<Value> {
 }
 
 pub(super) async fn config(State(shared): Board) -> Json<Value> {
-    Json(json!({ "settings": shared.config.settings }))
+    Json(json!({ "settings": shared.config.reload.in_force() }))
 }
 
 pub(super) async fn equity(State(shared): Board) -> Json<Value> {

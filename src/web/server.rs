@@ -13,14 +13,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::{Shared, WebConfig, router};
+use super::{Shared, router};
 
 /// Connections served at a time; the next one waits.
 const CONNECTIONS: usize = 256;
 /// How long a request's head may take, and how long a connection may be idle.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
-/// Time between two attempts to get a port.
-const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Bytes of a request's head.
 const LONGEST_HEAD: usize = 16 << 10;
 
@@ -55,7 +53,7 @@ async fn door(shared: Arc<Shared>, port: u16, first: bool) {
                 if first {
                     shared.note(text);
                 }
-                tokio::time::sleep(AGAIN_AFTER).await;
+                tokio::time::sleep(shared.config().again_after).await;
             }
         }
     };
@@ -106,9 +104,4 @@ pub async fn serve(listener: TcpListener, app: Router) {
             },
         }
     }
-}
-
-/// What makes a served address: for those who ask where it is.
-pub fn is_loopback(config: &WebConfig) -> bool {
-    config.bind.is_loopback()
 }

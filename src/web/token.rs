@@ -33,7 +33,9 @@ pub enum TokenError {
         mode: u32,
     },
     /// It holds no token.
-    #[error("{path} holds no token of {SHORTEST} visible characters or more: delete it, a new one is made at the next start")]
+    #[error(
+        "{path} holds no token of {SHORTEST} visible characters or more: delete it, a new one is made at the next start"
+    )]
     Short {
         /// Which.
         path: PathBuf,

@@ -88,6 +88,7 @@ impl Daemon {
             progress,
             stop: stop.clone(),
             board: how.board,
+            reload: None,
         };
         let mut task = JoinSet::new();
         task.spawn(run(config));

@@ -164,7 +164,11 @@ impl Board {
             Fact::Day(DayFact::Opened { equity, .. } | DayFact::PeakRaised { equity }) if !tell => {
                 state.equity(EquityView { at: record.at, equity_usd: *equity });
             }
-            Fact::Day(_) | Fact::Ledger(_) | Fact::Session(_) | Fact::Fill(FillFact::Foreign { .. }) | Fact::Lock(_) => {}
+            Fact::Day(_)
+            | Fact::Ledger(_)
+            | Fact::Session(_)
+            | Fact::Fill(FillFact::Foreign { .. })
+            | Fact::Lock(_) => {}
         }
     }
 
@@ -199,9 +203,10 @@ impl Board {
             state.equity_every(EquityView { at: account.market_time, equity_usd }, every);
         }
         let now = Instant::now();
-        let same = state.account.as_ref().is_some_and(|known| {
-            **known == AccountView { market_time: known.market_time, ..account.clone() }
-        });
+        let same = state
+            .account
+            .as_ref()
+            .is_some_and(|known| **known == AccountView { market_time: known.market_time, ..account.clone() });
         let soon = state.accounted_at.is_some_and(|at| now - at < ACCOUNT_EVERY);
         if !(same && soon) {
             self.feed.tell(Kind::Account, None, &account);

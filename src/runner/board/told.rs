@@ -99,6 +99,9 @@ pub struct Told {
     pub text: String,
 }
 
+/// Messages as they come; bounded: who is too slow is told so.
+pub type Live = broadcast::Receiver<Arc<Told>>;
+
 #[derive(Debug, Default)]
 struct Kept {
     last: u64,
@@ -142,13 +145,13 @@ impl Feed {
     }
 
     /// The number of the last message, and a receiver of all after it.
-    pub fn listen(&self) -> (u64, broadcast::Receiver<Arc<Told>>) {
+    pub fn listen(&self) -> (u64, Live) {
         let kept = self.kept();
         (kept.last, self.listeners.subscribe())
     }
 
     /// The messages after `seq`, and a receiver of all after those; `None` where some are gone.
-    pub fn resume(&self, seq: u64) -> Option<(Vec<Arc<Told>>, broadcast::Receiver<Arc<Told>>)> {
+    pub fn resume(&self, seq: u64) -> Option<(Vec<Arc<Told>>, Live)> {
         let kept = self.kept();
         let oldest = kept.told.front().map_or(kept.last + 1, |told| told.seq);
         if seq > kept.last || seq + 1 < oldest {

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::config::{Layers, Source};
 use crate::domain::book::{Book, FillRecord, OrderFact, OrderRecord, Record, RefusedFact, TargetFact};
 use crate::domain::order::{OrderState, Role, TrailBy};
 use crate::domain::{Bar, MarketTime, OrderKind, Price, Shares, Symbol, Usd};
@@ -340,6 +341,31 @@ pub struct LogView {
     pub message: String,
     /// Its fields, as `name=value`.
     pub fields: String,
+}
+
+/// A setting, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SettingView {
+    /// Its name, with the symbol before it where it is a symbol's own.
+    pub name: String,
+    /// Its value; secrets are masked.
+    pub value: String,
+    /// Where it came from.
+    pub source: String,
+}
+
+impl SettingView {
+    /// Every setting, and every one that a symbol has of its own.
+    pub fn all(layers: &Layers) -> Vec<Self> {
+        let row = |name: String, value: String, source: Source| Self { name, value, source: source.to_string() };
+        let common = layers.shown().into_iter().map(|(name, value, source)| row(name.to_owned(), value, source));
+        let mut rows: Vec<Self> = common.collect();
+        for symbol in layers.symbols() {
+            let own = layers.shown_for(symbol).into_iter();
+            rows.extend(own.map(|(name, value, source)| row(format!("{symbol}.{name}"), value, source)));
+        }
+        rows
+    }
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ export class Candles {
     this.pointer(pen, seen, { pw, ph, w, h, low, high, vh, step, first, x, y, digits, from });
   }
   fills(pen, seen, x, y, good, bad) {
-    if (!seen.length) return;
+    let drawn = 0;
     for (const m of this.marks) {
       const i = seen.findIndex((b) => m.ms > b.time_ms && m.ms <= b.end_ms || m.ms === b.time_ms);
       if (i < 0) continue;
@@ -157,7 +157,9 @@ export class Candles {
       const s = buy ? 6 : -6;
       pen.fillStyle = buy ? good : bad; pen.strokeStyle = css("--card");
       pen.beginPath(); pen.moveTo(x(i), at - s); pen.lineTo(x(i) - 5, at + s * 0.7); pen.lineTo(x(i) + 5, at + s * 0.7); pen.closePath(); pen.fill(); pen.stroke();
+      drawn += 1;
     }
+    this.canvas.dataset.fills = drawn;
   }
   pointer(pen, seen, g) {
     const at = this.cross && this.cross[0] < g.pw ? Math.min(seen.length - 1, Math.max(0, Math.floor(this.cross[0] / g.step) - g.first)) : seen.length - 1;
