@@ -189,7 +189,7 @@ fn every_flag_that_a_page_names_exists() {
         .collect();
     // Of cargo and systemctl.
     known.extend(
-        ["--release", "--features", "--test", "--all-targets", "--lib", "--no-deps", "--now", "--nocapture"]
+        ["--release", "--features", "--test", "--bench", "--all-targets", "--lib", "--no-deps", "--now", "--nocapture"]
             .map(str::to_owned),
     );
     for name in PAGES {
