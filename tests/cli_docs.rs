@@ -159,7 +159,7 @@ fn flags(text: &str) -> BTreeSet<String> {
 #[test]
 fn every_flag_that_a_page_names_exists() {
     let place = Place::new();
-    let commands: [&[&str]; 19] = [
+    let commands: [&[&str]; 20] = [
         &["run"],
         &["simulator"],
         &["simulator", "tell"],
@@ -171,6 +171,7 @@ fn every_flag_that_a_page_names_exists() {
         &["reconcile", "accept"],
         &["config"],
         &["strategies"],
+        &["notify", "test"],
         &["backtest"],
         &["sweep"],
         &["sweep", "merge"],

@@ -159,6 +159,8 @@ pub struct Settings {
     pub log_keep: u64,
     /// Time between heartbeat lines.
     pub heartbeat_interval: Duration,
+    /// Who is told what.
+    pub notify: super::NotifySettings,
 }
 
 impl Settings {
@@ -322,6 +324,7 @@ fn process(
         log_max_mb: read.whole("LOG_MAX_MB", 1, 10_000),
         log_keep: read.whole("LOG_KEEP", 1, 1_000),
         heartbeat_interval: read.span("HEARTBEAT_INTERVAL", 1, "1", "86400"),
+        notify: super::notify::read(read),
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{error, warn};
 
+use super::alerts::Teller;
 use super::fact_log;
 use super::outbox::{Outbox, Overflow};
 use super::view::DeskView;
@@ -117,6 +118,7 @@ pub struct DeskLoop {
     reading: Option<u64>,
     progress: watch::Sender<Progress>,
     view: watch::Sender<Arc<DeskView>>,
+    teller: Option<Teller>,
 }
 
 /// The loop's inputs.
@@ -161,7 +163,14 @@ impl DeskLoop {
             reading: None,
             progress,
             view,
+            teller: None,
         }
+    }
+
+    /// The same, with somebody who tells the world of its facts.
+    #[must_use]
+    pub fn telling(self, teller: Option<Teller>) -> Self {
+        Self { teller, ..self }
     }
 
     /// Runs until every sender of events and commands is gone; gives the desk back.
@@ -312,7 +321,11 @@ impl DeskLoop {
         let any = !records.is_empty();
         let ordered = self.durable_orders && records.iter().any(|record| record.fact.precedes_an_order());
         let durability = if ordered { Durability::PowerCut } else { Durability::Process };
+        let told = self.teller.as_ref().filter(|_| any).map(|teller| (teller.clone(), records.clone()));
         self.journal.append(records, durability).await?;
+        if let Some((teller, records)) = told {
+            teller.facts(&records);
+        }
         let now = Instant::now();
         for action in actions {
             let intent = match &action {
