@@ -35,11 +35,14 @@ enum NotifyError {
     Nobody,
 }
 
+/// A channel, and what became of the message.
+type Tried = (&'static str, Result<(), PostError>);
+
 pub(super) fn main(args: &NotifyArgs) -> ExitCode {
     let NotifyCommand::Test(settings) = &args.command;
     match test(settings) {
         Ok(results) => {
-            let line = |(name, result): &(&str, Result<(), PostError>)| match result {
+            let line = |(name, result): &Tried| match result {
                 Ok(()) => format!("{name:<9} taken"),
                 Err(error) => format!("{name:<9} not taken: {error}"),
             };
@@ -54,7 +57,7 @@ pub(super) fn main(args: &NotifyArgs) -> ExitCode {
     }
 }
 
-fn test(settings: &SettingsArgs) -> Result<Vec<(&'static str, Result<(), PostError>)>, NotifyError> {
+fn test(settings: &SettingsArgs) -> Result<Vec<Tried>, NotifyError> {
     let settings = Settings::resolve(&settings.layers()?)?;
     let channels = settings.notify.channels;
     if channels.is_empty() {
