@@ -19,6 +19,7 @@ pub mod config;
 pub mod control;
 pub mod feed;
 pub mod journal;
+pub mod notify;
 pub mod robust_connection;
 pub mod runner;
 pub mod simulator;

@@ -72,21 +72,45 @@ pub struct Series {
     pub bars: Arc<[Bar]>,
 }
 
-/// Ends come before opens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// What comes next of a bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     End,
     Open,
 }
 
-/// A step to come: when, which part, of which series, and where in it its bar is.
-type Coming = Reverse<(MarketTime, Part, usize, usize)>;
+/// A step to come: when, and its turn at that instant.
+type Coming = Reverse<(MarketTime, Turn)>;
+
+/// Ends before opens, each by the place of its series: one number, for a heap compares a lot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn(u64);
+
+impl Turn {
+    const OPEN: u64 = 1 << 63;
+
+    fn new(part: Part, series: usize) -> Self {
+        // No tape has so many series.
+        let place = series as u64;
+        Self(if part == Part::Open { place | Self::OPEN } else { place })
+    }
+
+    fn part(self) -> Part {
+        if self.0 & Self::OPEN == 0 { Part::End } else { Part::Open }
+    }
+
+    fn series(self) -> usize {
+        (self.0 & !Self::OPEN) as usize
+    }
+}
 
 /// The merged stream of steps.
 #[derive(Debug, Clone, Default)]
 pub struct Tape {
     /// By symbol: a series' place says its turn within an instant.
     series: Vec<Series>,
+    /// Where in each series the bar is whose step comes next.
+    next: Vec<usize>,
     /// One step of each series that is not at its end.
     coming: BinaryHeap<Coming>,
 }
@@ -125,21 +149,20 @@ impl Tape {
 
     fn insert(&mut self, series: Series, bar: usize, part: Part) {
         let place = self.series.partition_point(|other| other.symbol <= series.symbol);
-        let moved = |Reverse((at, part, index, bar)): Coming| {
-            Reverse((at, part, if index >= place { index + 1 } else { index }, bar))
+        let moved = |Reverse((at, turn)): Coming| {
+            let index = turn.series();
+            Reverse((at, Turn::new(turn.part(), if index >= place { index + 1 } else { index })))
         };
         self.coming = self.coming.drain().map(moved).collect();
+        if let Some(next) = series.bars.get(bar) {
+            let at = match part {
+                Part::Open => next.time,
+                Part::End => next.end,
+            };
+            self.coming.push(Reverse((at, Turn::new(part, place))));
+        }
         self.series.insert(place, series);
-        self.coming.extend(self.coming_step(place, bar, part));
-    }
-
-    fn coming_step(&self, index: usize, bar: usize, part: Part) -> Option<Coming> {
-        let next = self.series.get(index)?.bars.get(bar)?;
-        let at = match part {
-            Part::Open => next.time,
-            Part::End => next.end,
-        };
-        Some(Reverse((at, part, index, bar)))
+        self.next.insert(place, bar);
     }
 }
 
@@ -153,22 +176,28 @@ impl Iterator for Tape {
     type Item = Step;
 
     fn next(&mut self) -> Option<Step> {
-        let Reverse((at, part, index, number)) = *self.coming.peek()?;
-        let series = self.series.get(index)?;
-        let (contract, bar) = (series.contract, *series.bars.get(number)?);
-        let (step, next) = match part {
-            Part::Open => (Step::Open { contract, at, price: bar.open }, self.coming_step(index, number, Part::End)),
-            Part::End => (Step::End { contract, bar }, self.coming_step(index, number + 1, Part::Open)),
-        };
         // To put the next step in the place of this one spares the heap half its work.
         let mut top = self.coming.peek_mut()?;
-        match next {
-            Some(next) => *top = next,
-            None => {
-                PeekMut::pop(top);
+        let Reverse((at, turn)) = *top;
+        let place = turn.series();
+        let (series, next) = (self.series.get(place)?, self.next.get_mut(place)?);
+        let (contract, bar) = (series.contract, series.bars.get(*next)?);
+        match turn.part() {
+            Part::Open => {
+                *top = Reverse((bar.end, Turn::new(Part::End, place)));
+                Some(Step::Open { contract, at, price: bar.open })
+            }
+            Part::End => {
+                *next += 1;
+                match series.bars.get(*next) {
+                    Some(next) => *top = Reverse((next.time, Turn::new(Part::Open, place))),
+                    None => {
+                        PeekMut::pop(top);
+                    }
+                }
+                Some(Step::End { contract, bar: *bar })
             }
         }
-        Some(step)
     }
 }
 

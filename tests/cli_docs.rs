@@ -161,7 +161,7 @@ fn flags(text: &str) -> BTreeSet<String> {
 #[test]
 fn every_flag_that_a_page_names_exists() {
     let place = Place::new();
-    let commands: [&[&str]; 19] = [
+    let commands: [&[&str]; 20] = [
         &["run"],
         &["simulator"],
         &["simulator", "tell"],
@@ -173,6 +173,7 @@ fn every_flag_that_a_page_names_exists() {
         &["reconcile", "accept"],
         &["config"],
         &["strategies"],
+        &["notify", "test"],
         &["backtest"],
         &["sweep"],
         &["sweep", "merge"],
@@ -191,7 +192,7 @@ fn every_flag_that_a_page_names_exists() {
         .collect();
     // Of cargo and systemctl.
     known.extend(
-        ["--release", "--features", "--test", "--all-targets", "--lib", "--no-deps", "--now", "--nocapture"]
+        ["--release", "--features", "--test", "--bench", "--all-targets", "--lib", "--no-deps", "--now", "--nocapture"]
             .map(str::to_owned),
     );
     for name in PAGES {

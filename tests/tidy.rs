@@ -21,7 +21,8 @@ const HOUSE: &[(&str, &[&str], bool)] = &[
     ("tws", &["domain", "calendar", "clock", "robust_connection"], false),
     ("feed", &["domain", "calendar", "strategy", "desk", "tws"], false),
     ("journal", &["domain", "clock"], false),
-    ("config", &["domain", "calendar", "strategy", "risk", "desk"], false),
+    ("notify", &["domain"], false),
+    ("config", &["domain", "calendar", "strategy", "risk", "desk", "notify"], false),
     (
         "runner",
         &[
@@ -37,6 +38,7 @@ const HOUSE: &[(&str, &[&str], bool)] = &[
             "journal",
             "config",
             "control",
+            "notify",
         ],
         false,
     ),
@@ -61,6 +63,7 @@ const HOUSE: &[(&str, &[&str], bool)] = &[
             "journal",
             "desk",
             "exchange",
+            "notify",
         ],
         false,
     ),

@@ -4,6 +4,7 @@ mod backtest;
 mod bars;
 mod config;
 mod logging;
+mod notify;
 mod operate;
 mod run;
 pub mod settings_args;
@@ -52,6 +53,8 @@ enum Command {
     Config(Box<settings_args::SettingsArgs>),
     /// List the strategies with their parameters.
     Strategies,
+    /// Try out the alerts.
+    Notify(notify::NotifyArgs),
     /// Look at, check, aggregate, convert and generate bar files.
     Bars(Box<bars::BarsArgs>),
 }
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Sweep(args) => sweep::main(*args),
         Command::Config(args) => config::main(&args),
         Command::Strategies => strategies::main(),
+        Command::Notify(args) => notify::main(&args),
         Command::Bars(args) => bars::main(*args),
     }
 }

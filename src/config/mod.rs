@@ -5,6 +5,7 @@
 
 mod guards;
 pub mod layers;
+mod notify;
 mod plan;
 mod reader;
 mod script;
@@ -19,6 +20,7 @@ mod web;
 mod wide;
 
 pub use layers::{Layers, LoadError, Source};
+pub use notify::NotifySettings;
 pub use reader::{BadSetting, BadSettings};
 pub use settings::{ConnectionSettings, Durability, FeedKind, LogFormat, Settings};
 pub use web::WebSettings;

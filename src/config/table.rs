@@ -17,6 +17,10 @@ const fn spec(name: &'static str, default: &'static str, help: &'static str) -> 
     Spec { name, default, help, secret: false }
 }
 
+const fn secret(name: &'static str, help: &'static str) -> Spec {
+    Spec { name, default: "", help, secret: true }
+}
+
 /// Every setting, by subject.
 pub const TABLE: &[Spec] = &[
     // The gateway.
@@ -173,6 +177,22 @@ pub const TABLE: &[Spec] = &[
     spec("LOG_MAX_MB", "10", "megabytes of a log file before it is rotated"),
     spec("LOG_KEEP", "5", "rotated log files kept"),
     spec("HEARTBEAT_INTERVAL", "60", "seconds between heartbeat lines in the log"),
+    // Alerts.
+    secret("NOTIFY_WEBHOOK", "address to which every alert is posted as a JSON object; empty: none"),
+    secret("NOTIFY_SLACK", "address of an incoming webhook of Slack's; empty: none"),
+    secret("NOTIFY_DISCORD", "address of a webhook of Discord's; empty: none"),
+    secret("NOTIFY_NTFY", "address of a topic at an ntfy server; empty: none"),
+    secret("NOTIFY_TELEGRAM", "TOKEN@CHAT of a Telegram bot and its chat; empty: none"),
+    spec("NOTIFY_LEVEL", "warning", "alerts below it are only gathered for the digest: info, warning or critical"),
+    spec(
+        "NOTIFY_RULES",
+        "",
+        "levels of kinds of alerts, KIND=LEVEL or KIND=LEVEL/MINUTES, comma separated; off for never, * at the end of KIND; the first that fits counts",
+    ),
+    spec("NOTIFY_THROTTLE", "5", "minutes in which equal alerts are held back after one was sent"),
+    spec("NOTIFY_DIGEST", "", "minutes between digests of what lies below NOTIFY_LEVEL; empty: none"),
+    spec("NOTIFY_REPEAT", "60", "minutes after which what needs a human is told again while it stands; empty: once"),
+    secret("HEARTBEAT_URL", "address pinged every minute while the desk lives (with /start and /fail); empty: none"),
     // The dashboard.
     spec("DASH_ENABLED", "yes", "whether dashboard, API and feed are served"),
     spec("DASH_BIND", "127.0.0.1", "address they are served at; beyond loopback, every read needs the token, too"),

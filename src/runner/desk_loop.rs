@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::alerts::Teller;
 use super::answers::Answer;
 use super::board::Board;
 use super::fact_log;
@@ -120,6 +121,7 @@ pub struct DeskLoop {
     progress: watch::Sender<Progress>,
     view: watch::Sender<Arc<DeskView>>,
     board: Option<Arc<Board>>,
+    teller: Option<Teller>,
 }
 
 /// The loop's inputs.
@@ -165,6 +167,7 @@ impl DeskLoop {
             progress,
             view,
             board: None,
+            teller: None,
         }
     }
 
@@ -172,6 +175,12 @@ impl DeskLoop {
     #[must_use]
     pub fn shown_on(self, board: Option<Arc<Board>>) -> Self {
         Self { board, ..self }
+    }
+
+    /// The same, with somebody who tells the world of its facts.
+    #[must_use]
+    pub fn telling(self, teller: Option<Teller>) -> Self {
+        Self { teller, ..self }
     }
 
     /// Runs until every sender of events and commands is gone; gives the desk back.
@@ -327,13 +336,17 @@ impl DeskLoop {
         let any = !records.is_empty();
         let ordered = self.durable_orders && records.iter().any(|record| record.fact.precedes_an_order());
         let durability = if ordered { Durability::PowerCut } else { Durability::Process };
-        let shown = self.board.as_ref().map(|board| (Arc::clone(board), records.clone()));
+        let listened = any && (self.board.is_some() || self.teller.is_some());
+        let told = listened.then(|| records.clone()).unwrap_or_default();
         let began = Instant::now();
         self.journal.append(records, durability).await?;
         let now = Instant::now();
-        if let Some((board, records)) = shown.filter(|_| any) {
+        if let Some(teller) = self.teller.as_ref().filter(|_| any) {
+            teller.facts(&told);
+        }
+        if let Some(board) = self.board.as_ref().filter(|_| any) {
             board.stats().journal.record(now - began);
-            board.facts(&records, self.desk.book());
+            board.facts(&told, self.desk.book());
         }
         for action in actions {
             let intent = match &action {

@@ -205,6 +205,11 @@ impl Layers {
         self.states().iter().map(line).collect()
     }
 
+    /// Something went wrong that is no layer: it becomes a fact where there is a desk.
+    pub fn report(&self, incident: IncidentFact) {
+        self.incident(incident);
+    }
+
     fn incident(&self, incident: IncidentFact) {
         let desk = self.inner.desk.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(desk) = desk else { return };

@@ -1,5 +1,6 @@
 //! The runner: gets sessions one after another, keeps the desk across them, shuts down cleanly.
 
+pub mod alerts;
 mod answers;
 mod bars;
 pub mod board;
@@ -14,6 +15,7 @@ pub mod lock;
 mod notices;
 pub mod operate;
 pub mod outbox;
+mod pulse;
 mod reads;
 pub mod reload;
 mod safety;
@@ -28,6 +30,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -41,6 +44,7 @@ use crate::robust_connection::{BackoffPolicy, BreakerPolicy, HealthPolicy, Polic
 use crate::tws::{Gateway, Session, TwsConfig};
 use crate::{clock, control};
 
+use alerts::Alerts;
 use contracts::{Contracts, Unresolved};
 use desk_loop::{Command, DeskError, DeskLoop, Inputs};
 pub use exit::RunError;
@@ -97,7 +101,12 @@ pub async fn run(config: RunConfig) -> (Summary, Result<(), RunError>) {
         Err(error) => return (Summary::nothing(), Err(error)),
     };
     let result = runner.sessions().await;
-    runner.finish(result).await
+    let alerts = runner.alerts.take();
+    let (summary, result) = runner.finish(result).await;
+    if let Some(alerts) = alerts {
+        alerts.end(&result).await;
+    }
+    (summary, result)
 }
 
 /// The desk's task and the ways to it.
@@ -121,6 +130,8 @@ struct Runner {
     compare: Arc<Notify>,
     operated: watch::Sender<Option<mpsc::Sender<Command>>>,
     watchers: JoinSet<()>,
+    alerts: Option<Alerts>,
+    answered: watch::Sender<Option<Instant>>,
     known: Contracts,
     contracts: Vec<Contract>,
     shown: watch::Sender<Option<watch::Receiver<Arc<DeskView>>>>,
@@ -167,6 +178,14 @@ impl Runner {
             compare: Arc::clone(&compare),
         };
         watchers.spawn(operator.answer(asked_in));
+        let answered = watch::Sender::new(None);
+        let alerts = Alerts::start(
+            &config.settings.notify,
+            &layers,
+            connection.state(),
+            shown.subscribe(),
+            answered.subscribe(),
+        );
         watchers.spawn(heartbeat::beat(
             config.settings.heartbeat_interval,
             connection.state(),
@@ -182,6 +201,8 @@ impl Runner {
             compare,
             operated,
             watchers,
+            alerts: Some(alerts),
+            answered,
             known: Contracts::default(),
             contracts: Vec::new(),
             shown,
@@ -300,6 +321,8 @@ impl Runner {
         let progress = self.config.progress.clone();
         let desk_loop = DeskLoop::new(opened.desk, opened.writer, durable, settings.ack_deadline, progress, view);
         let desk_loop = desk_loop.shown_on(self.config.board.clone());
+        let desk_loop = desk_loop.telling(self.alerts.as_ref().and_then(Alerts::teller));
+        self.watchers.spawn(pulse::listen(barriers.clone(), self.answered.clone()));
         let mut task = JoinSet::new();
         task.spawn(desk_loop.run(Inputs { events: events_in, commands: commands_in, barriers: barriers_in }));
         self.layers.report_to(Some(events.clone()));

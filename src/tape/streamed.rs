@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
-use super::{Part, Step, Steps};
+use super::{Part, Step, Steps, Turn};
 use crate::domain::{Bar, ContractId, MarketTime};
 
 /// Where a series' bars come from: ascending, not overlapping.
@@ -21,7 +21,7 @@ struct Head<'a> {
 pub struct Streamed<'a> {
     /// By symbol: a place says its turn within an instant.
     heads: Vec<Head<'a>>,
-    coming: BinaryHeap<Reverse<(MarketTime, Part, usize)>>,
+    coming: BinaryHeap<Reverse<(MarketTime, Turn)>>,
 }
 
 impl<'a> Streamed<'a> {
@@ -30,7 +30,7 @@ impl<'a> Streamed<'a> {
         let (mut heads, mut coming) = (Vec::new(), BinaryHeap::new());
         for (contract, mut rest) in series {
             if let Some(bar) = rest.next() {
-                coming.push(Reverse((bar.time, Part::Open, heads.len())));
+                coming.push(Reverse((bar.time, Turn::new(Part::Open, heads.len()))));
                 heads.push(Head { contract, bar, rest });
             }
         }
@@ -49,19 +49,20 @@ impl Iterator for Streamed<'_> {
 
     fn next(&mut self) -> Option<Step> {
         let mut top = self.coming.peek_mut()?;
-        let Reverse((at, part, place)) = *top;
+        let Reverse((at, turn)) = *top;
+        let place = turn.series();
         let head = self.heads.get_mut(place)?;
         let (contract, bar) = (head.contract, head.bar);
-        match part {
+        match turn.part() {
             Part::Open => {
-                *top = Reverse((bar.end, Part::End, place));
+                *top = Reverse((bar.end, Turn::new(Part::End, place)));
                 Some(Step::Open { contract, at, price: bar.open })
             }
             Part::End => {
                 match head.rest.next() {
                     Some(next) => {
                         head.bar = next;
-                        *top = Reverse((next.time, Part::Open, place));
+                        *top = Reverse((next.time, Turn::new(Part::Open, place)));
                     }
                     None => {
                         PeekMut::pop(top);

@@ -1,0 +1,69 @@
+//! `robo-trader notify`: alerts tried out.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::settings_args::SettingsArgs;
+use crate::config::Settings;
+use crate::notify::{Level, Message, PostError, post};
+use crate::runner::exit;
+
+/// Flags of `notify`.
+#[derive(Debug, Args)]
+pub struct NotifyArgs {
+    #[command(subcommand)]
+    command: NotifyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum NotifyCommand {
+    /// Send a message through every channel of the settings, and say what became of it.
+    Test(Box<SettingsArgs>),
+}
+
+/// Why nothing was sent.
+#[derive(Debug, thiserror::Error)]
+enum NotifyError {
+    #[error(transparent)]
+    Layers(#[from] super::settings_args::LayersError),
+    #[error(transparent)]
+    Settings(#[from] crate::config::BadSettings),
+    #[error(
+        "nobody is told anything: set NOTIFY_WEBHOOK, NOTIFY_SLACK, NOTIFY_DISCORD, NOTIFY_NTFY or NOTIFY_TELEGRAM"
+    )]
+    Nobody,
+}
+
+/// A channel, and what became of the message.
+type Tried = (&'static str, Result<(), PostError>);
+
+pub(super) fn main(args: &NotifyArgs) -> ExitCode {
+    let NotifyCommand::Test(settings) = &args.command;
+    match test(settings) {
+        Ok(results) => {
+            let line = |(name, result): &Tried| match result {
+                Ok(()) => format!("{name:<9} taken"),
+                Err(error) => format!("{name:<9} not taken: {error}"),
+            };
+            super::say(&results.iter().map(line).collect::<Vec<_>>().join("\n"));
+            let failed = results.iter().any(|(_, result)| result.is_err());
+            if failed { ExitCode::from(exit::RESTART) } else { ExitCode::SUCCESS }
+        }
+        Err(error) => {
+            super::complain(&error);
+            ExitCode::from(exit::USAGE)
+        }
+    }
+}
+
+fn test(settings: &SettingsArgs) -> Result<Vec<Tried>, NotifyError> {
+    let settings = Settings::resolve(&settings.layers()?)?;
+    let channels = settings.notify.channels;
+    if channels.is_empty() {
+        return Err(NotifyError::Nobody);
+    }
+    let text = "this is a test of robo-trader's alerts: nothing has happened".to_owned();
+    let message = Message { level: Level::Info, kind: "test".into(), symbol: None, text, at: None };
+    Ok(channels.iter().map(|channel| (channel.name(), post(&channel.request(&message)))).collect())
+}

@@ -1,0 +1,293 @@
+//! Alerts: what happens becomes a [`Notice`]; [`Rules`] say which are sent, when and how often;
+//! channels carry them out of the house.
+//!
+//! Nothing here can delay trading: a notice is left in a bounded queue or counted as lost, and whoever
+//! receives it has tasks of its own. A channel that fails is reported like anything else.
+
+mod channels;
+pub mod heartbeat;
+mod post;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::domain::MarketTime;
+
+pub use channels::{BadChannel, Channel};
+pub use post::{PostError, post};
+pub use rules::{BadRules, Policy, Rule, Rules, rules};
+
+/// Notices that may wait to be looked at.
+const QUEUE: usize = 256;
+/// Messages that may wait for a channel; the oldest go first.
+const BACKLOG: usize = 64;
+/// How often a message is tried, and the wait after the first failure; it doubles.
+const TRIES: u32 = 3;
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+/// How long the last messages may take when the daemon ends.
+const LAST_WORDS: Duration = Duration::from_secs(4);
+
+/// How much somebody has to care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Good to know.
+    Info,
+    /// Something is not as it should be; the daemon deals with it.
+    Warning,
+    /// A human is needed.
+    Critical,
+}
+
+impl Level {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// Something that somebody may want to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// A stable name, as `incident.stop_missing` or `lock.drawdown`.
+    pub kind: String,
+    /// Its symbol, where it has one.
+    pub symbol: Option<String>,
+    /// How much somebody has to care.
+    pub level: Level,
+    /// What happened, in a sentence.
+    pub text: String,
+    /// When, market time where it is known.
+    pub at: Option<MarketTime>,
+    /// Whether it belongs to an outage that was to be expected: it is muted then.
+    pub planned: bool,
+    /// What it begins or ends, where that lasts: it is told again while it stands.
+    pub lasts: Option<Lasting>,
+}
+
+/// A condition that lasts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lasting {
+    /// It begins.
+    Begins(String),
+    /// It is over.
+    Ends(String),
+}
+
+/// What leaves the house.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// How much somebody has to care.
+    pub level: Level,
+    /// The kind of what it is about; `digest` for several.
+    pub kind: String,
+    /// Its symbol, where it has one.
+    pub symbol: Option<String>,
+    /// What happened.
+    pub text: String,
+    /// When, market time where it is known.
+    pub at: Option<MarketTime>,
+}
+
+/// Where notices are left. Clones lead to the same place.
+#[derive(Debug, Clone)]
+pub struct Notifier {
+    notices: mpsc::Sender<Asked>,
+    lost: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+enum Asked {
+    Notice(Notice),
+    Acknowledged,
+}
+
+/// The other end of a [`Notifier`].
+#[derive(Debug)]
+pub struct Inbox {
+    notices: mpsc::Receiver<Asked>,
+    lost: Arc<AtomicU64>,
+}
+
+/// A place for notices, and its other end.
+pub fn queue() -> (Notifier, Inbox) {
+    let (sender, notices) = mpsc::channel(QUEUE);
+    let lost = Arc::new(AtomicU64::new(0));
+    (Notifier { notices: sender, lost: Arc::clone(&lost) }, Inbox { notices, lost })
+}
+
+impl Notifier {
+    /// Leaves a notice; where the queue is full it is counted as lost.
+    pub fn tell(&self, notice: Notice) {
+        if self.notices.try_send(Asked::Notice(notice)).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A human has taken notice: what stands is told no more.
+    pub fn acknowledge(&self) {
+        if self.notices.try_send(Asked::Acknowledged).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// One channel with what waits for it.
+struct Line {
+    channel: Channel,
+    waiting: VecDeque<Message>,
+    busy: bool,
+    /// Whether its last message failed.
+    failing: bool,
+    dropped: u64,
+}
+
+/// Sends what the rules let through until `stop`, then the last words. `failing` hears when a channel
+/// begins to fail: never of one that still does.
+pub async fn run(
+    inbox: Inbox,
+    rules: Rules,
+    channels: Vec<Channel>,
+    stop: CancellationToken,
+    mut failing: impl FnMut(&str, &PostError),
+) {
+    let Inbox { mut notices, lost } = inbox;
+    let mut rules = rules;
+    let mut lines: Vec<Line> = channels
+        .into_iter()
+        .map(|channel| Line { channel, waiting: VecDeque::new(), busy: false, failing: false, dropped: 0 })
+        .collect();
+    let mut posts: JoinSet<(usize, Result<(), PostError>)> = JoinSet::new();
+    let mut told_lost = 0;
+    let mut open = true;
+    while open {
+        let due = rules.next();
+        let mut messages = tokio::select! {
+            biased;
+            Some(ended) = posts.join_next() => {
+                ended_post(&mut lines, ended, &mut failing);
+                Vec::new()
+            }
+            asked = notices.recv() => match asked {
+                Some(Asked::Notice(notice)) => rules.take(notice, Instant::now()),
+                Some(Asked::Acknowledged) => { rules.acknowledge(); Vec::new() }
+                None => { open = false; Vec::new() }
+            },
+            () = sleep_until(due) => rules.due(Instant::now()),
+            () = stop.cancelled() => { open = false; Vec::new() }
+        };
+        let now_lost = lost.load(Ordering::Relaxed);
+        if now_lost > told_lost {
+            warn!(lost = now_lost - told_lost, "notices came faster than they could be looked at");
+            messages.push(overrun(now_lost - told_lost));
+            told_lost = now_lost;
+        }
+        hand_out(&mut lines, messages, &mut posts);
+    }
+    while let Ok(Asked::Notice(notice)) = notices.try_recv() {
+        let messages = rules.take(notice, Instant::now());
+        hand_out(&mut lines, messages, &mut posts);
+    }
+    let messages = rules.flush();
+    hand_out(&mut lines, messages, &mut posts);
+    let last_words = async {
+        while let Some(ended) = posts.join_next().await {
+            ended_post(&mut lines, ended, &mut failing);
+            hand_out(&mut lines, Vec::new(), &mut posts);
+        }
+    };
+    if tokio::time::timeout(LAST_WORDS, last_words).await.is_err() {
+        warn!("the last notices could not be delivered in time");
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn overrun(lost: u64) -> Message {
+    let text = format!("{lost} notices were lost: they came faster than they could be looked at; see the log");
+    Message { level: Level::Warning, kind: "notify.lost".into(), symbol: None, text, at: None }
+}
+
+fn hand_out(lines: &mut [Line], messages: Vec<Message>, posts: &mut JoinSet<(usize, Result<(), PostError>)>) {
+    for (place, line) in lines.iter_mut().enumerate() {
+        for message in &messages {
+            line.waiting.push_back(message.clone());
+            if line.waiting.len() > BACKLOG {
+                line.waiting.pop_front();
+                line.dropped += 1;
+            }
+        }
+        if !line.busy
+            && let Some(mut message) = line.waiting.pop_front()
+        {
+            let dropped = std::mem::take(&mut line.dropped);
+            if dropped > 0 {
+                message.text.push_str(&format!(" ({dropped} older notices could not be delivered)"));
+            }
+            line.busy = true;
+            let channel = line.channel.clone();
+            posts.spawn(async move { (place, deliver(channel, message).await) });
+        }
+    }
+}
+
+async fn deliver(channel: Channel, message: Message) -> Result<(), PostError> {
+    let mut wait = FIRST_WAIT;
+    for attempt in 1.. {
+        let request = channel.request(&message);
+        let result = match tokio::task::spawn_blocking(move || post(&request)).await {
+            Ok(result) => result,
+            Err(error) => Err(PostError::Failed(error.to_string())),
+        };
+        match result {
+            Err(error) if attempt < TRIES && error.may_pass() => {
+                tokio::time::sleep(wait).await;
+                wait *= 2;
+            }
+            result => return result,
+        }
+    }
+    Ok(())
+}
+
+fn ended_post(
+    lines: &mut [Line],
+    ended: Result<(usize, Result<(), PostError>), tokio::task::JoinError>,
+    failing: &mut impl FnMut(&str, &PostError),
+) {
+    let Ok((place, result)) = ended else { return };
+    let Some(line) = lines.get_mut(place) else { return };
+    line.busy = false;
+    match result {
+        Ok(()) if std::mem::take(&mut line.failing) => {
+            info!(channel = line.channel.name(), "notices get through again")
+        }
+        Ok(()) => {}
+        Err(error) => {
+            line.dropped += 1;
+            if !std::mem::replace(&mut line.failing, true) {
+                error!(channel = line.channel.name(), %error, "notices do not get through");
+                failing(line.channel.name(), &error);
+            }
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! What of a run is told outside: facts, the connection, beginning and end become notices.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::exit::RunError;
+use super::layers::Layers;
+use super::pulse;
+use super::view::DeskView;
+use crate::clock::wall_now;
+use crate::config::NotifySettings;
+use crate::domain::book::{Fact, FillFact, IncidentFact, LockCause, LockFact, LockScope, Record, SessionFact};
+use crate::notify::heartbeat::{self, Address, Pulse};
+use crate::notify::{self, Lasting, Level, Notice, Notifier, Rules};
+use crate::robust_connection::{ConnectionState, Fault, Phase};
+
+/// Incidents that a human has to look at.
+const CRITICAL: [&str; 10] = [
+    "stop_missing",
+    "stop_unplaced",
+    "stop_rejected",
+    "stop_breached",
+    "position_differs",
+    "liquidation",
+    "outage_overrun",
+    "order_unanswered",
+    "exit_failed",
+    "exit_without_price",
+];
+/// Incidents that are good news, or none.
+const GOOD: [&str; 4] = ["flat", "order_adopted", "kept", "foreign_order"];
+/// Incidents of the way to IBKR: muted in expected outages.
+const OF_THE_WAY: [&str; 5] = ["socket_", "api_", "link_", "farm_", "bars_"];
+/// The condition that a connection which needs a human is.
+const CONNECTION: &str = "connection";
+
+/// The tasks that tell the world, and the way to them.
+pub(super) struct Alerts {
+    notifier: Option<Notifier>,
+    address: Option<Address>,
+    layers: Layers,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+/// Where the desk loop leaves its facts.
+#[derive(Debug, Clone)]
+pub struct Teller {
+    notifier: Notifier,
+    layers: Layers,
+}
+
+impl Alerts {
+    /// Begins: nothing where the settings name nobody to tell.
+    pub(super) fn start(
+        settings: &NotifySettings,
+        layers: &Layers,
+        connection: watch::Receiver<ConnectionState>,
+        shown: watch::Receiver<Option<watch::Receiver<Arc<DeskView>>>>,
+        answered: watch::Receiver<Option<Instant>>,
+    ) -> Self {
+        let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
+        let notifier = (!settings.channels.is_empty()).then(|| {
+            let (notifier, inbox) = notify::queue();
+            let (rules, reports) = (Rules::new(settings.policy.clone()), layers.clone());
+            let failing = move |channel: &str, error: &notify::PostError| {
+                let text = format!("alerts by {channel} do not get through: {error}");
+                reports.report(IncidentFact::new("notify_failed", text));
+            };
+            tasks.spawn(notify::run(inbox, rules, settings.channels.clone(), stop.clone(), failing));
+            tasks.spawn(follow(connection.clone(), notifier.clone(), stop.clone()));
+            notifier.tell(notice("process.started", Level::Info, "robo-trader has started".to_owned()));
+            notifier
+        });
+        if let Some(address) = settings.heartbeat.clone() {
+            let pulse = move || pulse(&connection.borrow(), &shown, *answered.borrow());
+            tasks.spawn(heartbeat::ping(address, heartbeat::EVERY, pulse, stop.clone()));
+        }
+        Self { notifier, address: settings.heartbeat.clone(), layers: layers.clone(), tasks, stop }
+    }
+
+    /// Where facts are left; `None` where nobody is told.
+    pub(super) fn teller(&self) -> Option<Teller> {
+        Some(Teller { notifier: self.notifier.clone()?, layers: self.layers.clone() })
+    }
+
+    /// The last words.
+    pub(super) async fn end(mut self, result: &Result<(), RunError>) {
+        if let Some(notifier) = self.notifier.take() {
+            notifier.tell(match result {
+                Ok(()) => notice("process.stopped", Level::Info, "robo-trader has stopped, as asked".to_owned()),
+                Err(error) => notice("process.failed", Level::Critical, format!("robo-trader has stopped: {error}")),
+            });
+        }
+        self.stop.cancel();
+        if let Some(address) = &self.address {
+            heartbeat::last(address, result.is_err()).await;
+        }
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+fn notice(kind: &str, level: Level, text: String) -> Notice {
+    Notice { kind: kind.to_owned(), symbol: None, level, text, at: None, planned: false, lasts: None }
+}
+
+fn pulse(
+    connection: &ConnectionState,
+    shown: &watch::Receiver<Option<watch::Receiver<Arc<DeskView>>>>,
+    answered: Option<Instant>,
+) -> Pulse {
+    if !pulse::lives(answered, Instant::now()) {
+        return Pulse::Silent;
+    }
+    let locked = shown.borrow().as_ref().is_some_and(|view| view.borrow().locks.iter().any(|lock| endless(lock.cause)));
+    if needs_human(&connection.phase).is_some() || locked { Pulse::NeedsHuman } else { Pulse::Well }
+}
+
+/// Why a human is needed for a session, where one is.
+fn needs_human(phase: &Phase) -> Option<&str> {
+    match phase {
+        Phase::BackingOff { error, fault: Fault::NeedsHuman, .. } | Phase::Failed { error } => Some(error),
+        _ => None,
+    }
+}
+
+/// Whether a lock of this cause set itself and ends by a human's deed only.
+fn endless(cause: LockCause) -> bool {
+    match cause {
+        LockCause::OrderRate
+        | LockCause::Rejects
+        | LockCause::StopBreached
+        | LockCause::Liquidation
+        | LockCause::Cash
+        | LockCause::Mismatch
+        | LockCause::Unstated => true,
+        LockCause::Operator
+        | LockCause::Flatten
+        | LockCause::DailyLoss
+        | LockCause::Drawdown
+        | LockCause::Losses
+        | LockCause::Flapping
+        | LockCause::Parked
+        | LockCause::CoolDown
+        | LockCause::StopGuard
+        | LockCause::LowProfit => false,
+    }
+}
+
+/// Tells of the connection's phases that somebody has to know of, until `stop`.
+async fn follow(mut connection: watch::Receiver<ConnectionState>, notifier: Notifier, stop: CancellationToken) {
+    let (mut open, mut asking) = (false, false);
+    loop {
+        let phase = connection.borrow_and_update().phase.clone();
+        let opens = matches!(phase, Phase::Open { .. });
+        if opens && !open {
+            let text = "the circuit breaker is open: too many attempts in a row have failed".to_owned();
+            notifier.tell(notice("connection.breaker_open", Level::Warning, text));
+        }
+        match needs_human(&phase) {
+            Some(error) if !asking => {
+                let lasts = Some(Lasting::Begins(CONNECTION.to_owned()));
+                let text = format!("no session without a human: {error}");
+                notifier.tell(Notice { lasts, ..notice("connection.needs_human", Level::Critical, text) });
+                asking = true;
+            }
+            None if asking && matches!(phase, Phase::Connected | Phase::Held) => {
+                let lasts = Some(Lasting::Ends(CONNECTION.to_owned()));
+                let text = "a session was had again".to_owned();
+                notifier.tell(Notice { lasts, ..notice("connection.back", Level::Info, text) });
+                asking = false;
+            }
+            Some(_) | None => {}
+        }
+        open = opens || (open && !matches!(phase, Phase::Held));
+        tokio::select! {
+            changed = connection.changed() => if changed.is_err() { return },
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+impl Teller {
+    /// Tells of facts that are durable.
+    pub fn facts(&self, records: &[Record]) {
+        for record in records {
+            if let Some(mut notice) = of_record(record) {
+                let way = OF_THE_WAY.iter().any(|stem| notice.kind.starts_with(&format!("incident.{stem}")));
+                let way = way || notice.kind.starts_with("session.");
+                notice.planned = way && self.layers.outage(wall_now()).is_some();
+                self.notifier.tell(notice);
+            }
+        }
+    }
+}
+
+/// The notice that a fact makes, if it makes one.
+fn of_record(record: &Record) -> Option<Notice> {
+    let (kind, level, text, lasts) = match &record.fact {
+        Fact::Incident(incident) => {
+            let level = if CRITICAL.contains(&incident.name.as_str()) {
+                Level::Critical
+            } else if incident.name.ends_with("_up") || GOOD.contains(&incident.name.as_str()) {
+                Level::Info
+            } else {
+                Level::Warning
+            };
+            (format!("incident.{}", incident.name), level, incident.text.clone(), None)
+        }
+        Fact::Lock(LockFact::Set { scope, cause, why, until, until_at }) => {
+            let by_itself = until.is_some() || until_at.is_some();
+            let level = match cause {
+                LockCause::Operator | LockCause::Flatten => Level::Info,
+                cause if endless(*cause) || (*cause == LockCause::Drawdown && !by_itself) => Level::Critical,
+                _ => Level::Warning,
+            };
+            let lasts = Some(Lasting::Begins(key(scope, Some(*cause))));
+            (format!("lock.{}", word(*cause)), level, format!("no entries: {why}; ends {}", cause.remedy()), lasts)
+        }
+        Fact::Lock(LockFact::Cleared { scope, cause, why }) => {
+            let lasts = Some(Lasting::Ends(key(scope, *cause)));
+            ("lock.cleared".to_owned(), Level::Info, format!("entries go on: {why}"), lasts)
+        }
+        Fact::Fill(FillFact::Executed { execution, .. }) => {
+            let text = format!("{} {} at {}", execution.side, execution.quantity, execution.price);
+            ("fill".to_owned(), Level::Info, text, None)
+        }
+        Fact::Refused(refused) => {
+            (format!("refusal.{}", refused.refusal.name()), Level::Info, refused.refusal.to_string(), None)
+        }
+        Fact::Session(SessionFact::Lost { why, .. }) => {
+            ("session.lost".to_owned(), Level::Warning, format!("the session was lost: {why}"), None)
+        }
+        Fact::Session(SessionFact::Ready { number, .. }) => {
+            ("session.ready".to_owned(), Level::Info, format!("session {number} is ready"), None)
+        }
+        Fact::Ledger(_) | Fact::Day(_) | Fact::Target(_) | Fact::Order(_) | Fact::Fill(_) => return None,
+    };
+    let symbol = record.symbol.as_ref().map(ToString::to_string);
+    Some(Notice { kind, symbol, level, text, at: Some(record.at), planned: false, lasts })
+}
+
+/// What a lock's condition is called: those of one scope begin alike.
+fn key(scope: &LockScope, cause: Option<LockCause>) -> String {
+    let cause = cause.map(word).unwrap_or_default();
+    format!("lock {scope:?} {cause}")
+}
+
+/// A cause's word, as in the journal.
+fn word(cause: LockCause) -> String {
+    serde_json::to_value(cause).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ContractId, MarketTime};
+
+    fn of(fact: Fact) -> Notice {
+        let record = Record { at: MarketTime::from_secs(5), strategy: None, symbol: None, contract: None, fact };
+        of_record(&record).unwrap()
+    }
+
+    #[test]
+    fn what_needs_a_human_is_critical_and_lasts_until_it_is_cleared() {
+        let scope = LockScope::Contract(ContractId(7));
+        let set = |cause, until_at| {
+            let (scope, why) = (scope.clone(), "x".to_owned());
+            of(Fact::Lock(LockFact::Set { scope, cause, why, until: None, until_at }))
+        };
+        let stuck = set(LockCause::StopBreached, None);
+        assert_eq!((stuck.kind.as_str(), stuck.level), ("lock.stop_breached", Level::Critical));
+        assert_eq!(set(LockCause::Drawdown, Some(MarketTime::from_secs(9))).level, Level::Warning);
+        assert_eq!(set(LockCause::Drawdown, None).level, Level::Critical);
+        assert_eq!(set(LockCause::Operator, None).level, Level::Info);
+        let cleared = |cause| of(Fact::Lock(LockFact::Cleared { scope: scope.clone(), cause, why: "y".into() })).lasts;
+        let (Some(Lasting::Begins(begun)), Some(Lasting::Ends(one)), Some(Lasting::Ends(all))) =
+            (stuck.lasts, cleared(Some(LockCause::StopBreached)), cleared(None))
+        else {
+            panic!("locks last")
+        };
+        assert_eq!(begun, one);
+        assert!(begun.starts_with(&all), "{begun} {all}");
+    }
+
+    #[test]
+    fn incidents_have_the_level_of_who_must_act() {
+        let level = |name: &str| of(Fact::Incident(IncidentFact::new(name, "t"))).level;
+        assert_eq!(level("stop_missing"), Level::Critical);
+        assert_eq!((level("link_down"), level("link_up")), (Level::Warning, Level::Info));
+    }
+}

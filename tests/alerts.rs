@@ -1,0 +1,109 @@
+//! A whole run, as those hear of it who are told outside.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod cli_support;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use cli_support::Place;
+use serde_json::Value;
+
+/// A server that takes everything, and hands out each request's path and body.
+fn server() -> (String, Receiver<(String, String)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (sent, received) = sync_channel(256);
+    std::thread::spawn(move || listener.incoming().for_each(|stream| take(stream.unwrap(), &sent)));
+    (address, received)
+}
+
+fn take(mut stream: TcpStream, sent: &SyncSender<(String, String)>) {
+    let (mut bytes, mut part) = (Vec::new(), [0; 4_096]);
+    let (path, body) = loop {
+        let read = stream.read(&mut part).unwrap();
+        bytes.extend_from_slice(&part[..read]);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length =
+            head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        if body.len() >= length.unwrap_or(0) {
+            break (head.split(' ').nth(1).unwrap().to_owned(), body.to_owned());
+        }
+    };
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+    sent.send((path, body)).unwrap();
+}
+
+/// The kinds that were posted until one comes.
+fn until(posts: &Receiver<(String, String)>, wanted: &str) -> Vec<(String, Value)> {
+    let mut kinds = Vec::new();
+    loop {
+        let (path, body) = posts.recv_timeout(cli_support::PATIENCE).unwrap_or_else(|_| panic!("{wanted}: {kinds:?}"));
+        if path != "/hook" {
+            kinds.push((path, Value::Null));
+            continue;
+        }
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let kind = body["kind"].as_str().unwrap().to_owned();
+        let found = kind == wanted;
+        kinds.push((kind, body));
+        if found {
+            return kinds;
+        }
+    }
+}
+
+#[test]
+fn a_run_tells_its_beginning_its_fills_and_its_end_and_pings() {
+    let (address, posts) = server();
+    let place = Place::new();
+    let (hook, ping) = (format!("{address}/hook"), format!("{address}/ping"));
+    let variables = [
+        ("NOTIFY_WEBHOOK", hook.as_str()),
+        ("NOTIFY_LEVEL", "info"),
+        ("NOTIFY_THROTTLE", "0"),
+        ("HEARTBEAT_URL", ping.as_str()),
+        ("STRATEGY", "buy-and-hold"),
+        ("SYMBOLS", "AAA"),
+    ];
+    let mut daemon = place.start(&variables, &["run", "--simulator", "--seed", "1"]);
+    let begun = until(&posts, "fill");
+    let kinds: Vec<&str> = begun.iter().map(|(kind, _)| kind.as_str()).collect();
+    for wanted in ["process.started", "session.ready", "/ping/start", "/ping"] {
+        assert!(kinds.contains(&wanted), "{wanted} is not among {kinds:?}");
+    }
+    let fill = &begun.last().unwrap().1;
+    assert_eq!(
+        (&fill["symbol"], &fill["level"], &fill["source"]),
+        (&"AAA".into(), &"info".into(), &"robo-trader".into())
+    );
+    assert!(fill["text"].as_str().unwrap().starts_with("BUY "), "{fill}");
+    assert!(fill["market_time"].is_string());
+    let halted = place.tell(&["halt", "--reason", "a look"]);
+    halted.ends(0, &[]);
+    let lock = until(&posts, "lock.operator").pop().unwrap().1;
+    assert!(lock["text"].as_str().unwrap().contains("a look"), "{lock}");
+    daemon.ends_well_on("TERM");
+    until(&posts, "process.stopped");
+}
+
+#[test]
+fn what_ends_a_run_is_told_and_addresses_are_shown_nowhere() {
+    let (address, posts) = server();
+    let place = Place::new();
+    let (hook, ping) = (format!("{address}/hook"), format!("{address}/ping"));
+    let variables = [("NOTIFY_WEBHOOK", hook.as_str()), ("HEARTBEAT_URL", ping.as_str())];
+    let shown = place.tell_with(&variables, &["config"]).ends(0, &[]);
+    assert!(!shown.out.contains("/hook") && !shown.out.contains("/ping") && shown.out.contains("********"));
+    let told = place.tell_with(&variables, &["notify", "test"]).ends(0, &[]);
+    assert!(told.out.contains("webhook") && told.out.contains("taken"), "{}", told.out);
+    assert_eq!(until(&posts, "test").len(), 1);
+    let nobody = place.tell(&["notify", "test"]);
+    nobody.ends(2, &["NOTIFY_WEBHOOK"]);
+    let closed = [("NOTIFY_WEBHOOK", "http://127.0.0.1:9/secret")];
+    let failed = place.tell_with(&closed, &["notify", "test"]).ends(1, &[]);
+    assert!(failed.out.contains("not taken") && !failed.out.contains("secret"), "{}", failed.out);
+    place.tell_with(&[("NOTIFY_SLACK", "hooks.slack.com/secret")], &["config"]).ends(2, &["NOTIFY_SLACK", "https://"]);
+}
