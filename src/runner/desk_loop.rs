@@ -337,7 +337,7 @@ impl DeskLoop {
         let ordered = self.durable_orders && records.iter().any(|record| record.fact.precedes_an_order());
         let durability = if ordered { Durability::PowerCut } else { Durability::Process };
         let listened = any && (self.board.is_some() || self.teller.is_some());
-        let told = listened.then(|| records.clone()).unwrap_or_default();
+        let told = if listened { records.clone() } else { Vec::new() };
         let began = Instant::now();
         self.journal.append(records, durability).await?;
         let now = Instant::now();

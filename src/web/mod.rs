@@ -182,8 +182,9 @@ impl Shared {
     }
 }
 
-/// Serves a board until dropped, or says why it cannot and goes on to exist.
+/// Serves a board until dropped, once the runner is there; or says why it cannot.
 pub async fn run(config: WebConfig, board: Arc<Board>) {
+    board.attached().await;
     match Shared::new(config, Arc::clone(&board)) {
         Ok(shared) => served(shared).await,
         Err(why) => {

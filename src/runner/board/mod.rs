@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::operate::{DashboardState, Outlook, Reply, Request, Status};
@@ -90,6 +90,7 @@ pub struct Board {
     dashboard: DashboardState,
     outlook: OnceLock<Outlook>,
     asked: OnceLock<mpsc::Sender<Asked>>,
+    attached: watch::Sender<bool>,
 }
 
 /// Lines of the log that are kept.
@@ -110,6 +111,13 @@ impl Board {
         // A second runner in a process would be a defect of ours; the first one stays.
         drop(self.outlook.set(outlook));
         drop(self.asked.set(asked));
+        self.attached.send_replace(true);
+    }
+
+    /// Waits until the runner is there: until it has its locks, nothing may be written into its directory.
+    pub async fn attached(&self) {
+        // The sender lives as long as the board.
+        drop(self.attached.subscribe().wait_for(|attached| *attached).await);
     }
 
     /// Takes a fact of a journal that is being replayed: nobody is told.
