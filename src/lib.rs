@@ -24,3 +24,4 @@ pub mod robust_connection;
 pub mod runner;
 pub mod simulator;
 pub mod tws;
+pub mod web;

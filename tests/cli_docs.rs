@@ -25,12 +25,14 @@ const SUBJECTS: &[(&str, &str)] = &[
     ("Limits", "RISK_MAX_ORDER_NOTIONAL"),
     ("Protection and orders", "RISK_STOP"),
     ("The process", "CALENDAR"),
+    ("The dashboard", "DASH_ENABLED"),
 ];
 
 const PAGES: &[&str] = &[
     "README.md",
     "CLAUDE.md",
     "docs/operations.md",
+    "docs/api.md",
     "docs/bars.md",
     "docs/backtest.md",
     "docs/metrics.md",

@@ -43,9 +43,11 @@ const HOUSE: &[(&str, &[&str], bool)] = &[
         false,
     ),
     ("simulator", &["domain", "calendar", "tape", "exchange", "clock", "bar_files", "control"], false),
+    ("web", &["domain", "clock", "config", "runner"], false),
     (
         "cli",
         &[
+            "web",
             "domain",
             "calendar",
             "tape",

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use logroller::{LogRoller, LogRollerBuilder, Rotation, RotationSize};
 use tracing_subscriber::fmt::time::ChronoUtc;
@@ -11,6 +11,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use crate::config::{LogFormat, Settings};
+use crate::runner::board::Board;
+use crate::web::log_tail::LogTail;
 
 /// Why logging cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +47,7 @@ fn utc() -> ChronoUtc {
 ///
 /// # Errors
 /// A file or filter that cannot be used.
-pub fn init(settings: &Settings, embedded_simulator: bool) -> Result<(), LoggingError> {
+pub fn init(settings: &Settings, embedded_simulator: bool, board: Option<Arc<Board>>) -> Result<(), LoggingError> {
     let file = match &settings.log_file {
         Some(path) => Some(open(path, settings.log_max_mb, settings.log_keep)?),
         None => None,
@@ -65,7 +67,8 @@ pub fn init(settings: &Settings, embedded_simulator: bool) -> Result<(), Logging
     });
     // The daemon's own lines tell every order's life; the embedded simulator's would tell it twice.
     let quiet = if embedded_simulator { ",robo_trader::simulator=warn" } else { "" };
-    start(&format!("{}{quiet}", settings.log_level), file)
+    let tail = board.map(|board| LogTail(board).boxed());
+    start(&format!("{}{quiet}", settings.log_level), file.into_iter().chain(tail))
 }
 
 /// Starts logging to the console alone.
@@ -73,12 +76,12 @@ pub fn init(settings: &Settings, embedded_simulator: bool) -> Result<(), Logging
 /// # Errors
 /// A filter that cannot be read.
 pub fn console(level: &str) -> Result<(), LoggingError> {
-    start(level, None::<Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>>)
+    start(level, std::iter::empty())
 }
 
 fn start(
     level: &str,
-    file: Option<Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>>,
+    besides: impl Iterator<Item = Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>>,
 ) -> Result<(), LoggingError> {
     let console = fmt::layer()
         .with_timer(utc())
@@ -86,7 +89,7 @@ fn start(
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let layers: Vec<Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>> =
-        file.into_iter().chain(std::iter::once(console.boxed())).collect();
+        besides.chain(std::iter::once(console.boxed())).collect();
     tracing_subscriber::registry()
         .with(layers.with_filter(filter(level)?))
         .try_init()

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use tokio::sync::watch;
@@ -13,9 +14,13 @@ use super::settings_args::SettingsArgs;
 use crate::config::{Layers, Settings, Source};
 use crate::desk::Mode;
 use crate::domain::progress::Progress;
+use crate::runner::board::Board;
+use crate::runner::board::views::SettingView;
 use crate::runner::lock::{LockError, ProcessLock};
+use crate::runner::reload::Reload;
 use crate::runner::{self, RunConfig, Summary, exit};
 use crate::simulator;
+use crate::web::WebConfig;
 
 /// Flags of `run`.
 #[derive(Debug, Args)]
@@ -47,6 +52,12 @@ pub(super) struct RunArgs {
     /// Needed, with EXECUTION_MODE=live and IBKR_ACCOUNT, to trade real money.
     #[arg(long)]
     confirm_live: bool,
+    /// Serve no dashboard, API or feed (DASH_ENABLED=no).
+    #[arg(long)]
+    no_web: bool,
+    /// Address of dashboard, API and feed (DASH_BIND).
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "no_web")]
+    bind: Option<String>,
     /// Write the summary as JSON to this file, too.
     #[arg(long, value_name = "FILE")]
     summary_json: Option<PathBuf>,
@@ -57,14 +68,14 @@ const SEED: u64 = 1;
 
 /// Parses nothing more, decides everything: settings, logging, runtime, run, exit code.
 pub(super) fn main(args: RunArgs) -> ExitCode {
-    let prepared = args.settings.layers().map_err(|error| error.to_string()).and_then(|mut layers| {
-        if args.simulator {
-            simulator_settings(&mut layers, args.data.is_some());
-        }
-        let settings = Settings::resolve(&layers).map_err(|error| error.to_string())?;
-        Ok((settings, layers.warnings().to_vec()))
-    });
-    let (settings, warnings) = match prepared {
+    let layered = Layered {
+        settings: args.settings.clone(),
+        simulator: args.simulator,
+        replay: args.data.is_some(),
+        no_web: args.no_web,
+        bind: args.bind.clone(),
+    };
+    let (settings, layers) = match layered.read() {
         Ok(prepared) => prepared,
         Err(error) => {
             super::complain(&error);
@@ -82,11 +93,16 @@ pub(super) fn main(args: RunArgs) -> ExitCode {
             return ExitCode::from(exit::USAGE);
         }
     };
-    if let Err(error) = super::logging::init(&settings, args.simulator) {
+    let again = move || layered.read().map(|(settings, layers)| (settings, SettingView::all(&layers)));
+    let reload = Reload::new(again, SettingView::all(&layers));
+    let web = WebConfig::of(&settings, Arc::clone(&reload), state_dir.clone());
+    let web = settings.web.enabled.then(|| (web, Board::new()));
+    let board = web.as_ref().map(|(_, board)| Arc::clone(board));
+    if let Err(error) = super::logging::init(&settings, args.simulator, board) {
         super::complain(&error);
         return ExitCode::from(exit::USAGE);
     }
-    for warning in warnings {
+    for warning in layers.warnings() {
         warn!("{warning}");
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -96,9 +112,35 @@ pub(super) fn main(args: RunArgs) -> ExitCode {
             return ExitCode::from(exit::RESTART);
         }
     };
-    let code = runtime.block_on(daemon(args, settings, state_dir));
+    let code = runtime.block_on(daemon(args, settings, state_dir, web, reload));
     runtime.shutdown_background();
     ExitCode::from(code)
+}
+
+/// What settings are read from, at the start and whenever they are read anew.
+struct Layered {
+    settings: SettingsArgs,
+    simulator: bool,
+    replay: bool,
+    no_web: bool,
+    bind: Option<String>,
+}
+
+impl Layered {
+    fn read(&self) -> Result<(Settings, Layers), String> {
+        let mut layers = self.settings.layers().map_err(|error| error.to_string())?;
+        if self.simulator {
+            simulator_settings(&mut layers, self.replay);
+        }
+        if self.no_web {
+            layers.set("DASH_ENABLED", "no", Source::Flag("--no-web"));
+        }
+        if let Some(address) = &self.bind {
+            layers.set("DASH_BIND", address.clone(), Source::Flag("--bind"));
+        }
+        let settings = Settings::resolve(&layers).map_err(|error| error.to_string())?;
+        Ok((settings, layers))
+    }
 }
 
 /// What the embedded simulator needs otherwise than a gateway, where nobody said anything.
@@ -115,7 +157,13 @@ fn simulator_settings(layers: &mut Layers, replay: bool) {
     }
 }
 
-async fn daemon(args: RunArgs, mut settings: Settings, state_dir: PathBuf) -> u8 {
+async fn daemon(
+    args: RunArgs,
+    mut settings: Settings,
+    state_dir: PathBuf,
+    web: Option<(WebConfig, Arc<Board>)>,
+    reload: Arc<Reload>,
+) -> u8 {
     let stop = CancellationToken::new();
     let (progress, followed) = watch::channel(Progress::default());
     let mut helpers = tokio::task::JoinSet::new();
@@ -137,6 +185,10 @@ async fn daemon(args: RunArgs, mut settings: Settings, state_dir: PathBuf) -> u8
         settings.connection.account = None;
         helpers.spawn(stop_at_tape_end(running.tape_finished(), stop.clone()));
     }
+    let board = web.map(|(config, board)| {
+        helpers.spawn(crate::web::run(config, Arc::clone(&board)));
+        board
+    });
     let config = RunConfig {
         settings,
         state_dir,
@@ -145,6 +197,8 @@ async fn daemon(args: RunArgs, mut settings: Settings, state_dir: PathBuf) -> u8
         seed: args.seed.or(args.simulator.then_some(SEED)),
         progress,
         stop: stop.clone(),
+        board,
+        reload: Some(reload),
     };
     let (summary, result) = runner::run(config).await;
     // From here on it is no surprise that the simulator ends.

@@ -16,10 +16,12 @@ pub mod table;
 mod tests;
 mod unknown;
 mod warm_up;
+mod web;
 mod wide;
 
 pub use layers::{Layers, LoadError, Source};
 pub use notify::NotifySettings;
 pub use reader::{BadSetting, BadSettings};
 pub use settings::{ConnectionSettings, Durability, FeedKind, LogFormat, Settings};
+pub use web::WebSettings;
 pub use wide::WIDE_LIMITS;

@@ -161,6 +161,8 @@ pub struct Settings {
     pub heartbeat_interval: Duration,
     /// Who is told what.
     pub notify: super::NotifySettings,
+    /// Dashboard, API and feed.
+    pub web: super::WebSettings,
 }
 
 impl Settings {
@@ -325,6 +327,7 @@ fn process(
         log_keep: read.whole("LOG_KEEP", 1, 1_000),
         heartbeat_interval: read.span("HEARTBEAT_INTERVAL", 1, "1", "86400"),
         notify: super::notify::read(read),
+        web: super::web::read(read),
     }
 }
 

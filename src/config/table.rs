@@ -193,7 +193,16 @@ pub const TABLE: &[Spec] = &[
     spec("NOTIFY_DIGEST", "", "minutes between digests of what lies below NOTIFY_LEVEL; empty: none"),
     spec("NOTIFY_REPEAT", "60", "minutes after which what needs a human is told again while it stands; empty: once"),
     secret("HEARTBEAT_URL", "address pinged every minute while the desk lives (with /start and /fail); empty: none"),
-    spec("DASH_PORT", "5555", "port of the dashboard (reserved: the dashboard is not built yet)"),
+    // The dashboard.
+    spec("DASH_ENABLED", "yes", "whether dashboard, API and feed are served"),
+    spec("DASH_BIND", "127.0.0.1", "address they are served at; beyond loopback, every read needs the token, too"),
+    spec("DASH_PORT", "5555", "port of dashboard and API; 0: one that is free, told in the log"),
+    spec(
+        "DASH_HOSTS",
+        "",
+        "names, comma separated, by which a browser may reach them (behind a proxy); addresses and localhost always may",
+    ),
+    spec("WS_PORT", "", "a second port that serves the same (the predecessor's feed had 8765); empty: none"),
 ];
 
 /// The setting of a name.

@@ -4,13 +4,14 @@
 use rust_decimal::Decimal;
 
 use super::locks::Until;
-use super::{Action, Desk, Trigger};
+use super::{Action, Desk, Guards, Trigger};
 use crate::domain::book::{DayFact, Disarm, Fact, LedgerFact, LockCause, LockScope};
 use crate::domain::order::OrderState;
 use crate::domain::{ContractId, Shares, Symbol};
+use crate::risk::Limits;
 
 /// An operator's order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Order {
     /// No entries; exits pass.
     Halt {
@@ -55,6 +56,22 @@ pub enum Order {
     Unpark {
         /// Which.
         symbol: Symbol,
+    },
+    /// Other limits, and other locks that set themselves, from now on.
+    Retune {
+        /// The limits.
+        limits: Limits,
+        /// The locks; what concerns the broker's outages and others' holdings stays as it was.
+        guards: Box<Guards>,
+        /// What has changed, by name.
+        changed: String,
+    },
+    /// One order of ours is cancelled.
+    Cancel {
+        /// Its number in the ledger.
+        intent: u64,
+        /// Why.
+        reason: String,
     },
 }
 
@@ -128,6 +145,14 @@ pub enum Unable {
         /// What the broker holds.
         at_broker: Shares,
     },
+    /// No such order, or none that may be cancelled alone.
+    #[error("order {intent} {why}")]
+    NotCancelled {
+        /// Its number in the ledger.
+        intent: u64,
+        /// Why not.
+        why: &'static str,
+    },
     /// No price is known to book the change at.
     #[error("no price of {symbol} is known to book the change at")]
     NoPrice {
@@ -154,6 +179,8 @@ impl Desk {
                 self.unpark(contract);
                 Ok(format!("{symbol} is not parked"))
             }
+            Order::Retune { limits, guards, changed } => self.retune(limits, *guards, &changed),
+            Order::Cancel { intent, reason } => self.cancel_one(intent, &reason),
         }
     }
 
@@ -197,6 +224,39 @@ impl Desk {
         for intent in stopped {
             self.cancel(intent, "entries are locked by an operator");
         }
+    }
+
+    /// Takes other limits; they are a fact, for whoever reads why an order was refused.
+    fn retune(&mut self, limits: Limits, guards: Guards, changed: &str) -> Result<String, Unable> {
+        let written = serde_json::to_value(&limits)
+            .map_err(|error| Unable::NotNow { why: format!("the limits cannot be written ({error})") })?;
+        self.plan.limits = limits;
+        let former = self.plan.guards.clone();
+        self.plan.guards =
+            Guards { foreign: former.foreign, expected: former.expected, hold_before: former.hold_before, ..guards };
+        self.record(None, Fact::Ledger(LedgerFact::LimitsChanged { limits: written }));
+        self.watch_limits();
+        Ok(format!("in force from now: {changed}"))
+    }
+
+    /// Cancels an entry, exit or take-profit that works; a stop stays as long as what it protects.
+    fn cancel_one(&mut self, intent: u64, reason: &str) -> Result<String, Unable> {
+        let no = |why| Err(Unable::NotCancelled { intent, why });
+        let Some(order) = self.book.order(intent) else { return no("is not in the ledger") };
+        if !order.state.is_live() {
+            return no("works no more");
+        }
+        if order.state == OrderState::Cancelling {
+            return no("is being cancelled already");
+        }
+        if order.ticket.role == crate::domain::order::Role::Stop {
+            return no("protects a position: flatten the symbol instead, which closes it and cancels the stop");
+        }
+        if !self.ready {
+            return Err(Unable::NotNow { why: "no order or cancel leaves now".to_owned() });
+        }
+        self.cancel(intent, &stated(reason, "cancelled by an operator"));
+        Ok(format!("order {intent} is being cancelled; it may still fill until the broker confirms"))
     }
 
     fn resume(&mut self, symbol: Option<Symbol>, reason: &str) -> Result<String, Unable> {

@@ -1,6 +1,8 @@
 //! A symbol's track: its strategy and the bars it has seen. It lives as long as the process;
 //! sessions come and go.
 
+use std::sync::Arc;
+
 use chrono::NaiveDate;
 
 use crate::calendar::Calendar;
@@ -10,6 +12,9 @@ use crate::strategy::{Gauges, Heard, Running, Strategy};
 
 use super::closing::Closing;
 use super::pulse::Again;
+
+/// Somebody who looks at every closed bar, and never waits.
+pub type Viewer = Arc<dyn Fn(&Symbol, &[Bar]) + Send + Sync>;
 
 /// A symbol's strategy with its place in the series of bars.
 pub struct Track {
@@ -29,6 +34,7 @@ pub struct Track {
     resumes: bool,
     /// Whether its strategy's giving up was told.
     fault_told: bool,
+    viewer: Option<Viewer>,
 }
 
 impl Track {
@@ -43,6 +49,18 @@ impl Track {
             failures: 0,
             resumes,
             fault_told: false,
+            viewer: None,
+        }
+    }
+
+    /// Every closed bar is shown there, too, from now on.
+    pub fn show_to(&mut self, viewer: Viewer) {
+        self.viewer = Some(viewer);
+    }
+
+    fn shown(&self, bars: &[Bar]) {
+        if let Some(viewer) = &self.viewer {
+            viewer(&self.symbol, bars);
         }
     }
 
@@ -93,6 +111,7 @@ impl Track {
 
     /// Shows a live closed bar to the strategy.
     pub fn live(&mut self, contract: ContractId, bar: Bar, newest: bool) -> Event {
+        self.shown(&[bar]);
         let Heard { target, gauges } = self.running.show(&bar);
         Event::Bar { contract, bar, target, gauges, newest }
     }
@@ -116,6 +135,7 @@ impl Track {
             (false, _) => 0,
         };
         let (warming, missed) = bars.split_at(live_from);
+        self.shown(warming);
         let mut events = Vec::new();
         let (mut opinion, mut latest) = (None, Gauges::default());
         for bar in warming {

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::alerts::Teller;
+use super::answers::Answer;
+use super::board::Board;
 use super::fact_log;
 use super::outbox::{Outbox, Overflow};
 use super::view::DeskView;
@@ -119,6 +121,7 @@ pub struct DeskLoop {
     progress: watch::Sender<Progress>,
     view: watch::Sender<Arc<DeskView>>,
     teller: Option<Teller>,
+    board: Option<Arc<Board>>,
 }
 
 /// The loop's inputs.
@@ -164,6 +167,7 @@ impl DeskLoop {
             progress,
             view,
             teller: None,
+            board: None,
         }
     }
 
@@ -171,6 +175,12 @@ impl DeskLoop {
     #[must_use]
     pub fn telling(self, teller: Option<Teller>) -> Self {
         Self { teller, ..self }
+    }
+
+    /// The same, shown on a board.
+    #[must_use]
+    pub fn shown_on(self, board: Option<Arc<Board>>) -> Self {
+        Self { board, ..self }
     }
 
     /// Runs until every sender of events and commands is gone; gives the desk back.
@@ -244,6 +254,7 @@ impl DeskLoop {
     }
 
     async fn work(&mut self, batch: &mut Vec<Input>) -> Result<(), DeskError> {
+        let began = Instant::now();
         let mut records = Vec::new();
         let mut actions = Vec::new();
         let mut answers: Vec<Answer> = Vec::new();
@@ -297,7 +308,11 @@ impl DeskLoop {
                 *answer = Some(said);
             }
         }
+        let acts = !actions.is_empty();
         self.settle(records, actions).await?;
+        if let (true, Some(board)) = (acts, &self.board) {
+            board.stats().decide.record(began.elapsed());
+        }
         if let Some(why) = reconcile {
             self.tell_trouble(Trouble::Reconcile(why));
         } else if compare {
@@ -321,12 +336,17 @@ impl DeskLoop {
         let any = !records.is_empty();
         let ordered = self.durable_orders && records.iter().any(|record| record.fact.precedes_an_order());
         let durability = if ordered { Durability::PowerCut } else { Durability::Process };
-        let told = self.teller.as_ref().filter(|_| any).map(|teller| (teller.clone(), records.clone()));
+        let heard = if any && (self.board.is_some() || self.teller.is_some()) { records.clone() } else { Vec::new() };
+        let began = Instant::now();
         self.journal.append(records, durability).await?;
-        if let Some((teller, records)) = told {
-            teller.facts(&records);
-        }
         let now = Instant::now();
+        if let Some(board) = self.board.as_ref().filter(|_| any) {
+            board.stats().journal.record(now - began);
+            board.facts(&heard, self.desk.book());
+        }
+        if let Some(teller) = &self.teller {
+            teller.facts(&heard);
+        }
         for action in actions {
             let intent = match &action {
                 Action::Submit(order) => Some(order.ticket().order_ref.intent),
@@ -465,32 +485,9 @@ impl DeskLoop {
         self.viewed_at = Some(now);
         let mut view = DeskView::of(&self.desk);
         view.unanswered_orders += waiting;
-        self.view.send_replace(Arc::new(view));
-    }
-}
-
-/// An answer that waits until its facts are durable.
-enum Answer {
-    Done(oneshot::Sender<()>),
-    Facts(oneshot::Sender<u64>, u64),
-    Operated(oneshot::Sender<Result<String, Unable>>, Option<Result<String, Unable>>),
-    Ready(oneshot::Sender<Result<bool, Stranger>>),
-    Refused(oneshot::Sender<Result<bool, Stranger>>, Stranger),
-}
-
-impl Answer {
-    fn send(self, desk: &Desk) {
-        let heard = match self {
-            Self::Done(done) => done.send(()).is_ok(),
-            Self::Facts(done, facts) => done.send(facts).is_ok(),
-            // The desk answers every order of an operator; without its answer the asker hears that
-            // it is gone.
-            Self::Operated(done, said) => said.is_none_or(|said| done.send(said).is_ok()),
-            Self::Ready(done) => done.send(Ok(desk.is_ready())).is_ok(),
-            Self::Refused(done, stranger) => done.send(Err(stranger)).is_ok(),
-        };
-        if !heard {
-            error!("an answer of the desk was not waited for");
+        if let Some(board) = &self.board {
+            board.look(&self.desk, &view.locks);
         }
+        self.view.send_replace(Arc::new(view));
     }
 }

@@ -65,6 +65,9 @@ pub(super) fn open(config: &RunConfig, session: &Session, now: MarketTime) -> Re
     let mut records = 0_u64;
     journal.replay(1, &mut |row| {
         book.apply(&row.record);
+        if let Some(board) = &config.board {
+            board.replayed(&row.record, &book);
+        }
         records += 1;
     })?;
     if let Some(mine) = book.identity() {

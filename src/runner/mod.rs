@@ -1,7 +1,9 @@
 //! The runner: gets sessions one after another, keeps the desk across them, shuts down cleanly.
 
 pub mod alerts;
+mod answers;
 mod bars;
+pub mod board;
 mod contracts;
 pub mod desk_loop;
 pub mod exit;
@@ -15,6 +17,7 @@ pub mod operate;
 pub mod outbox;
 mod pulse;
 mod reads;
+pub mod reload;
 mod safety;
 mod scope;
 pub mod summary;
@@ -35,7 +38,7 @@ use crate::config::{Durability, FeedKind, Settings};
 use crate::desk::{Desk, Event};
 use crate::domain::book::Counts;
 use crate::domain::progress::Progress;
-use crate::domain::{Contract, HistoryRequest, Symbol};
+use crate::domain::{Bar, Contract, HistoryRequest, Symbol};
 use crate::feed::{FeedConfig, Kind, Pulse, Track};
 use crate::robust_connection::{BackoffPolicy, BreakerPolicy, HealthPolicy, Policy, RobustConnection};
 use crate::tws::{Gateway, Session, TwsConfig};
@@ -48,7 +51,7 @@ pub use exit::RunError;
 use layers::Layers;
 pub use ledger::put_aside as put_ledger_aside;
 use lock::ProcessLock;
-use operate::Operated;
+use operate::{Operated, Outlook};
 use scope::{Ended, Scope};
 pub use summary::Summary;
 use view::DeskView;
@@ -82,6 +85,10 @@ pub struct RunConfig {
     pub progress: watch::Sender<Progress>,
     /// Told to stop.
     pub stop: CancellationToken,
+    /// Where everything is shown to whoever looks; `None`: nobody does.
+    pub board: Option<Arc<board::Board>>,
+    /// Reads the settings anew, where somebody can.
+    pub reload: Option<Arc<reload::Reload>>,
 }
 
 /// Runs until stopped, until `--once` is done, or until nothing can be done any more.
@@ -152,12 +159,22 @@ impl Runner {
         let (compare, operated) = (Arc::new(Notify::new()), watch::Sender::new(None));
         let (asked, asked_in) = mpsc::channel(16);
         let control = control::bind(&config.state_dir.join(CONTROL_SOCKET))?;
-        watchers.spawn(control::serve(control, asked, config.stop.clone()));
-        let operator = Operated {
+        let outlook = Outlook {
             connection: connection.state(),
             shown: shown.subscribe(),
-            commands: operated.subscribe(),
             layers: layers.clone(),
+            dashboard: config.board.as_ref().map(|board| board.dashboard()).unwrap_or_default(),
+        };
+        if let Some(board) = &config.board {
+            board.attach(outlook.clone(), asked.clone());
+            watchers.spawn(Arc::clone(board).follow(outlook.clone()));
+        }
+        watchers.spawn(control::serve(control, asked, config.stop.clone()));
+        let operator = Operated {
+            outlook,
+            commands: operated.subscribe(),
+            stop: config.stop.clone(),
+            reload: config.reload.clone(),
             compare: Arc::clone(&compare),
         };
         watchers.spawn(operator.answer(asked_in));
@@ -288,7 +305,10 @@ impl Runner {
                 .book()
                 .targets()
                 .any(|(id, name, _)| name == plan.strategy && opened.desk.book().symbol(id) == Some(symbol));
-            let track = Track::new(symbol.clone(), strategy, has_target || self.config.once);
+            let mut track = Track::new(symbol.clone(), strategy, has_target || self.config.once);
+            if let Some(board) = self.config.board.clone() {
+                track.show_to(Arc::new(move |symbol: &Symbol, bars: &[Bar]| board.bars(symbol, bars)));
+            }
             self.tracks.insert(symbol.clone(), Arc::new(Mutex::new(track)));
         }
         let (events, events_in) = mpsc::channel(INBOX);
@@ -302,6 +322,7 @@ impl Runner {
         let desk_loop = DeskLoop::new(opened.desk, opened.writer, durable, settings.ack_deadline, progress, view);
         let desk_loop = desk_loop.telling(self.alerts.as_ref().and_then(Alerts::teller));
         self.watchers.spawn(pulse::listen(barriers.clone(), self.answered.clone()));
+        let desk_loop = desk_loop.shown_on(self.config.board.clone());
         let mut task = JoinSet::new();
         task.spawn(desk_loop.run(Inputs { events: events_in, commands: commands_in, barriers: barriers_in }));
         self.layers.report_to(Some(events.clone()));

@@ -1,16 +1,18 @@
 //! The operator's end of the daemon: what may be said on the control socket, and the answers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::desk_loop::Command;
 use super::heartbeat;
 use super::layers::{LayerView, Layers};
+use super::reload::Reload;
 use super::view::DeskView;
 use crate::clock::wall_now;
 use crate::control::Asked;
@@ -75,6 +77,35 @@ pub enum Request {
         #[serde(default)]
         confirm: Vec<String>,
     },
+    /// No entries in a symbol until its bars come anew, or it is unparked.
+    Park {
+        /// Which.
+        symbol: Symbol,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// A parked symbol may be entered again.
+    Unpark {
+        /// Which.
+        symbol: Symbol,
+    },
+    /// One order of ours is cancelled.
+    Cancel {
+        /// Its number in the ledger.
+        intent: u64,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Limits and locks by the settings as they are now.
+    Reload {},
+    /// The daemon ends, as on SIGTERM: entries are cancelled, stops stay.
+    Shutdown {
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
 }
 
 /// The answer, as a JSON line.
@@ -90,7 +121,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    fn no(text: impl Into<String>) -> Self {
+    pub(super) fn no(text: impl Into<String>) -> Self {
         Self { ok: false, text: text.into(), status: None }
     }
 
@@ -135,16 +166,64 @@ pub struct Status {
     pub outage: Option<String>,
     /// Health by layers.
     pub layers: Vec<LayerView>,
+    /// Where the dashboard is, or why it is not there; `None` without one.
+    pub dashboard: Option<String>,
     /// The desk; `None` before the first session.
     pub desk: Option<DeskView>,
 }
 
-/// What the answers are made from.
-pub(super) struct Operated {
+/// What can be seen of the runner.
+#[derive(Debug, Clone)]
+pub struct Outlook {
     pub(super) connection: watch::Receiver<ConnectionState>,
     pub(super) shown: watch::Receiver<Option<watch::Receiver<Arc<DeskView>>>>,
-    pub(super) commands: watch::Receiver<Option<mpsc::Sender<Command>>>,
     pub(super) layers: Layers,
+    /// How the dashboard is.
+    pub(super) dashboard: DashboardState,
+}
+
+/// How the dashboard is, in words; `None` where there is none. Shared by whoever serves it and whoever tells.
+pub type DashboardState = Arc<Mutex<Option<String>>>;
+
+impl Outlook {
+    fn view(&self) -> Option<Arc<DeskView>> {
+        self.shown.borrow().as_ref().map(|view| Arc::clone(&view.borrow()))
+    }
+
+    /// Whether it trades; where not, the first reason that is true.
+    pub fn trading(&self) -> &'static str {
+        self.view().as_deref().map_or("no: no session was Ready yet", heartbeat::trading)
+    }
+
+    /// The expected outage that is on.
+    pub fn outage(&self) -> Option<String> {
+        self.layers.outage(wall_now()).map(|(name, until)| format!("{name}, until {}", until.close))
+    }
+
+    /// Everything that is known.
+    pub fn status(&self) -> Status {
+        let desk = self.view();
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            trading: desk.as_deref().map_or("no: no session was Ready yet", heartbeat::trading),
+            at: wall_now(),
+            connection: connection_view(&self.connection.borrow()),
+            outage: self.outage(),
+            layers: self.layers.view(),
+            dashboard: self.dashboard.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            desk: desk.map(|view| (*view).clone()),
+        }
+    }
+}
+
+/// What the answers are made from.
+pub(super) struct Operated {
+    pub(super) outlook: Outlook,
+    pub(super) commands: watch::Receiver<Option<mpsc::Sender<Command>>>,
+    /// Stops the daemon.
+    pub(super) stop: CancellationToken,
+    /// Reads the settings anew.
+    pub(super) reload: Option<Arc<Reload>>,
     /// Asks for a comparison with the broker.
     pub(super) compare: Arc<Notify>,
 }
@@ -184,18 +263,26 @@ impl Operated {
                 }
                 Order::Flatten { symbol, reason, everything }
             }
+            Request::Park { symbol, reason } => {
+                let said = if reason.trim().is_empty() { "parked by an operator".to_owned() } else { reason };
+                Order::Park { symbol, reason: said }
+            }
+            Request::Unpark { symbol } => Order::Unpark { symbol },
+            Request::Cancel { intent, reason } => Order::Cancel { intent, reason },
+            Request::Reload {} => return self.reload().await,
+            Request::Shutdown { reason } => {
+                warn!(reason, "an operator shuts the daemon down");
+                self.stop.cancel();
+                return Reply::yes("shutting down: entries are cancelled, stops stay");
+            }
         };
         info!(?order, "an operator orders");
         self.order(order).await
     }
 
-    fn view(&self) -> Option<Arc<DeskView>> {
-        self.shown.borrow().as_ref().map(|view| Arc::clone(&view.borrow()))
-    }
-
     /// Everything is cancelled only for somebody who names the account twice.
     fn confirmed(&self, symbol: Option<&Symbol>, confirm: &[String]) -> Result<(), Reply> {
-        let Some(account) = self.view().and_then(|view| view.account.clone()) else {
+        let Some(account) = self.outlook.view().and_then(|view| view.account.clone()) else {
             return Err(Reply::no("no session was Ready yet: the account is not known"));
         };
         if symbol.is_some() {
@@ -231,9 +318,24 @@ impl Operated {
         }
     }
 
+    /// Settings anew, all of them or none.
+    async fn reload(&self) -> Reply {
+        let Some(reload) = &self.reload else { return Reply::no("this daemon cannot read its settings anew") };
+        match reload.read() {
+            Ok((order, shown)) => {
+                let reply = self.order(order).await;
+                if reply.ok {
+                    reload.took(shown);
+                }
+                reply
+            }
+            Err(why) => Reply::no(why),
+        }
+    }
+
     /// Has broker and book compared now, and tells how they are.
     async fn reconcile(&self) -> Reply {
-        let Some(mut view) = self.shown.borrow().clone() else {
+        let Some(mut view) = self.outlook.shown.borrow().clone() else {
             return Reply::no("no session was Ready yet: there is nothing to compare");
         };
         let before = view.borrow().reads;
@@ -250,18 +352,7 @@ impl Operated {
     }
 
     fn status(&self, text: &str) -> Reply {
-        let desk = self.view();
-        let connection = self.connection.borrow().clone();
-        let status = Status {
-            version: env!("CARGO_PKG_VERSION"),
-            trading: desk.as_deref().map_or("no: no session was Ready yet", heartbeat::trading),
-            at: wall_now(),
-            connection: connection_view(&connection),
-            outage: self.layers.outage(wall_now()).map(|(name, until)| format!("{name}, until {}", until.close)),
-            layers: self.layers.view(),
-            desk: desk.map(|view| (*view).clone()),
-        };
-        match serde_json::to_value(&status) {
+        match serde_json::to_value(self.outlook.status()) {
             Ok(value) => Reply { status: Some(value), ..Reply::yes(text) },
             Err(error) => Reply::no(format!("the status cannot be written: {error}")),
         }

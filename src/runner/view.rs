@@ -239,7 +239,7 @@ fn lock_view(desk: &Desk, scope: &LockScope, cause: LockCause, lock: &Lock) -> L
     LockView { what, cause, why: lock.why.clone(), since: lock.since, ends }
 }
 
-fn incident_view(record: &Record) -> IncidentView {
+pub(super) fn incident_view(record: &Record) -> IncidentView {
     let (name, text, detect_ms, recover_ms) = match &record.fact {
         Fact::Incident(fact) => (fact.name.clone(), fact.text.clone(), fact.detect_ms, fact.recover_ms),
         other => (other.kind().to_owned(), String::new(), None, None),

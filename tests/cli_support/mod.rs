@@ -78,6 +78,8 @@ impl Place {
 
     fn environment(&self) -> Vec<(&'static str, PathBuf)> {
         vec![
+            // Daemons of several tests run at a time: each gets a port of its own.
+            ("DASH_PORT", PathBuf::from("0")),
             ("HOME", self.path("home")),
             ("XDG_STATE_HOME", self.path("state")),
             ("XDG_RUNTIME_DIR", self.path("runtime")),

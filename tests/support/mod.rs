@@ -68,6 +68,7 @@ pub struct Start {
     pub once: bool,
     pub fresh: bool,
     pub progress: Option<watch::Sender<Progress>>,
+    pub board: Option<std::sync::Arc<robo_trader::runner::board::Board>>,
 }
 
 impl Daemon {
@@ -86,6 +87,8 @@ impl Daemon {
             seed: Some(7),
             progress,
             stop: stop.clone(),
+            board: how.board,
+            reload: None,
         };
         let mut task = JoinSet::new();
         task.spawn(run(config));

@@ -1,0 +1,298 @@
+//! The board: what the daemon shows of itself to whoever looks. The desk loop writes on it, readers
+//! copy from it; nobody waits for a reader, and nothing on it asks the broker.
+//!
+//! Everything is bounded. The lock is held for copies of pointers only.
+
+pub mod histogram;
+mod link;
+pub mod positions;
+mod state;
+pub mod told;
+pub mod views;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::operate::{DashboardState, Outlook, Reply, Request, Status};
+use crate::control::Asked;
+use crate::desk::Desk;
+use crate::domain::book::{Book, DayFact, Fact, FillFact, Record};
+use crate::domain::{Bar, Symbol};
+use histogram::Histogram;
+use positions::{AccountView, PositionView};
+use state::State;
+use told::{Feed, Kind, Told};
+use views::{BarView, EquityView, FillView, LinkView, LogView, OrderView, RefusalView, SignalView};
+
+use super::view::{IncidentView, LockView};
+
+/// Time between two accounts that differ in nothing but market time.
+const ACCOUNT_EVERY: Duration = Duration::from_secs(1);
+
+/// Everything that deltas change, at a moment.
+#[derive(Debug, Clone, Serialize)]
+pub struct Snapshot {
+    /// The connection and health; null before the runner has begun.
+    pub connection: Option<Arc<LinkView>>,
+    /// The account; null before the first session.
+    pub account: Option<Arc<AccountView>>,
+    /// By symbol.
+    pub positions: Vec<Arc<PositionView>>,
+    /// Every lock in force.
+    pub locks: Arc<Vec<LockView>>,
+    /// The latest orders, oldest first.
+    pub orders: Vec<Arc<OrderView>>,
+    /// The latest fills, oldest first.
+    pub fills: Vec<Arc<FillView>>,
+    /// The latest target of each symbol.
+    pub targets: Vec<Arc<SignalView>>,
+    /// The latest refusals, oldest first.
+    pub refusals: Vec<Arc<RefusalView>>,
+    /// The latest incidents, oldest first.
+    pub incidents: Vec<Arc<IncidentView>>,
+}
+
+/// Tells the feed, or nobody.
+struct Teller<'a> {
+    feed: Option<&'a Feed>,
+}
+
+impl Teller<'_> {
+    fn tell(&self, kind: Kind, symbol: Option<&Symbol>, data: &impl Serialize) {
+        if let Some(feed) = self.feed {
+            feed.tell(kind, symbol, data);
+        }
+    }
+}
+
+/// What is only told, never asked for by the desk: how long things took.
+#[derive(Debug, Default)]
+pub struct Stats {
+    /// Appending a batch to the journal.
+    pub journal: Histogram,
+    /// From taking a batch of inputs to the release of the orders that it led to.
+    pub decide: Histogram,
+}
+
+/// The board. One a process, shared.
+#[derive(Debug, Default)]
+pub struct Board {
+    state: Mutex<State>,
+    /// The log's last lines; a lock of its own, for the log is written anywhere.
+    log: Mutex<std::collections::VecDeque<Arc<LogView>>>,
+    feed: Feed,
+    stats: Stats,
+    dashboard: DashboardState,
+    outlook: OnceLock<Outlook>,
+    asked: OnceLock<mpsc::Sender<Asked>>,
+}
+
+/// Lines of the log that are kept.
+const LOG_LINES: usize = 1_000;
+
+impl Board {
+    /// An empty board.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self::default())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The runner is there: what it publishes, and the way to it.
+    pub(super) fn attach(&self, outlook: Outlook, asked: mpsc::Sender<Asked>) {
+        // A second runner in a process would be a defect of ours; the first one stays.
+        drop(self.outlook.set(outlook));
+        drop(self.asked.set(asked));
+    }
+
+    /// Takes a fact of a journal that is being replayed: nobody is told.
+    pub(super) fn replayed(&self, record: &Record, book: &Book) {
+        let mut state = self.state();
+        self.take(&mut state, record, book, false);
+    }
+
+    /// Takes facts that are durable and applied to `book`.
+    pub(super) fn facts(&self, records: &[Record], book: &Book) {
+        let mut state = self.state();
+        for record in records {
+            self.take(&mut state, record, book, true);
+        }
+    }
+
+    fn take(&self, state: &mut State, record: &Record, book: &Book, tell: bool) {
+        let feed = Teller { feed: tell.then_some(&self.feed) };
+        let symbol = record.symbol.as_ref();
+        match &record.fact {
+            Fact::Order(fact) => {
+                if let Some((intent, step)) = views::step(record, fact)
+                    && let Some(order) = book.order(intent)
+                {
+                    feed.tell(Kind::Order, symbol, &*state.step(order, step));
+                }
+            }
+            Fact::Fill(FillFact::Executed { intent, execution }) => {
+                if let Some(fill) = book.fill_by_stem(execution.id.stem()) {
+                    feed.tell(Kind::Fill, symbol, &*state.fill(FillView::of(fill, book)));
+                }
+                if let Some(order) = book.order(*intent) {
+                    let note = format!("{} at {} USD", execution.quantity, execution.price);
+                    let step = views::StepView { at: execution.at, what: "fill".to_owned(), note };
+                    feed.tell(Kind::Order, symbol, &*state.step(order, step));
+                }
+            }
+            Fact::Fill(FillFact::Costed { commission }) => {
+                if let Some(fill) = book.fill_by_stem(commission.execution.stem()) {
+                    let view = FillView::of(fill, book);
+                    let symbol = view.symbol.clone();
+                    feed.tell(Kind::Fill, Some(&symbol), &*state.fill(view));
+                }
+            }
+            Fact::Target(fact) => {
+                feed.tell(Kind::Target, symbol, &*state.signal(SignalView::of(record, fact)));
+            }
+            Fact::Refused(fact) => feed.tell(Kind::Refusal, symbol, &*state.refusal(RefusalView::of(record, fact))),
+            Fact::Incident(_) => {
+                feed.tell(Kind::Incident, symbol, &*state.incident(super::view::incident_view(record)));
+            }
+            Fact::Day(DayFact::Opened { equity, .. } | DayFact::PeakRaised { equity }) if !tell => {
+                state.equity(EquityView { at: record.at, equity_usd: *equity });
+            }
+            Fact::Day(_)
+            | Fact::Ledger(_)
+            | Fact::Session(_)
+            | Fact::Fill(FillFact::Foreign { .. })
+            | Fact::Lock(_) => {}
+        }
+    }
+
+    /// Takes closed bars of a symbol, ascending.
+    pub fn bars(&self, symbol: &Symbol, bars: &[Bar]) {
+        let mut state = self.state();
+        let live = bars.len() == 1;
+        for bar in bars {
+            let view = BarView::from(bar);
+            if state.bar(symbol, view) && live {
+                self.feed.tell(Kind::Bar, Some(symbol), &view);
+            }
+        }
+    }
+
+    /// Looks at the desk: tells what has changed.
+    pub(super) fn look(&self, desk: &Desk, locks: &[LockView]) {
+        let (positions, account) = (positions::positions(desk), positions::account(desk));
+        let mut state = self.state();
+        for position in positions {
+            if state.positions.get(&position.symbol).is_none_or(|known| **known != position) {
+                self.feed.tell(Kind::Position, Some(&position.symbol), &position);
+                state.positions.insert(position.symbol.clone(), Arc::new(position));
+            }
+        }
+        if *state.locks != locks {
+            state.locks = Arc::new(locks.to_vec());
+            self.feed.tell(Kind::Lock, None, &state.locks);
+        }
+        if let Some(equity_usd) = account.equity_usd {
+            let every = Duration::from_secs(account.bar_s);
+            state.equity_every(EquityView { at: account.market_time, equity_usd }, every);
+        }
+        let now = Instant::now();
+        let same = state
+            .account
+            .as_ref()
+            .is_some_and(|known| **known == AccountView { market_time: known.market_time, ..account.clone() });
+        let soon = state.accounted_at.is_some_and(|at| now - at < ACCOUNT_EVERY);
+        if !(same && soon) {
+            self.feed.tell(Kind::Account, None, &account);
+            state.account = Some(Arc::new(account));
+            state.accounted_at = Some(now);
+        }
+    }
+
+    /// A line of the log.
+    pub fn logged(&self, line: LogView) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.len() == LOG_LINES {
+            log.pop_front();
+        }
+        self.feed.tell(Kind::Log, None, &line);
+        log.push_back(Arc::new(line));
+    }
+
+    /// The log's last lines, oldest first.
+    pub fn log(&self, at_most: usize) -> Vec<Arc<LogView>> {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.iter().skip(log.len().saturating_sub(at_most)).cloned().collect()
+    }
+
+    /// Everything that deltas change, the number of the last delta in it, and all deltas after it.
+    pub fn snapshot(&self) -> (Snapshot, u64, broadcast::Receiver<Arc<Told>>) {
+        // What is told of the state is told under its lock: no delta falls between.
+        let state = self.state();
+        let (seq, receiver) = self.feed.listen();
+        (state.snapshot(), seq, receiver)
+    }
+
+    /// The deltas.
+    pub fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// How the dashboard is, to be told with the status.
+    pub fn dashboard(&self) -> DashboardState {
+        Arc::clone(&self.dashboard)
+    }
+
+    /// How long things took.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// The latest signals, oldest first.
+    pub fn signals(&self) -> Vec<Arc<SignalView>> {
+        self.state().signals.iter().cloned().collect()
+    }
+
+    /// The equity curve, oldest first.
+    pub fn equity(&self) -> Vec<EquityView> {
+        self.state().curve.clone()
+    }
+
+    /// The latest closed bars of a symbol, oldest first; `None` where it has none.
+    pub fn bars_of(&self, symbol: &Symbol, at_most: usize) -> Option<Vec<BarView>> {
+        let state = self.state();
+        let bars = state.bars.get(symbol)?;
+        Some(bars.iter().skip(bars.len().saturating_sub(at_most)).copied().collect())
+    }
+
+    /// Orders refused so far in what is kept, by limit.
+    pub fn refused(&self) -> BTreeMap<&'static str, u64> {
+        self.state().refused.clone()
+    }
+
+    /// Everything that `status` tells; `None` before the runner has begun.
+    pub fn status(&self) -> Option<Status> {
+        self.outlook.get().map(Outlook::status)
+    }
+
+    /// Asks the daemon as an operator does on its control socket.
+    pub async fn ask(&self, request: &Request) -> Reply {
+        let Some(asked) = self.asked.get() else { return Reply::no("the daemon is starting: try again") };
+        let line = match serde_json::to_string(request) {
+            Ok(line) => line,
+            Err(error) => return Reply::no(format!("the request cannot be written: {error}")),
+        };
+        let (answer, answered) = oneshot::channel();
+        if asked.send(Asked { line, answer }).await.is_err() {
+            return Reply::no("the daemon is stopping");
+        }
+        let Ok(text) = answered.await else { return Reply::no("the daemon is stopping") };
+        serde_json::from_str(&text).unwrap_or_else(|error| Reply::no(format!("the answer cannot be read: {error}")))
+    }
+}

@@ -1,0 +1,199 @@
+//! What stands on the board: bounded, and shared piece by piece.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Snapshot;
+use super::positions::{AccountView, PositionView};
+use super::views::{BarView, EquityView, FillView, LinkView, OrderView, RefusalView, SignalView, StepView};
+use crate::domain::Symbol;
+use crate::domain::book::OrderRecord;
+use crate::runner::view::{IncidentView, LockView};
+
+/// Orders and fills kept; live orders are kept beside them.
+const ORDERS: usize = 2_000;
+/// Signals, refusals and incidents kept, of each.
+const NOTES: usize = 1_000;
+/// Bars kept of a symbol.
+const BARS: usize = 2_000;
+/// Points of the equity curve; beyond them every second one goes.
+const POINTS: usize = 4_000;
+/// Steps of an order's life kept.
+const STEPS: usize = 60;
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) orders: BTreeMap<u64, Arc<OrderView>>,
+    pub(super) fills: VecDeque<Arc<FillView>>,
+    pub(super) signals: VecDeque<Arc<SignalView>>,
+    targets: BTreeMap<Symbol, Arc<SignalView>>,
+    refusals: VecDeque<Arc<RefusalView>>,
+    pub(super) refused: BTreeMap<&'static str, u64>,
+    incidents: VecDeque<Arc<IncidentView>>,
+    pub(super) curve: Vec<EquityView>,
+    /// How many looks make a point, doubled whenever the curve is thinned.
+    stride: u32,
+    pub(super) bars: BTreeMap<Symbol, VecDeque<BarView>>,
+    pub(super) positions: BTreeMap<Symbol, Arc<PositionView>>,
+    pub(super) locks: Arc<Vec<LockView>>,
+    pub(super) account: Option<Arc<AccountView>>,
+    pub(super) accounted_at: Option<Instant>,
+    pub(super) link: Option<Arc<LinkView>>,
+}
+
+fn push<T>(ring: &mut VecDeque<Arc<T>>, at_most: usize, value: T) -> Arc<T> {
+    if ring.len() == at_most {
+        ring.pop_front();
+    }
+    let shared = Arc::new(value);
+    ring.push_back(Arc::clone(&shared));
+    shared
+}
+
+impl State {
+    /// An order's life moves on.
+    pub(super) fn step(&mut self, order: &OrderRecord, step: StepView) -> Arc<OrderView> {
+        let intent = order.ticket.order_ref.intent;
+        let mut life = self.orders.get(&intent).map(|known| known.life.clone()).unwrap_or_default();
+        if life.len() < STEPS {
+            life.push(step);
+        }
+        let view = Arc::new(OrderView::of(order, life));
+        self.orders.insert(intent, Arc::clone(&view));
+        if self.orders.len() > ORDERS
+            && let Some(oldest) = self.orders.iter().find(|(_, order)| !order.is_live).map(|(intent, _)| *intent)
+        {
+            self.orders.remove(&oldest);
+        }
+        view
+    }
+
+    /// An execution, or what has become known of it: a correction replaces the former report.
+    pub(super) fn fill(&mut self, fill: FillView) -> Arc<FillView> {
+        let stem = |id: &str| id.rsplit_once('.').map_or(id.len(), |(stem, _)| stem.len());
+        let same = |known: &Arc<FillView>| {
+            known.execution[..stem(&known.execution)] == fill.execution[..stem(&fill.execution)]
+        };
+        if let Some(place) = self.fills.iter().rposition(same) {
+            let shared = Arc::new(fill);
+            self.fills[place] = Arc::clone(&shared);
+            return shared;
+        }
+        push(&mut self.fills, ORDERS, fill)
+    }
+
+    pub(super) fn signal(&mut self, signal: SignalView) -> Arc<SignalView> {
+        let shared = push(&mut self.signals, NOTES, signal);
+        if let Some(symbol) = &shared.symbol {
+            self.targets.insert(symbol.clone(), Arc::clone(&shared));
+        }
+        shared
+    }
+
+    pub(super) fn refusal(&mut self, refusal: RefusalView) -> Arc<RefusalView> {
+        *self.refused.entry(refusal.name).or_default() += 1;
+        push(&mut self.refusals, NOTES, refusal)
+    }
+
+    pub(super) fn incident(&mut self, incident: IncidentView) -> Arc<IncidentView> {
+        push(&mut self.incidents, NOTES, incident)
+    }
+
+    /// Adds a point to the equity curve; the last one stays the newest.
+    pub(super) fn equity(&mut self, point: EquityView) {
+        if self.curve.last().is_some_and(|last| last.at >= point.at) {
+            return;
+        }
+        if self.curve.len() == POINTS {
+            let mut index = 0;
+            self.curve.retain(|_| {
+                index += 1;
+                index % 2 == 1
+            });
+            self.stride = self.stride.max(1).saturating_mul(2);
+        }
+        self.curve.push(point);
+    }
+
+    /// The same once in so long, longer the longer the curve already reaches.
+    pub(super) fn equity_every(&mut self, point: EquityView, every: Duration) {
+        let every = every.saturating_mul(self.stride.max(1));
+        if self.curve.last().is_none_or(|last| point.at.since(last.at) >= every) {
+            self.equity(point);
+        }
+    }
+
+    /// Adds a bar; one that is known already is replaced in its place. Whether it is the newest.
+    pub(super) fn bar(&mut self, symbol: &Symbol, bar: BarView) -> bool {
+        let bars = self.bars.entry(symbol.clone()).or_default();
+        if bars.back().is_none_or(|last| last.time_ms < bar.time_ms) {
+            if bars.len() == BARS {
+                bars.pop_front();
+            }
+            bars.push_back(bar);
+            return true;
+        }
+        if let Ok(place) = bars.binary_search_by_key(&bar.time_ms, |known| known.time_ms) {
+            bars[place] = bar;
+        }
+        false
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            connection: self.link.clone(),
+            account: self.account.clone(),
+            positions: self.positions.values().cloned().collect(),
+            locks: Arc::clone(&self.locks),
+            orders: self.orders.values().cloned().collect(),
+            fills: self.fills.iter().cloned().collect(),
+            targets: self.targets.values().cloned().collect(),
+            refusals: self.refusals.iter().cloned().collect(),
+            incidents: self.incidents.iter().cloned().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{MarketTime, Usd};
+
+    fn bar(time_ms: i64, close_usd: f64) -> BarView {
+        BarView {
+            time_ms,
+            end_ms: time_ms + 1,
+            open_usd: 1.0,
+            high_usd: 2.0,
+            low_usd: 1.0,
+            close_usd,
+            volume_shares: None,
+        }
+    }
+
+    #[test]
+    fn bars_are_bounded_and_a_known_one_is_replaced() {
+        let (mut state, symbol) = (State::default(), "AAPL".parse().unwrap());
+        for time in 0..i64::try_from(BARS).unwrap() + 5 {
+            assert!(state.bar(&symbol, bar(time, 1.0)));
+        }
+        assert!(!state.bar(&symbol, bar(10, 1.5)), "an old one is news to nobody");
+        let bars = &state.bars[&symbol];
+        assert_eq!((bars.len(), bars[0].time_ms, bars[5].close_usd), (BARS, 5, 1.5));
+    }
+
+    #[test]
+    fn a_long_equity_curve_is_thinned_and_never_longer_than_its_bound() {
+        let mut state = State::default();
+        for second in 0..20_000 {
+            let point = EquityView { at: MarketTime::from_secs(second), equity_usd: Usd(second.into()) };
+            state.equity_every(point, Duration::from_secs(1));
+        }
+        assert!((POINTS / 2..=POINTS).contains(&state.curve.len()), "{}", state.curve.len());
+        assert_eq!(state.curve[0].at, MarketTime::from_secs(0));
+        assert!(state.curve.windows(2).all(|pair| pair[0].at < pair[1].at));
+    }
+}

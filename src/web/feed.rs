@@ -1,0 +1,314 @@
+//! The feed by WebSocket: hello, a snapshot (or what was missed), then numbered deltas. A client that does not
+//! read is dropped; it slows nobody. What clients say only chooses what they get.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::time::{Instant, MissedTickBehavior};
+use tracing::{debug, info};
+
+use super::{Shared, reads};
+use crate::domain::Symbol;
+use crate::runner::board::Snapshot;
+use crate::runner::board::told::{Kind, Told};
+
+/// The feed's name among a WebSocket's protocols.
+pub const PROTOCOL: &str = "robo-trader.v1";
+/// What stands before the token among them.
+pub const TOKEN_PREFIX: &str = "token.";
+
+/// Bytes of a client's message at most.
+const LONGEST_MESSAGE: usize = 4 << 10;
+/// Messages of a client within a ping's time at most.
+const MESSAGES_AT_MOST: u32 = 60;
+/// Pings without a sign of life that end a client.
+const PINGS_MISSED: u32 = 3;
+
+/// What a client wants, as it comes in the address.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wish {
+    types: Option<String>,
+    symbols: Option<String>,
+    boot: Option<String>,
+    from: Option<u64>,
+}
+
+/// What a client says later.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+enum Said {
+    /// Other kinds and symbols from now on.
+    Subscribe {
+        #[serde(default)]
+        types: Option<Vec<String>>,
+        #[serde(default)]
+        symbols: Option<Vec<String>>,
+    },
+    /// Everything anew.
+    Snapshot {},
+    /// A sign of life, answered with one: a page cannot see a WebSocket's own pings.
+    Ping {},
+}
+
+/// What a client gets.
+#[derive(Debug, Default, Clone, PartialEq)]
+struct Filter {
+    /// All without it.
+    kinds: Option<BTreeSet<Kind>>,
+    /// All without it.
+    symbols: Option<BTreeSet<Symbol>>,
+}
+
+impl Filter {
+    fn of<'a>(
+        types: Option<impl Iterator<Item = &'a str>>,
+        symbols: Option<impl Iterator<Item = &'a str>>,
+    ) -> Result<Self, String> {
+        let kind = |word: &str| Kind::from_word(word).ok_or_else(|| format!("{word:?} is no type of message"));
+        let symbol = |word: &str| word.parse::<Symbol>().map_err(|error| error.to_string());
+        let words = |word: &&str| !word.trim().is_empty();
+        Ok(Self {
+            kinds: types.map(|types| types.filter(words).map(|word| kind(word.trim())).collect()).transpose()?,
+            symbols: symbols.map(|list| list.filter(words).map(|word| symbol(word.trim())).collect()).transpose()?,
+        })
+    }
+
+    fn wants(&self, kind: Kind) -> bool {
+        self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind))
+    }
+
+    fn passes(&self, kind: Kind, symbol: Option<&Symbol>) -> bool {
+        self.wants(kind)
+            && self.symbols.as_ref().is_none_or(|symbols| symbol.is_none_or(|symbol| symbols.contains(symbol)))
+    }
+
+    /// A snapshot of what the client gets, and of nothing else.
+    fn snapshot(&self, mut all: Snapshot) -> Value {
+        let known =
+            |symbol: Option<&Symbol>| self.symbols.as_ref().is_none_or(|s| symbol.is_none_or(|x| s.contains(x)));
+        all.positions.retain(|row| known(Some(&row.symbol)));
+        all.orders.retain(|row| known(row.symbol.as_ref()));
+        all.fills.retain(|row| known(Some(&row.symbol)));
+        all.targets.retain(|row| known(row.symbol.as_ref()));
+        all.refusals.retain(|row| known(row.symbol.as_ref()));
+        all.incidents.retain(|row| known(row.symbol.as_ref()));
+        let mut value = serde_json::to_value(all).unwrap_or_default();
+        let sections = [
+            ("connection", Kind::Connection),
+            ("account", Kind::Account),
+            ("positions", Kind::Position),
+            ("locks", Kind::Lock),
+            ("orders", Kind::Order),
+            ("fills", Kind::Fill),
+            ("targets", Kind::Target),
+            ("refusals", Kind::Refusal),
+            ("incidents", Kind::Incident),
+        ];
+        if let Value::Object(map) = &mut value {
+            map.retain(|name, _| sections.iter().any(|(section, kind)| section == name && self.wants(*kind)));
+        }
+        value
+    }
+}
+
+pub(super) async fn upgrade(
+    State(shared): State<Arc<Shared>>,
+    Query(wish): Query<Wish>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let filter = Filter::of(
+        wish.types.as_ref().map(|types| types.split(',')),
+        wish.symbols.as_ref().map(|symbols| symbols.split(',')),
+    );
+    let filter = match filter {
+        Ok(filter) => filter,
+        Err(why) => return reads::fault(StatusCode::BAD_REQUEST, why),
+    };
+    let Ok(place) = Arc::clone(&shared.clients).try_acquire_owned() else {
+        return reads::fault(StatusCode::SERVICE_UNAVAILABLE, "too many clients listen: try again later");
+    };
+    let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(LONGEST_MESSAGE).max_frame_size(LONGEST_MESSAGE);
+    upgrade.on_upgrade(move |socket| async move {
+        let mut client = Client { socket, send_within: shared.config.send_within, filter };
+        let why = client.serve(&shared, &wish).await;
+        match &why {
+            Left::Slow(text) => {
+                shared.dropped.fetch_add(1, Ordering::Relaxed);
+                info!("a feed client was dropped: {text}");
+            }
+            Left::Gone => debug!("a feed client left"),
+        }
+        client.close(why).await;
+        drop(place);
+    })
+}
+
+/// Why a client is served no more.
+enum Left {
+    Gone,
+    Slow(String),
+}
+
+struct Client {
+    socket: WebSocket,
+    send_within: Duration,
+    filter: Filter,
+}
+
+impl Client {
+    async fn serve(&mut self, shared: &Shared, wish: &Wish) -> Left {
+        match self.converse(shared, wish).await {
+            Ok(()) => Left::Gone,
+            Err(left) => left,
+        }
+    }
+
+    async fn converse(&mut self, shared: &Shared, wish: &Wish) -> Result<(), Left> {
+        let same = wish.boot.as_ref().is_some_and(|boot| *boot == shared.boot);
+        let resumed = wish.from.filter(|_| same).and_then(|seq| shared.board.feed().resume(seq));
+        let hello = json!({
+            "type": "hello", "boot": shared.boot, "version": env!("CARGO_PKG_VERSION"), "resumed": resumed.is_some(),
+        });
+        self.send(hello.to_string()).await?;
+        let mut live = match resumed {
+            Some((missed, live)) => {
+                for told in missed {
+                    self.pass(&told).await?;
+                }
+                live
+            }
+            None => self.snapshot(shared).await?,
+        };
+        let mut ping = tokio::time::interval_at(Instant::now() + shared.config.ping_every, shared.config.ping_every);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut silent, mut said) = (0, 0);
+        loop {
+            tokio::select! {
+                () = shared.closing.cancelled() => return Ok(()),
+                told = live.recv() => match told {
+                    Ok(told) => self.pass(&told).await?,
+                    Err(RecvError::Closed) => return Ok(()),
+                    Err(RecvError::Lagged(missed)) => {
+                        return Err(Left::Slow(format!("too slow: {missed} messages were missed; connect again")));
+                    }
+                },
+                message = self.socket.recv() => {
+                    silent = 0;
+                    said += 1;
+                    if said > MESSAGES_AT_MOST {
+                        return Err(Left::Slow("too talkative: the feed is for listening".to_owned()));
+                    }
+                    match message {
+                        Some(Ok(Message::Text(text))) => {
+                            if self.heard(&text).await? {
+                                live = self.snapshot(shared).await?;
+                            }
+                        }
+                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                        Some(Ok(Message::Binary(_))) => self.refuse("use text").await?,
+                        Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(()),
+                    }
+                }
+                _ = ping.tick() => {
+                    (silent, said) = (silent + 1, 0);
+                    if silent > PINGS_MISSED {
+                        return Err(Left::Slow("silent: no ping was answered".to_owned()));
+                    }
+                    self.put(Message::Ping(Vec::new().into())).await?;
+                }
+            }
+        }
+    }
+
+    async fn snapshot(&mut self, shared: &Shared) -> Result<broadcast::Receiver<Arc<Told>>, Left> {
+        let (snapshot, seq, live) = shared.board.snapshot();
+        let message = json!({ "type": "snapshot", "seq": seq, "data": self.filter.snapshot(snapshot) });
+        self.send(message.to_string()).await?;
+        Ok(live)
+    }
+
+    async fn pass(&mut self, told: &Told) -> Result<(), Left> {
+        if self.filter.passes(told.kind, told.symbol.as_ref()) {
+            self.send(told.text.clone()).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a snapshot is due.
+    async fn heard(&mut self, text: &str) -> Result<bool, Left> {
+        match serde_json::from_str::<Said>(text) {
+            Ok(Said::Snapshot {}) => Ok(true),
+            Ok(Said::Ping {}) => self.send(r#"{"type":"pong"}"#.to_owned()).await.map(|()| false),
+            Ok(Said::Subscribe { types, symbols }) => {
+                let filter = Filter::of(
+                    types.as_ref().map(|list| list.iter().map(String::as_str)),
+                    symbols.as_ref().map(|list| list.iter().map(String::as_str)),
+                );
+                match filter {
+                    Ok(filter) => {
+                        self.filter = filter;
+                        Ok(true)
+                    }
+                    Err(why) => self.refuse(&why).await.map(|()| false),
+                }
+            }
+            Err(error) => self.refuse(&error.to_string()).await.map(|()| false),
+        }
+    }
+
+    async fn refuse(&mut self, why: &str) -> Result<(), Left> {
+        self.send(json!({ "type": "error", "text": why }).to_string()).await
+    }
+
+    async fn send(&mut self, text: String) -> Result<(), Left> {
+        self.put(Message::Text(text.into())).await
+    }
+
+    async fn put(&mut self, message: Message) -> Result<(), Left> {
+        match tokio::time::timeout(self.send_within, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Left::Gone),
+            Err(_) => Err(Left::Slow("it does not read".to_owned())),
+        }
+    }
+
+    async fn close(mut self, why: Left) {
+        let (code, reason) = match why {
+            Left::Gone => (close_code::AWAY, "the daemon is stopping".to_owned()),
+            Left::Slow(text) => (close_code::AGAIN, text),
+        };
+        // Whoever does not read does not hear this either; it is dropped all the same.
+        let frame = CloseFrame { code, reason: reason.into() };
+        drop(tokio::time::timeout(Duration::from_secs(1), self.socket.send(Message::Close(Some(frame)))).await);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_lets_through_what_was_asked_for_only() {
+        let list = |text: &'static str| Some(text.split(','));
+        let filter = Filter::of(list("order,trade"), list("AAPL")).unwrap();
+        let symbol = |name: &str| name.parse::<Symbol>().unwrap();
+        assert!(filter.passes(Kind::Order, Some(&symbol("AAPL"))));
+        assert!(filter.passes(Kind::Fill, Some(&symbol("AAPL"))));
+        assert!(!filter.passes(Kind::Order, Some(&symbol("MSFT"))));
+        assert!(!filter.passes(Kind::Bar, Some(&symbol("AAPL"))));
+        let all = Filter::default();
+        assert!(all.passes(Kind::Log, None) && all.passes(Kind::Bar, Some(&symbol("SPY"))));
+        assert!(Filter::of(list("everything"), list("AAPL")).is_err());
+        assert!(Filter::of(list("order"), list("A;B")).is_err());
+    }
+}

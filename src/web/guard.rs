@@ -1,0 +1,272 @@
+//! Who is let in: host, origin, token, and how often.
+
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::token::Token;
+
+/// What a request says of itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Claims<'a> {
+    /// Its path.
+    pub path: &'a str,
+    /// Whether it only reads (GET or HEAD).
+    pub reads: bool,
+    /// `Host`.
+    pub host: Option<&'a str>,
+    /// `Origin`.
+    pub origin: Option<&'a str>,
+    /// `Sec-Fetch-Site`.
+    pub fetch_site: Option<&'a str>,
+    /// The token that it carries.
+    pub token: Option<&'a str>,
+}
+
+/// Why a request is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// The host is not one of ours: a name that somebody else made to point here.
+    #[error("this host name is not served here: use an address, localhost, or a name in DASH_HOSTS")]
+    Host,
+    /// Another site asks.
+    #[error("requests from other sites are not answered")]
+    Origin,
+    /// No token.
+    #[error("the token is needed: Authorization: Bearer, with what web.token in the state directory holds")]
+    NoToken,
+    /// Another token.
+    #[error("this is not the token: web.token in the state directory holds it")]
+    WrongToken,
+    /// The daemon has none.
+    #[error("the daemon has no token (its log says why): nothing that needs one can be done")]
+    Tokenless,
+    /// Too many.
+    #[error("too many requests: wait a moment")]
+    TooMany,
+}
+
+impl Denied {
+    /// Its HTTP status.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Host => 421,
+            Self::Origin | Self::Tokenless => 403,
+            Self::NoToken | Self::WrongToken => 401,
+            Self::TooMany => 429,
+        }
+    }
+}
+
+/// The page itself holds no data: it is served so that the token can be entered in it.
+const OPEN: &[&str] = &["/", "/app.js", "/chart.js", "/style.css"];
+
+/// The rules of a door.
+#[derive(Debug)]
+pub struct Guard {
+    /// Whether only this machine can come.
+    pub loopback: bool,
+    /// Names by which it may be reached.
+    pub hosts: Vec<String>,
+    /// The token; `None`: nothing that needs one is let in.
+    pub token: Option<Token>,
+    requests: Bucket,
+    commands: Bucket,
+    failures: Bucket,
+}
+
+impl Guard {
+    /// The usual rates: 100 requests and one command a second, bursts besides; a wrong token once in three.
+    pub fn new(loopback: bool, hosts: Vec<String>, token: Option<Token>) -> Self {
+        Self {
+            loopback,
+            hosts,
+            token,
+            requests: Bucket::new(400, Duration::from_millis(10)),
+            commands: Bucket::new(30, Duration::from_secs(1)),
+            failures: Bucket::new(20, Duration::from_secs(3)),
+        }
+    }
+
+    /// Lets a request in, or says why not.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn admit(&self, claims: &Claims<'_>) -> Result<(), Denied> {
+        if !self.requests.take() {
+            return Err(Denied::TooMany);
+        }
+        let host = claims.host.ok_or(Denied::Host)?;
+        if !self.knows(name_of(host)) {
+            return Err(Denied::Host);
+        }
+        if let Some(origin) = claims.origin
+            && origin.split_once("://").is_none_or(|(_, authority)| !authority.eq_ignore_ascii_case(host))
+        {
+            return Err(Denied::Origin);
+        }
+        if claims.fetch_site.is_some_and(|site| !matches!(site, "same-origin" | "none"))
+            && !(claims.reads && OPEN.contains(&claims.path))
+        {
+            return Err(Denied::Origin);
+        }
+        let free = claims.reads && (self.loopback || OPEN.contains(&claims.path));
+        if !free {
+            self.holds(claims.token)?;
+        }
+        if !claims.reads && !self.commands.take() {
+            return Err(Denied::TooMany);
+        }
+        Ok(())
+    }
+
+    fn holds(&self, given: Option<&str>) -> Result<(), Denied> {
+        let Some(token) = &self.token else { return Err(Denied::Tokenless) };
+        let given = given.ok_or(Denied::NoToken)?;
+        if !self.failures.has() {
+            return Err(Denied::TooMany);
+        }
+        if token.is(given) {
+            return Ok(());
+        }
+        self.failures.take();
+        Err(Denied::WrongToken)
+    }
+
+    fn knows(&self, host: &str) -> bool {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        if host == "localhost" || self.hosts.contains(&host) {
+            return true;
+        }
+        // An address cannot be made to point elsewhere.
+        match host.parse::<IpAddr>() {
+            Ok(address) => address.is_loopback() || !self.loopback,
+            Err(_) => false,
+        }
+    }
+}
+
+/// A host without its port and brackets.
+fn name_of(host: &str) -> &str {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map_or(rest, |(name, _)| name),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    }
+}
+
+/// So many at once, then one a time.
+#[derive(Debug)]
+struct Bucket {
+    most: u32,
+    every: Duration,
+    left: Mutex<(u32, Option<Instant>)>,
+}
+
+impl Bucket {
+    fn new(most: u32, every: Duration) -> Self {
+        Self { most, every, left: Mutex::new((most, None)) }
+    }
+
+    fn take(&self) -> bool {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        self.refill(&mut left);
+        let any = left.0 > 0;
+        left.0 = left.0.saturating_sub(1);
+        any
+    }
+
+    fn has(&self) -> bool {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        self.refill(&mut left);
+        left.0 > 0
+    }
+
+    fn refill(&self, left: &mut (u32, Option<Instant>)) {
+        let now = Instant::now();
+        let since = *left.1.get_or_insert(now);
+        let new = u32::try_from((now - since).as_nanos() / self.every.as_nanos()).unwrap_or(u32::MAX);
+        if new > 0 {
+            left.0 = left.0.saturating_add(new).min(self.most);
+            left.1 = Some(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORDER: Claims<'static> = Claims {
+        path: "/api/v1/commands/halt",
+        reads: false,
+        host: Some("localhost:5555"),
+        origin: None,
+        fetch_site: None,
+        token: None,
+    };
+
+    fn guard(loopback: bool) -> (Guard, String, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let token = Token::of(dir.path()).unwrap();
+        let text = std::fs::read_to_string(dir.path().join(super::super::token::TOKEN_FILE)).unwrap();
+        (Guard::new(loopback, vec!["trader.example.org".into()], Some(token)), text.trim().to_owned(), dir)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn commands_need_the_token_everywhere_and_reads_beyond_loopback() {
+        let (near, token, _dir) = guard(true);
+        let (far, far_token, _far_dir) = guard(false);
+        let read = Claims { path: "/api/v1/status", reads: true, ..ORDER };
+        assert_eq!(near.admit(&read), Ok(()));
+        assert_eq!(far.admit(&read), Err(Denied::NoToken));
+        assert_eq!(far.admit(&Claims { token: Some(&far_token), ..read }), Ok(()));
+        assert_eq!(far.admit(&Claims { path: "/", ..read }), Ok(()));
+        assert_eq!(near.admit(&ORDER), Err(Denied::NoToken));
+        assert_eq!(near.admit(&Claims { token: Some("guess"), ..ORDER }), Err(Denied::WrongToken));
+        assert_eq!(near.admit(&Claims { token: Some(&token), ..ORDER }), Ok(()));
+        let tokenless = Guard::new(true, Vec::new(), None);
+        assert_eq!(tokenless.admit(&Claims { token: Some(""), ..ORDER }), Err(Denied::Tokenless));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn names_that_point_here_and_other_sites_are_refused() {
+        let (near, ..) = guard(true);
+        let (far, far_token, _dir) = guard(false);
+        let read = Claims { path: "/", reads: true, ..ORDER };
+        for host in ["127.0.0.1:5555", "[::1]:5555", "localhost", "Trader.Example.org", "localhost:9"] {
+            assert_eq!(near.admit(&Claims { host: Some(host), ..read }), Ok(()), "{host}");
+        }
+        for host in ["evil.example", "192.168.1.9:5555", "localhost.evil.example", "", "127.0.0.1.evil"] {
+            assert_eq!(near.admit(&Claims { host: Some(host), ..read }), Err(Denied::Host), "{host}");
+        }
+        let there = Claims { host: Some("192.168.1.9:5555"), token: Some(&far_token), ..read };
+        assert_eq!(far.admit(&there), Ok(()));
+        let own = Claims { path: "/api/v1/ws", origin: Some("http://localhost:5555"), ..read };
+        assert_eq!(near.admit(&own), Ok(()));
+        for origin in ["http://evil.example", "null", "http://localhost:8080", "localhost:5555"] {
+            assert_eq!(near.admit(&Claims { origin: Some(origin), ..own }), Err(Denied::Origin), "{origin}");
+        }
+        let cross = Claims { fetch_site: Some("cross-site"), origin: None, ..own };
+        assert_eq!(near.admit(&cross), Err(Denied::Origin));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn guessing_is_slow_and_requests_have_a_rate() {
+        let (near, token, _dir) = guard(true);
+        let wrong = Claims { token: Some("guess"), ..ORDER };
+        for _ in 0..20 {
+            assert_eq!(near.admit(&wrong), Err(Denied::WrongToken));
+        }
+        assert_eq!(near.admit(&wrong), Err(Denied::TooMany));
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(near.admit(&wrong), Err(Denied::WrongToken));
+        tokio::time::advance(Duration::from_secs(60)).await;
+        let right = Claims { token: Some(&token), ..ORDER };
+        for _ in 0..30 {
+            assert_eq!(near.admit(&right), Ok(()));
+        }
+        assert_eq!(near.admit(&right), Err(Denied::TooMany));
+    }
+}

@@ -1,0 +1,330 @@
+// The dashboard. Everything shown is text put into the page as text; the only source is this daemon.
+import { Candles, Curve, average, channel, clock, day, exponential } from "./chart.js";
+
+const $ = (id) => document.getElementById(id);
+const el = (tag, props, ...children) => {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(props || {})) {
+    if (name === "class") node.className = value;
+    else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
+  }
+  for (const child of children.flat()) if (child !== null && child !== undefined) node.append(child);
+  return node;
+};
+const put = (id, ...nodes) => $(id).replaceChildren(...nodes.flat());
+const unknown = "—";
+const usd = (text, digits = 2) => (text === null || text === undefined ? unknown
+  : Number(text).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+const price = (text) => (text === null || text === undefined ? unknown : String(text));
+const sign = (text) => (text === null || text === undefined || Number(text) === 0 ? "" : Number(text) > 0 ? "good" : "bad");
+const when = (iso) => { const ms = Date.parse(iso); return Number.isNaN(ms) ? unknown : day(ms).slice(5) + " " + clock(ms, true); };
+const span = (s) => (s < 0 ? "0 s" : s < 120 ? Math.round(s) + " s" : s < 7200 ? Math.round(s / 60) + " min" : (s / 3600).toFixed(1) + " h");
+
+const S = {};
+const clear = () => Object.assign(S, { connection: null, account: null, positions: new Map(), locks: [], orders: new Map(), fills: new Map(),
+  targets: new Map(), refusals: [], incidents: [] });
+clear();
+Object.assign(S, { log: [], bars: new Map(), equity: [], strategies: new Map(), chosen: null, boot: null, seq: null, heard: 0, socket: null, wait: 500 });
+
+// ---- The feed: a snapshot, then deltas folded into it.
+const stem = (id) => id.slice(0, id.lastIndexOf(".") < 0 ? id.length : id.lastIndexOf("."));
+const keep = (list, item, most) => { list.push(item); if (list.length > most) list.splice(0, list.length - most); };
+const fold = {
+  connection: (d) => { S.connection = d; }, account: (d) => { S.account = d; point(d); }, lock: (d) => { S.locks = d; },
+  position: (d) => S.positions.set(d.symbol, d), order: (d) => S.orders.set(d.intent, d), fill: (d) => S.fills.set(stem(d.execution), d),
+  target: (d) => S.targets.set(d.symbol, d), refusal: (d) => keep(S.refusals, d, 500), incident: (d) => keep(S.incidents, d, 500),
+  log: (d) => keep(S.log, d, 500),
+  bar: (d, symbol) => { const bars = S.bars.get(symbol); if (bars && (!bars.length || bars[bars.length - 1].time_ms < d.time_ms)) keep(bars, d, 2000); },
+};
+const point = (account) => {
+  if (account.equity_usd === null) return;
+  const ms = Date.parse(account.market_time);
+  const last = S.equity[S.equity.length - 1];
+  if (!last || ms - last.ms >= account.bar_s * 1000) keep(S.equity, { ms, usd: Number(account.equity_usd) }, 8000);
+};
+const snapshot = (data) => {
+  clear();
+  S.connection = data.connection; S.account = data.account; S.locks = data.locks; S.refusals = data.refusals; S.incidents = data.incidents;
+  for (const row of data.positions) S.positions.set(row.symbol, row);
+  for (const row of data.orders) S.orders.set(row.intent, row);
+  for (const row of data.fills) S.fills.set(stem(row.execution), row);
+  for (const row of data.targets) S.targets.set(row.symbol, row);
+  history();
+};
+
+const stored = () => sessionStorage.getItem("token") || "";
+const read = async (path) => {
+  const headers = stored() ? { Authorization: "Bearer " + stored() } : {};
+  const answer = await fetch("/api/v1/" + path, { headers, cache: "no-store" });
+  if (answer.status === 401 && !$("ask").open) ask("token");
+  if (!answer.ok) throw new Error(path + ": " + answer.status);
+  return answer.json();
+};
+// What the snapshot does not hold; asked for anew with each one.
+const history = async () => {
+  const boot = S.boot;
+  try {
+    const [equity, log, strategies, version] = await Promise.all([read("equity"), read("log?limit=300"), read("strategies"), read("version")]);
+    if (boot !== S.boot) return;
+    S.equity = equity.equity.map((p) => ({ ms: Date.parse(p.at), usd: Number(p.equity_usd) }));
+    S.log = log.log;
+    S.strategies = new Map(strategies.strategies.map((s) => [s.symbol, s]));
+    put("version", version.name + " " + version.version + ", up since " + when(version.started_at) + ", API at /api/v1/openapi.json, metrics at /metrics");
+    for (const symbol of S.positions.keys()) await bars(symbol);
+  } catch (error) { /* The feed says that the daemon is gone; history is asked for again with the next snapshot. */ }
+  dirty();
+};
+const bars = async (symbol) => {
+  try {
+    const rows = (await read("bars?limit=2000&symbol=" + encodeURIComponent(symbol))).bars;
+    const newer = (S.bars.get(symbol) || []).filter((b) => !rows.length || b.time_ms > rows[rows.length - 1].time_ms);
+    S.bars.set(symbol, rows.concat(newer));
+  } catch (error) { S.bars.set(symbol, S.bars.get(symbol) || []); }
+  dirty();
+};
+
+const connect = () => {
+  const query = S.boot && S.seq ? "?boot=" + S.boot + "&from=" + S.seq : "";
+  const protocols = ["robo-trader.v1"].concat(stored() ? ["token." + stored()] : []);
+  const socket = new WebSocket((location.protocol === "https:" ? "wss://" : "ws://") + location.host + "/api/v1/ws" + query, protocols);
+  S.socket = socket;
+  socket.onmessage = (event) => {
+    S.heard = performance.now();
+    const message = JSON.parse(event.data);
+    if (message.seq) S.seq = message.seq;
+    if (message.type === "hello") { if (S.boot !== message.boot) S.bars = new Map(); S.boot = message.boot; S.wait = 500; if (message.resumed) live(true); }
+    else if (message.type === "snapshot") { snapshot(message.data); live(true); }
+    else if (fold[message.type]) fold[message.type](message.data, message.symbol);
+    if (message.type === "position" && !S.bars.has(message.symbol)) { S.bars.set(message.symbol, []); bars(message.symbol); }
+    dirty();
+  };
+  socket.onclose = () => {
+    if (S.socket !== socket) return;
+    live(false);
+    setTimeout(connect, S.wait);
+    S.wait = Math.min(5000, S.wait * 1.6);
+    read("version").catch(() => {});
+  };
+};
+const live = (is) => {
+  if (is === !document.body.classList.contains("stale")) return;
+  document.body.classList.toggle("stale", !is);
+  $("stale").textContent = "No connection to the daemon since " + clock(Date.now(), true) + ": what you see is old. Trying again.";
+  document.title = is ? "robo-trader" : "(no connection) robo-trader";
+  dirty();
+};
+setInterval(() => {
+  if (!S.socket || S.socket.readyState !== WebSocket.OPEN) return;
+  S.socket.send('{"type":"ping"}');
+  // A socket that is open and silent is a dead one.
+  if (performance.now() - S.heard > 12000) { const old = S.socket; S.socket = null; old.close(); live(false); connect(); }
+}, 4000);
+
+// ---- Drawing: at most four times a second.
+let due = false;
+const dirty = () => { if (!due) { due = true; setTimeout(() => { due = false; draw(); }, 250); } };
+
+const chip = (kind, text, title) => el("span", { class: "chip " + kind, title }, text);
+const health = () => {
+  const link = S.connection;
+  const chips = [];
+  if (link) {
+    const held = link.phase === "held";
+    chips.push(chip(held ? "good" : "bad", "connection: " + link.phase + " since " + when(link.since), link.last_error));
+    const wait = link.next_attempt_at ? (Date.parse(link.next_attempt_at) - Date.now()) / 1000 : null;
+    if (!held && wait !== null) chips.push(chip("warn", "next attempt in " + span(wait)));
+    chips.push(chip(link.breaker === "closed" ? "good" : "bad", "breaker: " + link.breaker + (link.attempts ? ", " + link.attempts + " attempts" : "")));
+    if (!held && link.last_error) chips.push(chip("bad", link.last_error));
+    if (link.outage) chips.push(chip("warn", "expected outage: " + link.outage));
+    for (const l of link.layers) chips.push(chip(l.up ? "good" : "bad", l.up ? l.layer : l.layer + " is down: " + l.why + ". It blocks " + l.blocks, "since " + when(l.since)));
+  }
+  for (const lock of S.locks) chips.push(chip("warn", "locked, " + lock.what + ": " + lock.why, "ends: " + lock.ends));
+  put("health", chips);
+};
+const header = () => {
+  const stale = document.body.classList.contains("stale");
+  const trading = stale ? "unknown" : S.connection ? S.connection.trading : "starting";
+  $("trading").className = "badge " + (trading === "yes" ? "good" : trading.startsWith("exits") ? "warn" : "bad");
+  $("trading").textContent = "trading: " + trading;
+  const a = S.account;
+  $("who").textContent = a ? (a.account || "no account yet") + ", " + a.mode : "";
+  $("clock").textContent = a ? "market time " + when(a.market_time) : "";
+};
+const money = () => {
+  const a = S.account;
+  if (!a) { put("money", el("div", {}, "No session was Ready yet.")); return; }
+  const row = (name, value, kind, exact) => el("div", {}, el("dt", {}, name), el("dd", { class: kind || "", title: exact }, value));
+  const signed = (name, value) => row(name, usd(value), sign(value), value);
+  put("money", row("Equity, USD", usd(a.equity_usd), "", a.equity_usd), signed("Day's P&L", a.day_pnl_usd), signed("Realized", a.realized_usd),
+    signed("Unrealized", a.unrealized_usd), row("Fees", usd(a.fees_usd), "", a.fees_usd), row("Cash", usd(a.cash_usd), "", a.cash_usd),
+    row("Exposure", usd(a.exposure_usd), "", a.exposure_usd), row("Drawdown", a.drawdown === null ? unknown : (a.drawdown * 100).toFixed(3) + " %"),
+    row("Orders / fills", a.counts.orders + " / " + a.counts.executions), row("In doubt", a.unknown_orders, a.unknown_orders ? "bad" : ""));
+};
+const limits = () => {
+  const rows = S.account ? S.account.limits : [];
+  put("limits", rows.map((l) => {
+    const part = l.used === null || Number(l.limit) === 0 ? null : Number(l.used) / Number(l.limit);
+    const show = (v) => (v === null ? unknown : l.unit === "usd" ? usd(v, 0) : l.unit === "fraction" ? (v * 100).toFixed(2) + " %" : Number(v).toFixed(l.unit === "multiple" ? 2 : 0));
+    const meter = el("meter", { min: 0, max: 1, low: 0.6, high: 0.85, optimum: 0, value: part === null ? 0 : Math.min(1, part), "aria-label": l.name });
+    return el("tr", { class: "own" }, el("td", {}, l.name.replaceAll("_", " ")), el("td", {}, meter), el("td", { class: "n" }, show(l.used) + " / " + show(l.limit)));
+  }));
+};
+const spark = (rows) => {
+  const svg = document.createElementNS("http:" + "//www.w3.org/2000/svg", "svg");
+  svg.setAttribute("class", "spark"); svg.setAttribute("viewBox", "0 0 84 20"); svg.setAttribute("aria-hidden", "true");
+  const closes = rows.slice(-60).map((b) => b.close_usd);
+  if (closes.length > 1) {
+    const [low, high] = [Math.min(...closes), Math.max(...closes)];
+    const line = document.createElementNS(svg.namespaceURI, "polyline");
+    line.setAttribute("points", closes.map((c, i) => (i / (closes.length - 1) * 84).toFixed(1) + "," + (18 - (high > low ? (c - low) / (high - low) : 0.5) * 16).toFixed(1)).join(" "));
+    svg.append(line);
+  }
+  return svg;
+};
+const positions = () => {
+  const now = S.account ? Date.parse(S.account.market_time) : null;
+  const focused = document.activeElement && document.activeElement.dataset ? document.activeElement.dataset.symbol : null;
+  put("positions", [...S.positions.values()].map((p) => {
+    const age = now !== null && p.last_bar_end ? (now - Date.parse(p.last_bar_end)) / 1000 : null;
+    const old = age !== null && S.account && age > 3 * S.account.bar_s;
+    const n = (value, kind) => el("td", { class: "n " + (kind || "") }, value);
+    const choose = el("button", { type: "button", class: "name", "data-symbol": p.symbol, "aria-pressed": p.symbol === S.chosen ? "true" : "false", onclick: () => { S.chosen = p.symbol; dirty(); } }, p.symbol);
+    return el("tr", { class: p.symbol === S.chosen ? "chosen" : "", title: p.strategy }, el("td", {}, choose), el("td", {}, price(p.last_close_usd)), el("td", {}, spark(S.bars.get(p.symbol) || [])),
+      n(age === null ? unknown : span(age), old ? "bad" : ""), n(p.target === null ? unknown : (p.target > 0 ? "+" : "") + p.target + (p.disarmed ? " (" + p.disarmed + ")" : "")), n(p.held_shares), n(price(p.average_price_usd && usd(p.average_price_usd, 4))),
+      n(p.held_shares !== 0 && p.stop_usd === null ? "none" : price(p.stop_usd), p.held_shares !== 0 && p.stop_usd === null ? "warn" : ""), n(p.working_orders),
+      n(usd(p.unrealized_usd), sign(p.unrealized_usd)), n(usd(p.realized_usd), sign(p.realized_usd)), el("td", { class: "words" }, p.locked || ""));
+  }));
+  if (focused) { const again = document.querySelector('[data-symbol="' + CSS.escape(focused) + '"]'); if (again) again.focus(); }
+  if (!S.chosen && S.positions.size) S.chosen = S.positions.keys().next().value;
+};
+const candles = new Candles($("chart"), (text) => { $("chart-read").textContent = text; });
+const curve = new Curve($("equity"), (text) => { $("equity-read").textContent = text; });
+const indicators = (rows, strategy) => {
+  if (!strategy) return [];
+  const closes = rows.map((b) => b.close_usd);
+  const of = (name, otherwise) => Number(strategy.params[name] || otherwise);
+  if (strategy.strategy === "sma-cross" || strategy.strategy === "ema-cross") {
+    const make = strategy.strategy === "sma-cross" ? average : exponential;
+    const [fast, slow] = [of("fast", strategy.strategy === "sma-cross" ? 10 : 12), of("slow", strategy.strategy === "sma-cross" ? 20 : 26)];
+    return [{ name: "fast " + fast, color: "--accent", values: make(closes, fast) }, { name: "slow " + slow, color: "--warn", values: make(closes, slow) }];
+  }
+  if (strategy.strategy === "donchian-breakout") {
+    const [top, bottom] = channel(rows, of("entry_bars", 20), of("exit_bars", 10));
+    return [{ name: "high", color: "--accent", values: top }, { name: "low", color: "--warn", values: bottom }];
+  }
+  return [];
+};
+const chart = () => {
+  const p = S.positions.get(S.chosen);
+  const strategy = S.strategies.get(S.chosen);
+  $("h-chart").textContent = S.chosen ? "Chart of " + S.chosen + (strategy ? ", " + strategy.strategy : "") : "Chart";
+  const rows = S.bars.get(S.chosen) || [];
+  const marks = [...S.fills.values()].filter((f) => f.symbol === S.chosen).map((f) => ({ ms: Date.parse(f.at), side: f.side }));
+  const lines = p ? [["stop", p.stop_usd, "--bad"], ["take profit", p.take_profit_usd, "--good"], ["average", p.held_shares ? p.average_price_usd && Number(p.average_price_usd).toFixed(4) : null, "--dim"]]
+    .filter(([, at]) => at !== null && at !== undefined).map(([name, at, color]) => ({ name, at: Number(at), color })) : [];
+  candles.name = S.chosen;
+  candles.set(rows, marks, lines, indicators(rows, strategy));
+  curve.set(S.equity);
+};
+const matches = (text, words) => words.toLowerCase().split(/\s+/).every((word) => text.toLowerCase().includes(word));
+const opened = new Set();
+const ordersShown = () => [...S.orders.values()].filter((o) => (!$("orders-live").checked || o.is_live) && matches([o.symbol, o.role, o.state, o.side, o.order_type, o.intent].join(" "), $("orders-filter").value)).reverse();
+const fillsShown = () => [...S.fills.values()].filter((f) => matches([f.symbol, f.side, f.role, f.intent].join(" "), $("fills-filter").value)).reverse();
+const orders = () => {
+  const rows = ordersShown();
+  $("orders-count").textContent = "(" + rows.length + ")";
+  put("orders", rows.slice(0, 200).map((o) => {
+    const life = el("details", { open: opened.has(o.intent), ontoggle: (e) => (e.target.open ? opened.add(o.intent) : opened.delete(o.intent)) }, el("summary", {}, o.life.length ? o.life[o.life.length - 1].what : ""),
+      el("ul", { class: "list" }, o.life.map((s) => el("li", {}, when(s.at) + " " + s.what + (s.note ? ": " + s.note : "")))));
+    const cancel = o.is_live && o.role !== "stop" ? el("button", { type: "button", class: "mini quiet", onclick: () => ask("cancel", o) }, "Cancel") : "";
+    return el("tr", {}, el("td", {}, when(o.at)), el("td", { class: "n" }, o.intent), el("td", {}, o.symbol), el("td", {}, o.role), el("td", {}, o.side + " " + o.quantity_shares + " " + o.order_type + " " + o.tif),
+      el("td", { class: "n" }, o.filled_shares), el("td", { class: "n" }, o.limit_usd || o.trigger_usd || "market"),
+      el("td", { class: o.state === "rejected" || o.state === "unknown" ? "bad" : o.state === "filled" ? "good" : "" }, o.state), el("td", { class: "words" }, life), el("td", {}, cancel));
+  }));
+};
+const fills = () => {
+  const rows = fillsShown();
+  $("fills-count").textContent = "(" + rows.length + ")";
+  put("fills", rows.slice(0, 200).map((f) => el("tr", {}, el("td", {}, when(f.at)), el("td", {}, f.symbol), el("td", { class: f.side === "BUY" ? "good" : "bad" }, f.side), el("td", {}, f.role || unknown),
+    el("td", { class: "n" }, f.quantity_shares), el("td", { class: "n" }, f.price_usd), el("td", { class: "n" }, price(f.commission_usd)), el("td", { class: "n" }, f.intent))));
+};
+const notes = () => {
+  const none = (text) => el("li", { class: "dim" }, text);
+  put("locks", S.locks.length ? S.locks.map((l) => el("li", {}, el("b", {}, l.what), " " + l.why + ". Ends: " + l.ends)) : none("none: entries are allowed"));
+  put("refusals", S.refusals.length ? S.refusals.slice(-50).reverse().map((r) => el("li", {}, when(r.at) + " ", el("b", {}, r.symbol || ""), " " + r.change_shares + " shares: " + r.text)) : none("none"));
+  put("incidents", S.incidents.length ? S.incidents.slice(-50).reverse().map((i) => el("li", {}, when(i.at) + " ", el("b", {}, i.name), " " + i.text)) : none("none"));
+};
+const log = () => {
+  const rank = { ERROR: 0, WARN: 1, INFO: 2 };
+  const rows = S.log.filter((l) => rank[l.level] <= rank[$("log-level").value] && matches(l.message + " " + l.fields, $("log-filter").value));
+  put("log", rows.slice(-150).reverse().map((l) => el("li", { class: l.level }, when(l.at) + " " + l.level + " " + l.message + (l.fields ? "  " + l.fields : ""))));
+};
+const draw = () => { header(); health(); money(); limits(); positions(); chart(); orders(); fills(); notes(); log(); };
+
+// ---- CSV: what is shown, whole.
+const csv = (name, rows, columns) => {
+  // A cell that begins like a formula is made text for spreadsheets.
+  const cell = (v) => { const t = v === null || v === undefined ? "" : String(v); return '"' + (/^[=+@]/.test(t) ? "'" : "") + t.replaceAll('"', '""') + '"'; };
+  const text = [columns.join(","), ...rows.map((row) => columns.map((c) => cell(row[c])).join(","))].join("\r\n");
+  const link = el("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: name });
+  link.click();
+  URL.revokeObjectURL(link.href);
+};
+$("orders-csv").addEventListener("click", () => csv("orders.csv", ordersShown(), ["at", "intent", "order_ref", "symbol", "strategy", "role", "side", "quantity_shares", "filled_shares", "order_type", "tif", "limit_usd", "trigger_usd", "reference_usd", "state", "note"]));
+$("fills-csv").addEventListener("click", () => csv("fills.csv", fillsShown(), ["at", "execution", "symbol", "side", "role", "quantity_shares", "price_usd", "commission_usd", "intent"]));
+for (const id of ["orders-filter", "orders-live", "fills-filter", "log-filter", "log-level"]) $(id).addEventListener("input", draw);
+
+// ---- Commands: each is confirmed, and needs the token.
+const QUESTIONS = {
+  halt: ["Halt", "No entries from now on. Exits and protective stops go on."],
+  resume: ["Resume", "Entries again. Locks that set themselves need a reason."],
+  flatten: ["Flatten", "Entries are blocked, our orders cancelled, our positions closed at the market.", "flatten"],
+  cancel: ["Cancel", "This order is cancelled. It may still fill until the broker confirms."],
+  token: ["Token", "It is kept in this tab only, until the tab is closed."],
+};
+let asked = null;
+const ask = (what, order) => {
+  const [title, text, word] = QUESTIONS[what];
+  asked = { what, order, word };
+  $("ask-title").textContent = title + (order ? " order " + order.intent : "");
+  $("ask-text").textContent = text;
+  put("ask-symbol", el("option", { value: "" }, "every symbol"), [...S.positions.keys()].map((s) => el("option", { value: s }, s)));
+  $("ask-symbol-row").hidden = what === "cancel" || what === "token";
+  $("ask-reason-row").hidden = what === "token";
+  $("ask-word-row").hidden = !word;
+  $("ask-word-what").textContent = word || "";
+  $("ask-token-row").hidden = what !== "token" && stored() !== "";
+  for (const id of ["ask-reason", "ask-word", "ask-token"]) $(id).value = "";
+  $("ask-answer").textContent = "";
+  $("ask-answer").className = "";
+  $("ask-yes").textContent = what === "token" ? "Keep" : title;
+  $("ask-yes").className = what === "flatten" ? "danger" : "";
+  $("ask").showModal();
+};
+const answer = (text, good) => { $("ask-answer").textContent = text; $("ask-answer").className = good ? "good" : "bad"; };
+const go = async () => {
+  const { what, order, word } = asked;
+  if (word && $("ask-word").value.trim().toLowerCase() !== word) { answer("Type " + word + " to confirm.", false); return; }
+  if ($("ask-token").value.trim()) sessionStorage.setItem("token", $("ask-token").value.trim());
+  if (what === "token") { $("ask").close(); if (S.socket) S.socket.close(); return; }
+  const body = { reason: $("ask-reason").value };
+  if (order) body.intent = order.intent; else if ($("ask-symbol").value) body.symbol = $("ask-symbol").value;
+  $("ask-yes").disabled = true;
+  try {
+    const reply = await fetch("/api/v1/commands/" + what, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", Authorization: "Bearer " + stored() } });
+    const said = await reply.json();
+    if (reply.status === 401) { sessionStorage.removeItem("token"); $("ask-token-row").hidden = false; }
+    answer(said.text || said.error || String(reply.status), reply.ok);
+  } catch (error) { answer("The daemon did not answer.", false); }
+  $("ask-yes").disabled = false;
+};
+$("ask-yes").addEventListener("click", go);
+$("ask-no").addEventListener("click", () => $("ask").close());
+$("ask").addEventListener("keydown", (e) => { if (e.key === "Enter" && e.target.tagName === "INPUT") { e.preventDefault(); go(); } });
+for (const what of ["halt", "resume", "flatten", "token"]) $(what).addEventListener("click", () => ask(what));
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+setInterval(() => { if (S.connection && S.connection.next_attempt_at) health(); }, 1000);
+draw();
+connect();

@@ -1,0 +1,222 @@
+// Canvas charts, by hand: candles with volume, marks and lines; a curve with its drawdown.
+
+const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const fit = (canvas) => {
+  const ratio = window.devicePixelRatio || 1;
+  const box = canvas.getBoundingClientRect();
+  const [w, h] = [Math.max(1, Math.round(box.width)), Math.max(1, Math.round(box.height))];
+  if (canvas.width !== Math.round(w * ratio) || canvas.height !== Math.round(h * ratio)) {
+    canvas.width = Math.round(w * ratio);
+    canvas.height = Math.round(h * ratio);
+  }
+  const pen = canvas.getContext("2d");
+  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  pen.clearRect(0, 0, w, h);
+  pen.font = "11px system-ui, sans-serif";
+  return [pen, w, h];
+};
+export const clock = (ms, seconds) => {
+  const d = new Date(ms);
+  return Number.isNaN(d.getTime()) ? "" : d.toLocaleTimeString("en-GB", seconds ? {} : { hour: "2-digit", minute: "2-digit" });
+};
+export const day = (ms) => new Date(ms).toLocaleDateString("en-CA");
+const nice = (low, high, count) => {
+  const span = (high - low) / count || 1;
+  const power = 10 ** Math.floor(Math.log10(span));
+  const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= span) || span;
+  const ticks = [];
+  for (let at = Math.ceil(low / step) * step; at <= high; at += step) ticks.push(at);
+  return [ticks, Math.max(0, Math.min(6, -Math.floor(Math.log10(step))))];
+};
+
+export const average = (values, n) => {
+  const out = [];
+  let sum = 0;
+  values.forEach((v, i) => { sum += v; if (i >= n) sum -= values[i - n]; out.push(i >= n - 1 ? sum / n : null); });
+  return out;
+};
+export const exponential = (values, n) => {
+  const k = 2 / (n + 1);
+  let last = null;
+  return values.map((v, i) => { last = last === null ? v : v * k + last * (1 - k); return i >= n - 1 ? last : null; });
+};
+export const channel = (bars, entry, exit) => [
+  bars.map((_, i) => (i >= entry ? Math.max(...bars.slice(i - entry, i).map((b) => b.high_usd)) : null)),
+  bars.map((_, i) => (i >= exit ? Math.min(...bars.slice(i - exit, i).map((b) => b.low_usd)) : null)),
+];
+
+export class Candles {
+  constructor(canvas, read) {
+    this.canvas = canvas;
+    this.read = read;
+    this.bars = [];
+    this.marks = [];
+    this.lines = [];
+    this.curves = [];
+    this.shown = 120;
+    this.back = 0;
+    this.cross = null;
+    this.drag = null;
+    canvas.addEventListener("wheel", (e) => { e.preventDefault(); this.zoom(e.deltaY > 0 ? 1.15 : 1 / 1.15); }, { passive: false });
+    canvas.addEventListener("pointerdown", (e) => { this.drag = [e.clientX, this.back]; canvas.setPointerCapture(e.pointerId); });
+    canvas.addEventListener("pointermove", (e) => {
+      const box = canvas.getBoundingClientRect();
+      this.cross = [e.clientX - box.left, e.clientY - box.top];
+      if (this.drag) this.move(this.drag[1] + Math.round((e.clientX - this.drag[0]) / (this.plot / this.shown)) - this.back);
+      this.draw();
+    });
+    canvas.addEventListener("pointerup", () => { this.drag = null; });
+    canvas.addEventListener("pointerleave", () => { this.cross = null; this.draw(); });
+    canvas.addEventListener("keydown", (e) => {
+      const step = Math.max(1, Math.round(this.shown / 10));
+      const acts = { ArrowLeft: () => this.move(step), ArrowRight: () => this.move(-step), "+": () => this.zoom(1 / 1.3), "=": () => this.zoom(1 / 1.3),
+        "-": () => this.zoom(1.3), Home: () => { this.shown = Math.max(10, this.bars.length); this.back = 0; }, End: () => { this.back = 0; } };
+      if (acts[e.key]) { acts[e.key](); e.preventDefault(); this.draw(); }
+    });
+    new ResizeObserver(() => this.draw()).observe(canvas);
+  }
+  get plot() { return Math.max(1, this.canvas.getBoundingClientRect().width - 62); }
+  zoom(by) { this.shown = Math.round(Math.min(Math.max(10, this.shown * by), Math.max(30, this.bars.length))); this.move(0); this.draw(); }
+  move(by) { this.back = Math.min(Math.max(0, this.back + by), Math.max(0, this.bars.length - 10)); }
+  set(bars, marks, lines, curves) {
+    // Who looks back keeps looking at the same bars.
+    if (this.back > 0 && this.bars.length && bars.length && this.name === this.last) {
+      const newest = this.bars[this.bars.length - 1].time_ms;
+      this.back += bars.filter((b) => b.time_ms > newest).length;
+    }
+    this.last = this.name;
+    [this.bars, this.marks, this.lines, this.curves] = [bars, marks, lines, curves];
+    this.draw();
+  }
+  draw() {
+    const [pen, w, h] = fit(this.canvas);
+    const bars = this.bars;
+    if (!bars.length) { pen.fillStyle = css("--dim"); pen.fillText("no bars yet", 12, 20); return; }
+    const end = bars.length - this.back;
+    const from = Math.max(0, end - this.shown);
+    const seen = bars.slice(from, end);
+    const [right, foot] = [62, 18];
+    const [pw, ph] = [w - right, h - foot];
+    const vh = ph * 0.18;
+    const [low0, high0] = seen.reduce(([l, g], b) => [Math.min(l, b.low_usd), Math.max(g, b.high_usd)], [Infinity, -Infinity]);
+    const span = high0 - low0 || high0 * 0.01 || 1;
+    // A stop that is far away does not press the candles flat.
+    const near = this.lines.map((l) => l.at).filter((at) => at > low0 - span && at < high0 + span);
+    const low = Math.min(low0, ...near) - span * 0.05;
+    const high = Math.max(high0, ...near) + span * 0.08;
+    const step = pw / this.shown;
+    const first = this.shown - seen.length;
+    const x = (i) => (first + i + 0.5) * step;
+    const y = (p) => 6 + (1 - (p - low) / (high - low)) * (ph - vh - 12);
+    const [ticks, digits] = nice(low, high, 6);
+    pen.strokeStyle = css("--line"); pen.fillStyle = css("--dim"); pen.lineWidth = 1;
+    for (const t of ticks) {
+      pen.beginPath(); pen.moveTo(0, Math.round(y(t)) + 0.5); pen.lineTo(pw, Math.round(y(t)) + 0.5); pen.stroke();
+      pen.fillText(t.toFixed(digits), pw + 6, y(t) + 4);
+    }
+    const every = Math.max(1, Math.ceil(70 / step));
+    for (let i = seen.length - 1; i >= 0; i -= every) {
+      const label = seen[i].end_ms - seen[i].time_ms >= 3600000 * 6 ? day(seen[i].time_ms) : clock(seen[i].time_ms, seen[i].end_ms - seen[i].time_ms < 60000);
+      const lw = pen.measureText(label).width;
+      if (x(i) - lw / 2 > 0) pen.fillText(label, Math.min(x(i) - lw / 2, pw - lw), h - 4);
+    }
+    const most = seen.reduce((m, b) => Math.max(m, b.volume_shares || 0), 0);
+    const [good, bad] = [css("--good"), css("--bad")];
+    const body = Math.max(1, Math.min(14, step * 0.7));
+    seen.forEach((b, i) => {
+      const up = b.close_usd >= b.open_usd;
+      pen.fillStyle = pen.strokeStyle = up ? good : bad;
+      if (most) { pen.globalAlpha = 0.28; const bh = (b.volume_shares || 0) / most * vh; pen.fillRect(x(i) - body / 2, ph - bh, body, bh); pen.globalAlpha = 1; }
+      pen.beginPath(); pen.moveTo(x(i), y(b.high_usd)); pen.lineTo(x(i), y(b.low_usd)); pen.stroke();
+      const top = y(Math.max(b.open_usd, b.close_usd));
+      pen.fillRect(x(i) - body / 2, top, body, Math.max(1, y(Math.min(b.open_usd, b.close_usd)) - top));
+    });
+    this.curves.forEach((c) => {
+      pen.strokeStyle = css(c.color); pen.lineWidth = 1.3; pen.beginPath();
+      let on = false;
+      c.values.slice(from, end).forEach((v, i) => { if (v === null) { on = false; return; } if (on) pen.lineTo(x(i), y(v)); else pen.moveTo(x(i), y(v)); on = true; });
+      pen.stroke();
+    });
+    pen.lineWidth = 1;
+    for (const l of this.lines) {
+      if (l.at < low || l.at > high) continue;
+      pen.strokeStyle = pen.fillStyle = css(l.color); pen.setLineDash([6, 4]);
+      pen.beginPath(); pen.moveTo(0, y(l.at)); pen.lineTo(pw, y(l.at)); pen.stroke(); pen.setLineDash([]);
+      pen.fillText(l.name + " " + l.at, 6, y(l.at) - 4);
+    }
+    this.fills(pen, seen, x, y, good, bad);
+    this.pointer(pen, seen, { pw, ph, w, h, low, high, vh, step, first, x, y, digits, from });
+  }
+  fills(pen, seen, x, y, good, bad) {
+    let drawn = 0;
+    for (const m of this.marks) {
+      const i = seen.findIndex((b) => m.ms > b.time_ms && m.ms <= b.end_ms || m.ms === b.time_ms);
+      if (i < 0) continue;
+      const buy = m.side === "BUY";
+      const at = buy ? y(seen[i].low_usd) + 12 : y(seen[i].high_usd) - 12;
+      const s = buy ? 6 : -6;
+      pen.fillStyle = buy ? good : bad; pen.strokeStyle = css("--card");
+      pen.beginPath(); pen.moveTo(x(i), at - s); pen.lineTo(x(i) - 5, at + s * 0.7); pen.lineTo(x(i) + 5, at + s * 0.7); pen.closePath(); pen.fill(); pen.stroke();
+      drawn += 1;
+    }
+    this.canvas.dataset.fills = drawn;
+  }
+  pointer(pen, seen, g) {
+    const at = this.cross && this.cross[0] < g.pw ? Math.min(seen.length - 1, Math.max(0, Math.floor(this.cross[0] / g.step) - g.first)) : seen.length - 1;
+    const b = seen[at];
+    if (this.cross && this.cross[0] < g.pw && this.cross[1] < g.ph) {
+      pen.strokeStyle = css("--dim"); pen.setLineDash([3, 3]);
+      pen.beginPath(); pen.moveTo(g.x(at), 0); pen.lineTo(g.x(at), g.ph); pen.moveTo(0, this.cross[1]); pen.lineTo(g.pw, this.cross[1]); pen.stroke(); pen.setLineDash([]);
+      const price = g.low + (1 - (this.cross[1] - 6) / (g.ph - g.vh - 12)) * (g.high - g.low);
+      pen.fillStyle = css("--ink"); pen.fillRect(g.pw + 2, this.cross[1] - 8, 60, 16);
+      pen.fillStyle = css("--card"); pen.fillText(price.toFixed(Math.max(2, g.digits)), g.pw + 6, this.cross[1] + 4);
+    }
+    const curves = this.curves.map((c) => [c.name, c.values[g.from + at]]).filter(([, v]) => v !== null && v !== undefined).map(([n, v]) => n + " " + v.toFixed(2));
+    this.read([day(b.time_ms) + " " + clock(b.time_ms, true), "O " + b.open_usd, "H " + b.high_usd, "L " + b.low_usd, "C " + b.close_usd,
+      "V " + (b.volume_shares === null ? "unknown" : b.volume_shares)].concat(curves).join("   "));
+  }
+}
+
+export class Curve {
+  constructor(canvas, read) {
+    [this.canvas, this.read, this.points, this.cross] = [canvas, read, [], null];
+    canvas.addEventListener("pointermove", (e) => { this.cross = e.clientX - canvas.getBoundingClientRect().left; this.draw(); });
+    canvas.addEventListener("pointerleave", () => { this.cross = null; this.draw(); });
+    new ResizeObserver(() => this.draw()).observe(canvas);
+  }
+  set(points) { this.points = points; this.draw(); }
+  draw() {
+    const [pen, w, h] = fit(this.canvas);
+    const p = this.points;
+    if (p.length < 2) { pen.fillStyle = css("--dim"); pen.fillText("the equity curve begins with the first bars", 8, 18); this.read(""); return; }
+    const [right, foot] = [70, 16];
+    const pw = w - right;
+    const split = (h - foot) * 0.74;
+    const values = p.map((q) => q.usd);
+    let peak = -Infinity;
+    const falls = values.map((v) => { peak = Math.max(peak, v); return peak > 0 ? (peak - v) / peak : 0; });
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const pad = (high - low || high * 0.001 || 1) * 0.06;
+    const x = (i) => i / (p.length - 1) * pw;
+    const y = (v) => 4 + (1 - (v - low + pad) / (high - low + 2 * pad)) * (split - 8);
+    const [ticks, digits] = nice(low - pad, high + pad, 4);
+    pen.strokeStyle = css("--line"); pen.fillStyle = css("--dim");
+    for (const t of ticks) { pen.beginPath(); pen.moveTo(0, Math.round(y(t)) + 0.5); pen.lineTo(pw, Math.round(y(t)) + 0.5); pen.stroke(); pen.fillText(t.toFixed(digits), pw + 6, y(t) + 4); }
+    pen.strokeStyle = css("--accent"); pen.lineWidth = 1.5; pen.beginPath();
+    values.forEach((v, i) => (i ? pen.lineTo(x(i), y(v)) : pen.moveTo(x(i), y(v)))); pen.stroke(); pen.lineWidth = 1;
+    const worst = Math.max(...falls, 1e-9);
+    const depth = h - foot - split - 4;
+    pen.fillStyle = css("--bad"); pen.globalAlpha = 0.4; pen.beginPath(); pen.moveTo(0, split + 2);
+    falls.forEach((f, i) => pen.lineTo(x(i), split + 2 + f / worst * depth)); pen.lineTo(pw, split + 2); pen.closePath(); pen.fill(); pen.globalAlpha = 1;
+    pen.fillStyle = css("--dim"); pen.fillText("-" + (worst * 100).toFixed(3) + " %", pw + 6, h - foot);
+    const label = (ms) => day(ms) + " " + clock(ms);
+    pen.fillText(label(p[0].ms), 0, h - 3);
+    const last = label(p[p.length - 1].ms);
+    pen.fillText(last, pw - pen.measureText(last).width, h - 3);
+    if (this.cross !== null && this.cross < pw) {
+      const i = Math.round(this.cross / pw * (p.length - 1));
+      pen.strokeStyle = css("--dim"); pen.setLineDash([3, 3]); pen.beginPath(); pen.moveTo(x(i), 0); pen.lineTo(x(i), h - foot); pen.stroke(); pen.setLineDash([]);
+      this.read(label(p[i].ms) + "   equity " + p[i].usd.toFixed(2) + " USD   drawdown " + (falls[i] * 100).toFixed(3) + " %");
+    } else this.read("Equity, and below it the loss since its height");
+  }
+}

@@ -1,0 +1,177 @@
+//! What can be read: the board, as JSON with units in the names; unknown is null.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Shared, metrics};
+use crate::domain::Symbol;
+
+/// Rows of a list where nobody says how many.
+const ROWS: usize = 500;
+/// Rows of a list at most.
+const ROWS_AT_MOST: usize = 5_000;
+
+/// What narrows a list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// Of this symbol only.
+    symbol: Option<Symbol>,
+    /// The newest so many.
+    limit: Option<usize>,
+    /// Orders that may still trade only.
+    live: Option<bool>,
+    /// Lines of the log at this level or above.
+    level: Option<String>,
+}
+
+impl Wanted {
+    fn rows(&self) -> usize {
+        self.limit.unwrap_or(ROWS).min(ROWS_AT_MOST)
+    }
+
+    /// The newest wanted rows, oldest first.
+    fn of<T>(&self, rows: Vec<Arc<T>>, wanted: impl Fn(&T) -> bool) -> Vec<Arc<T>> {
+        let mut rows: Vec<Arc<T>> = rows.into_iter().rev().filter(|row| wanted(row)).take(self.rows()).collect();
+        rows.reverse();
+        rows
+    }
+
+    fn is(&self, symbol: Option<&Symbol>) -> bool {
+        self.symbol.is_none() || self.symbol.as_ref() == symbol
+    }
+}
+
+type Board = State<Arc<Shared>>;
+
+/// An answer that no page can be made of.
+pub(super) fn fault(status: StatusCode, error: impl Into<String>) -> Response {
+    (status, Json(json!({ "error": error.into() }))).into_response()
+}
+
+pub(super) async fn unknown() -> Response {
+    fault(StatusCode::NOT_FOUND, "there is nothing here: /api/v1/openapi.json lists what there is")
+}
+
+pub(super) async fn version(State(shared): Board) -> Json<Value> {
+    Json(json!({
+        "name": "robo-trader",
+        "version": env!("CARGO_PKG_VERSION"),
+        "api": "v1",
+        "boot": shared.boot,
+        "started_at": shared.started,
+    }))
+}
+
+pub(super) async fn health(State(shared): Board) -> Json<Value> {
+    let (snapshot, ..) = shared.board.snapshot();
+    let dashboard = shared.board.status().and_then(|status| status.dashboard);
+    Json(json!({ "connection": snapshot.connection, "dashboard": dashboard }))
+}
+
+pub(super) async fn status(State(shared): Board) -> Response {
+    match shared.board.status() {
+        Some(status) => Json(status).into_response(),
+        None => fault(StatusCode::SERVICE_UNAVAILABLE, "the daemon is starting: try again"),
+    }
+}
+
+pub(super) async fn account(State(shared): Board) -> Json<Value> {
+    Json(json!({ "account": shared.board.snapshot().0.account }))
+}
+
+pub(super) async fn limits(State(shared): Board) -> Json<Value> {
+    let account = shared.board.snapshot().0.account;
+    Json(json!({ "limits": account.map(|account| account.limits.clone()) }))
+}
+
+pub(super) async fn positions(State(shared): Board, Query(wanted): Query<Wanted>) -> Json<Value> {
+    let rows = wanted.of(shared.board.snapshot().0.positions, |row| wanted.is(Some(&row.symbol)));
+    Json(json!({ "positions": rows }))
+}
+
+pub(super) async fn orders(State(shared): Board, Query(wanted): Query<Wanted>) -> Json<Value> {
+    let any = !wanted.live.unwrap_or(false);
+    let rows =
+        wanted.of(shared.board.snapshot().0.orders, |row| wanted.is(row.symbol.as_ref()) && (any || row.is_live));
+    Json(json!({ "orders": rows }))
+}
+
+pub(super) async fn fills(State(shared): Board, Query(wanted): Query<Wanted>) -> Json<Value> {
+    let rows = wanted.of(shared.board.snapshot().0.fills, |row| wanted.is(Some(&row.symbol)));
+    Json(json!({ "fills": rows }))
+}
+
+pub(super) async fn signals(State(shared): Board, Query(wanted): Query<Wanted>) -> Json<Value> {
+    let rows = wanted.of(shared.board.signals(), |row| wanted.is(row.symbol.as_ref()));
+    Json(json!({ "signals": rows }))
+}
+
+pub(super) async fn refusals(State(shared): Board, Query(wanted): Query<Wanted>) -> Json<Value> {
+    let rows = wanted.of(shared.board.snapshot().0.refusals, |row| wanted.is(row.symbol.as_ref()));
+    Json(json!({ "refusals": rows }))
+}
+
+pub(super) async fn incidents(State(shared): Board, Query(wanted): Query<Wanted>) -> Json<Value> {
+    let rows = wanted.of(shared.board.snapshot().0.incidents, |row| wanted.is(row.symbol.as_ref()));
+    Json(json!({ "incidents": rows }))
+}
+
+pub(super) async fn locks(State(shared): Board) -> Json<Value> {
+    Json(json!({ "locks": shared.board.snapshot().0.locks }))
+}
+
+pub(super) async fn strategies(State(shared): Board) -> Json<Value> {
+    Json(json!({ "strategies": shared.config.strategies }))
+}
+
+pub(super) async fn config(State(shared): Board) -> Json<Value> {
+    Json(json!({ "settings": shared.config.reload.in_force() }))
+}
+
+pub(super) async fn equity(State(shared): Board) -> Json<Value> {
+    Json(json!({ "equity": shared.board.equity() }))
+}
+
+#[derive(Serialize)]
+struct Bars<T> {
+    symbol: Symbol,
+    bar_s: Option<u64>,
+    bars: Vec<T>,
+}
+
+pub(super) async fn bars(State(shared): Board, Query(wanted): Query<Wanted>) -> Response {
+    let rows = wanted.rows();
+    let Some(symbol) = wanted.symbol else {
+        return fault(StatusCode::BAD_REQUEST, "say which symbol: ?symbol=AAPL");
+    };
+    let bar_s = shared.board.snapshot().0.account.map(|account| account.bar_s);
+    match shared.board.bars_of(&symbol, rows) {
+        Some(bars) => Json(Bars { symbol, bar_s, bars }).into_response(),
+        None => fault(StatusCode::NOT_FOUND, format!("no bar of {symbol} has come yet")),
+    }
+}
+
+pub(super) async fn log(State(shared): Board, Query(wanted): Query<Wanted>) -> Response {
+    let rank = |level: &str| ["ERROR", "WARN", "INFO"].iter().position(|known| known.eq_ignore_ascii_case(level));
+    let least = match wanted.level.as_deref() {
+        None => 2,
+        Some(level) => match rank(level) {
+            Some(rank) => rank,
+            None => return fault(StatusCode::BAD_REQUEST, "level is error, warn or info"),
+        },
+    };
+    let lines = wanted.of(shared.board.log(ROWS_AT_MOST), |line| rank(line.level).is_some_and(|rank| rank <= least));
+    Json(json!({ "log": lines })).into_response()
+}
+
+pub(super) async fn prometheus(State(shared): Board) -> Response {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::text(&shared)).into_response()
+}

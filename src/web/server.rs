@@ -1,0 +1,107 @@
+//! The door: accepts connections, a bounded number of them, each with deadlines.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use super::{Shared, router};
+
+/// Connections served at a time; the next one waits.
+const CONNECTIONS: usize = 256;
+/// How long a request's head may take, and how long a connection may be idle.
+const HEAD_WITHIN: Duration = Duration::from_secs(30);
+/// Bytes of a request's head.
+const LONGEST_HEAD: usize = 16 << 10;
+
+/// Serves until dropped. A port that cannot be had does not stop the daemon: it trades on, says so in log and
+/// status, and tries again.
+pub async fn run(shared: Arc<Shared>) {
+    let config = shared.config();
+    let ports = std::iter::once(config.port).chain(config.second_port);
+    let mut doors = JoinSet::new();
+    for (index, port) in ports.enumerate() {
+        doors.spawn(door(Arc::clone(&shared), port, index == 0));
+    }
+    while let Some(ended) = doors.join_next().await {
+        if let Err(error) = ended {
+            error!(%error, "the dashboard's task failed");
+        }
+    }
+}
+
+async fn door(shared: Arc<Shared>, port: u16, first: bool) {
+    let address = SocketAddr::new(shared.config().bind, port);
+    let mut told = false;
+    let listener = loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => break listener,
+            Err(why) => {
+                let text = format!("not there: {address} cannot be had ({why}); the daemon trades on and tries again");
+                if !told {
+                    error!(%address, "the dashboard is {text}: free the port, or choose another with DASH_PORT");
+                }
+                told = true;
+                if first {
+                    shared.note(text);
+                }
+                tokio::time::sleep(shared.config().again_after).await;
+            }
+        }
+    };
+    let at = listener.local_addr().unwrap_or(address);
+    info!(address = %at, "dashboard, API and feed: http://{at}/");
+    if first {
+        shared.note(format!("http://{at}/"));
+        shared.served_at(at);
+    }
+    let app = router(shared);
+    serve(listener, app).await;
+}
+
+/// Serves a listener until dropped; what it has begun ends with it.
+pub async fn serve(listener: TcpListener, app: Router) {
+    let stop = CancellationToken::new();
+    let _stopped_with_us = stop.clone().drop_guard();
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            Some(ended) = connections.join_next() => {
+                let ended: Result<(), tokio::task::JoinError> = ended;
+                if let Err(error) = ended {
+                    error!(%error, "a request's task failed");
+                }
+            }
+            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
+                Ok((stream, peer)) => {
+                    // Small messages, at once.
+                    if let Err(error) = stream.set_nodelay(true) {
+                        debug!(%error, %peer, "no delay could not be set");
+                    }
+                    let service = TowerToHyperService::new(app.clone());
+                    let mut http = http1::Builder::new();
+                    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(LONGEST_HEAD);
+                    let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
+                    connections.spawn(async move {
+                        if let Err(error) = connection.await {
+                            debug!(%error, %peer, "a web client left early");
+                        }
+                    });
+                }
+                Err(error) => {
+                    warn!(%error, "could not accept a web client");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+        }
+    }
+}
