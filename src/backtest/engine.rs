@@ -120,6 +120,8 @@ pub struct Ended {
 struct Instant {
     ends: Vec<(usize, Bar)>,
     opens: Vec<(usize, f64)>,
+    /// Whether a bar opens, by place.
+    opening: Vec<bool>,
 }
 
 impl<'a> Engine<'a> {
@@ -196,7 +198,7 @@ impl<'a> Engine<'a> {
 
     /// Plays the tape to its end, then stops as the daemon does.
     pub fn play(mut self, tape: &mut impl Steps) -> Ended {
-        let mut instant = Instant::default();
+        let mut instant = Instant { opening: vec![false; self.lines.len()], ..Instant::default() };
         while let Some(at) = tape.next_at() {
             let mut last = 0;
             while tape.next_at() == Some(at) {
@@ -205,7 +207,10 @@ impl<'a> Engine<'a> {
                 last = place;
                 match step {
                     Step::End { bar, .. } => instant.ends.push((place, bar)),
-                    Step::Open { price, .. } => instant.opens.push((place, price)),
+                    Step::Open { price, .. } => {
+                        instant.opens.push((place, price));
+                        instant.opening[place] = true;
+                    }
                 }
             }
             self.instant(at, &mut instant);
@@ -247,11 +252,13 @@ impl<'a> Engine<'a> {
         }
         self.opens(at, instant);
         instant.ends.clear();
-        instant.opens.clear();
+        for (place, _) in instant.opens.drain(..) {
+            instant.opening[place] = false;
+        }
     }
 
     fn ends(&mut self, at: MarketTime, instant: &Instant) {
-        let followed = |place: usize| instant.opens.iter().any(|(opening, _)| *opening == place);
+        let followed = |place: usize| instant.opening[place];
         for (place, bar) in instant.ends.iter().filter(|(place, _)| followed(*place)) {
             self.close(*place, bar);
             self.decide_on(*place, bar, at);

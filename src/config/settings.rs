@@ -159,10 +159,10 @@ pub struct Settings {
     pub log_keep: u64,
     /// Time between heartbeat lines.
     pub heartbeat_interval: Duration,
-    /// Dashboard, API and feed.
-    pub web: super::WebSettings,
     /// Who is told what.
     pub notify: super::NotifySettings,
+    /// Dashboard, API and feed.
+    pub web: super::WebSettings,
 }
 
 impl Settings {
@@ -326,8 +326,8 @@ fn process(
         log_max_mb: read.whole("LOG_MAX_MB", 1, 10_000),
         log_keep: read.whole("LOG_KEEP", 1, 1_000),
         heartbeat_interval: read.span("HEARTBEAT_INTERVAL", 1, "1", "86400"),
-        web: super::web::read(read),
         notify: super::notify::read(read),
+        web: super::web::read(read),
     }
 }
 

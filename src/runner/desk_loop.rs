@@ -120,8 +120,8 @@ pub struct DeskLoop {
     reading: Option<u64>,
     progress: watch::Sender<Progress>,
     view: watch::Sender<Arc<DeskView>>,
-    board: Option<Arc<Board>>,
     teller: Option<Teller>,
+    board: Option<Arc<Board>>,
 }
 
 /// The loop's inputs.
@@ -166,21 +166,21 @@ impl DeskLoop {
             reading: None,
             progress,
             view,
-            board: None,
             teller: None,
+            board: None,
         }
-    }
-
-    /// The same, shown on a board.
-    #[must_use]
-    pub fn shown_on(self, board: Option<Arc<Board>>) -> Self {
-        Self { board, ..self }
     }
 
     /// The same, with somebody who tells the world of its facts.
     #[must_use]
     pub fn telling(self, teller: Option<Teller>) -> Self {
         Self { teller, ..self }
+    }
+
+    /// The same, shown on a board.
+    #[must_use]
+    pub fn shown_on(self, board: Option<Arc<Board>>) -> Self {
+        Self { board, ..self }
     }
 
     /// Runs until every sender of events and commands is gone; gives the desk back.
@@ -336,17 +336,16 @@ impl DeskLoop {
         let any = !records.is_empty();
         let ordered = self.durable_orders && records.iter().any(|record| record.fact.precedes_an_order());
         let durability = if ordered { Durability::PowerCut } else { Durability::Process };
-        let listened = any && (self.board.is_some() || self.teller.is_some());
-        let told = if listened { records.clone() } else { Vec::new() };
+        let heard = if any && (self.board.is_some() || self.teller.is_some()) { records.clone() } else { Vec::new() };
         let began = Instant::now();
         self.journal.append(records, durability).await?;
         let now = Instant::now();
-        if let Some(teller) = self.teller.as_ref().filter(|_| any) {
-            teller.facts(&told);
-        }
         if let Some(board) = self.board.as_ref().filter(|_| any) {
             board.stats().journal.record(now - began);
-            board.facts(&told, self.desk.book());
+            board.facts(&heard, self.desk.book());
+        }
+        if let Some(teller) = &self.teller {
+            teller.facts(&heard);
         }
         for action in actions {
             let intent = match &action {

@@ -320,9 +320,9 @@ impl Runner {
         let before = opened.before;
         let progress = self.config.progress.clone();
         let desk_loop = DeskLoop::new(opened.desk, opened.writer, durable, settings.ack_deadline, progress, view);
-        let desk_loop = desk_loop.shown_on(self.config.board.clone());
         let desk_loop = desk_loop.telling(self.alerts.as_ref().and_then(Alerts::teller));
         self.watchers.spawn(pulse::listen(barriers.clone(), self.answered.clone()));
+        let desk_loop = desk_loop.shown_on(self.config.board.clone());
         let mut task = JoinSet::new();
         task.spawn(desk_loop.run(Inputs { events: events_in, commands: commands_in, barriers: barriers_in }));
         self.layers.report_to(Some(events.clone()));

@@ -270,3 +270,29 @@ fn a_difference_may_be_others_and_then_nothing_of_it_is_sold() {
     let book = story.desk.book();
     assert_eq!((book.held(AAPL), book.foreign(AAPL)), (Shares(100), Some(Shares(500))));
 }
+
+#[test]
+fn one_order_is_cancelled_alone_but_no_stop_and_none_that_works_no_more() {
+    let cancel = |intent| Order::Cancel { intent, reason: "changed my mind".into() };
+    let mut story = Story::new(plan(|_| {}));
+    assert_eq!(story.bar(50.0, Some(1.0)), ["BUY 100 MKT", "SELL 100 STP 47.5"]);
+    story.accepted(&[1, 2]);
+    assert!(story.order_by_operator(cancel(2)).unwrap_err().contains("protects a position"));
+    assert!(story.order_by_operator(cancel(3)).unwrap_err().contains("not in the ledger"));
+    assert_eq!(story.order_by_operator(cancel(1)).unwrap(), ["cancel 1"]);
+    assert!(story.order_by_operator(cancel(1)).unwrap_err().contains("already"));
+    story.status(1, BrokerStatus::Cancelled);
+    assert!(story.order_by_operator(cancel(1)).unwrap_err().contains("works no more"));
+}
+
+#[test]
+fn other_limits_are_in_force_at_once_and_on_record() {
+    let mut story = Story::new(plan(|_| {}));
+    let limits = Limits { max_order_notional: Usd(Decimal::from(100)), ..story.desk.plan().limits.clone() };
+    let guards = Box::new(story.desk.plan().guards.clone());
+    let changed = "RISK_MAX_ORDER_NOTIONAL".to_owned();
+    assert_eq!(story.order_by_operator(Order::Retune { limits, guards, changed }).unwrap(), NOTHING);
+    assert_eq!(story.bar(50.0, Some(1.0)), NOTHING, "the entry would be worth more");
+    let kinds: Vec<&str> = story.records.iter().map(|record| record.fact.kind()).collect();
+    assert!(kinds.contains(&"ledger.limits_changed") && kinds.contains(&"refused"), "{kinds:?}");
+}

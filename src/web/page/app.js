@@ -112,6 +112,7 @@ const live = (is) => {
   document.body.classList.toggle("stale", !is);
   $("stale").textContent = "No connection to the daemon since " + clock(Date.now(), true) + ": what you see is old. Trying again.";
   document.title = is ? "robo-trader" : "(no connection) robo-trader";
+  header();
   dirty();
 };
 setInterval(() => {
