@@ -15,11 +15,14 @@ use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use robo_trader::runner::board::Board;
+use robo_trader::web::log_tail::LogTail;
 use serde_json::{Value, json};
 use support::{Daemon, Start, settings, synthetic};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio_tungstenite::tungstenite::Message;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 use web_support::{PATIENCE, Served, config};
 
 type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
@@ -181,6 +184,8 @@ async fn the_page_tells_what_the_api_tells_obeys_the_token_and_heals() {
         ("STRATEGY_PARAMS", "fast=3,slow=8"),
         ("RISK_MAX_DAILY_NOTIONAL", "1000000000"),
     ];
+    // The only test of this binary: the log is its own.
+    tracing_subscriber::registry().with(LogTail(Arc::clone(&board))).init();
     let how = Start { board: Some(Arc::clone(&board)), ..Start::default() };
     let mut daemon = Daemon::start(settings(simulator.address, &busy), dir.path(), how);
     let served = Served::of(Arc::clone(&board), config(dir.path())).await;
@@ -192,6 +197,15 @@ async fn the_page_tells_what_the_api_tells_obeys_the_token_and_heals() {
     page.until("document.querySelectorAll('#fills tr').length > 5").await;
     page.until("Number(document.getElementById('chart').dataset.fills) > 0").await;
     page.until("document.querySelectorAll('#health .chip.good').length > 3").await;
+    // The keyboard's focus stays where it is while rows are drawn anew.
+    page.value("document.querySelectorAll('#positions button')[1].focus(); document.activeElement.click(); true").await;
+    page.until("document.getElementById('h-chart').textContent.includes('NVDA')").await;
+    assert_eq!(page.value("document.activeElement.textContent").await, json!("NVDA"));
+
+    page.until("document.querySelectorAll('#log li').length > 10").await;
+    page.until("[...document.querySelectorAll('#positions tr')].some((row) => Number(row.cells[7].textContent) > 0)")
+        .await;
+    page.picture("trading").await;
 
     // Halt, refused with a wrong token, done with the right one.
     let refused = page.command("halt", "", "0123456789abcdef0123456789abcdef").await;

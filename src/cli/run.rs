@@ -21,6 +21,7 @@ use crate::runner::reload::Reload;
 use crate::runner::{self, RunConfig, Summary, exit};
 use crate::simulator;
 use crate::web::WebConfig;
+use crate::web::thread::WebThread;
 
 /// Flags of `run`.
 #[derive(Debug, Args)]
@@ -185,9 +186,13 @@ async fn daemon(
         settings.connection.account = None;
         helpers.spawn(stop_at_tape_end(running.tape_finished(), stop.clone()));
     }
-    let board = web.map(|(config, board)| {
-        helpers.spawn(crate::web::run(config, Arc::clone(&board)));
-        board
+    let board = web.as_ref().map(|(_, board)| Arc::clone(board));
+    let _web = web.and_then(|(config, board)| match WebThread::start(crate::web::run(config, board)) {
+        Ok(thread) => Some(thread),
+        Err(why) => {
+            error!("there is no dashboard ({why}); the daemon trades on");
+            None
+        }
     });
     let config = RunConfig {
         settings,

@@ -13,6 +13,7 @@ mod page;
 mod reads;
 pub mod routes;
 pub mod server;
+pub mod thread;
 pub mod token;
 
 use std::net::{IpAddr, SocketAddr};

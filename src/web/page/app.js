@@ -12,7 +12,13 @@ const el = (tag, props, ...children) => {
   for (const child of children.flat()) if (child !== null && child !== undefined) node.append(child);
   return node;
 };
-const put = (id, ...nodes) => $(id).replaceChildren(...nodes.flat());
+// Whoever has the keyboard's focus on something keeps it when its row is drawn anew.
+const put = (id, ...nodes) => {
+  const at = document.activeElement;
+  const key = at && $(id).contains(at) ? at.getAttribute("data-focus") : null;
+  $(id).replaceChildren(...nodes.flat());
+  if (key) { const again = $(id).querySelector('[data-focus="' + CSS.escape(key) + '"]'); if (again) again.focus({ preventScroll: true }); }
+};
 const unknown = "—";
 const usd = (text, digits = 2) => (text === null || text === undefined ? unknown
   : Number(text).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
@@ -53,6 +59,8 @@ const snapshot = (data) => {
   history();
 };
 
+// How often each kind of message has come.
+const moved = { history: 0 };
 const stored = () => sessionStorage.getItem("token") || "";
 const read = async (path) => {
   const headers = stored() ? { Authorization: "Bearer " + stored() } : {};
@@ -70,9 +78,10 @@ const history = async () => {
     S.equity = equity.equity.map((p) => ({ ms: Date.parse(p.at), usd: Number(p.equity_usd) }));
     S.log = log.log;
     S.strategies = new Map(strategies.strategies.map((s) => [s.symbol, s]));
-    put("version", version.name + " " + version.version + ", up since " + when(version.started_at) + ", API at /api/v1/openapi.json, metrics at /metrics");
+    put("version", version.name + " " + version.version + ", up since " + when(version.started_at) + ", times of " + Intl.DateTimeFormat().resolvedOptions().timeZone + ", API at /api/v1/openapi.json, metrics at /metrics");
     for (const symbol of S.positions.keys()) await bars(symbol);
   } catch (error) { /* The feed says that the daemon is gone; history is asked for again with the next snapshot. */ }
+  moved.history += 1;
   dirty();
 };
 const bars = async (symbol) => {
@@ -81,6 +90,7 @@ const bars = async (symbol) => {
     const newer = (S.bars.get(symbol) || []).filter((b) => !rows.length || b.time_ms > rows[rows.length - 1].time_ms);
     S.bars.set(symbol, rows.concat(newer));
   } catch (error) { S.bars.set(symbol, S.bars.get(symbol) || []); }
+  moved.history += 1;
   dirty();
 };
 
@@ -97,6 +107,7 @@ const connect = () => {
     else if (message.type === "snapshot") { snapshot(message.data); live(true); }
     else if (fold[message.type]) fold[message.type](message.data, message.symbol);
     if (message.type === "position" && !S.bars.has(message.symbol)) { S.bars.set(message.symbol, []); bars(message.symbol); }
+    moved[message.type] = (moved[message.type] || 0) + 1;
     dirty();
   };
   socket.onclose = () => {
@@ -138,7 +149,9 @@ const health = () => {
     chips.push(chip(link.breaker === "closed" ? "good" : "bad", "breaker: " + link.breaker + (link.attempts ? ", " + link.attempts + " attempts" : "")));
     if (!held && link.last_error) chips.push(chip("bad", link.last_error));
     if (link.outage) chips.push(chip("warn", "expected outage: " + link.outage));
-    for (const l of link.layers) chips.push(chip(l.up ? "good" : "bad", l.up ? l.layer : l.layer + " is down: " + l.why + ". It blocks " + l.blocks, "since " + when(l.since)));
+    const whole = link.layers.filter((l) => l.up && l.layer.startsWith("bars "));
+    if (whole.length) chips.push(chip("good", whole.length === 1 ? whole[0].layer : "bars of " + whole.length + " symbols"));
+    for (const l of link.layers.filter((l) => !whole.includes(l))) chips.push(chip(l.up ? "good" : "bad", l.up ? l.layer : l.layer + " is down: " + l.why + ". It blocks " + l.blocks, "since " + when(l.since)));
   }
   for (const lock of S.locks) chips.push(chip("warn", "locked, " + lock.what + ": " + lock.why, "ends: " + lock.ends));
   put("health", chips);
@@ -185,18 +198,16 @@ const spark = (rows) => {
 };
 const positions = () => {
   const now = S.account ? Date.parse(S.account.market_time) : null;
-  const focused = document.activeElement && document.activeElement.dataset ? document.activeElement.dataset.symbol : null;
   put("positions", [...S.positions.values()].map((p) => {
     const age = now !== null && p.last_bar_end ? (now - Date.parse(p.last_bar_end)) / 1000 : null;
     const old = age !== null && S.account && age > 3 * S.account.bar_s;
     const n = (value, kind) => el("td", { class: "n " + (kind || "") }, value);
-    const choose = el("button", { type: "button", class: "name", "data-symbol": p.symbol, "aria-pressed": p.symbol === S.chosen ? "true" : "false", onclick: () => { S.chosen = p.symbol; dirty(); } }, p.symbol);
+    const choose = el("button", { type: "button", class: "name", "data-focus": p.symbol, "aria-pressed": p.symbol === S.chosen ? "true" : "false", onclick: () => { S.chosen = p.symbol; dirty(); } }, p.symbol);
     return el("tr", { class: p.symbol === S.chosen ? "chosen" : "", title: p.strategy }, el("td", {}, choose), el("td", {}, price(p.last_close_usd)), el("td", {}, spark(S.bars.get(p.symbol) || [])),
       n(age === null ? unknown : span(age), old ? "bad" : ""), n(p.target === null ? unknown : (p.target > 0 ? "+" : "") + p.target + (p.disarmed ? " (" + p.disarmed + ")" : "")), n(p.held_shares), n(price(p.average_price_usd && usd(p.average_price_usd, 4))),
       n(p.held_shares !== 0 && p.stop_usd === null ? "none" : price(p.stop_usd), p.held_shares !== 0 && p.stop_usd === null ? "warn" : ""), n(p.working_orders),
       n(usd(p.unrealized_usd), sign(p.unrealized_usd)), n(usd(p.realized_usd), sign(p.realized_usd)), el("td", { class: "words" }, p.locked || ""));
   }));
-  if (focused) { const again = document.querySelector('[data-symbol="' + CSS.escape(focused) + '"]'); if (again) again.focus(); }
   if (!S.chosen && S.positions.size) S.chosen = S.positions.keys().next().value;
 };
 const candles = new Candles($("chart"), (text) => { $("chart-read").textContent = text; });
@@ -236,9 +247,9 @@ const orders = () => {
   const rows = ordersShown();
   $("orders-count").textContent = "(" + rows.length + ")";
   put("orders", rows.slice(0, 200).map((o) => {
-    const life = el("details", { open: opened.has(o.intent), ontoggle: (e) => (e.target.open ? opened.add(o.intent) : opened.delete(o.intent)) }, el("summary", {}, o.life.length ? o.life[o.life.length - 1].what : ""),
+    const life = el("details", { open: opened.has(o.intent), ontoggle: (e) => (e.target.open ? opened.add(o.intent) : opened.delete(o.intent)) }, el("summary", { "data-focus": "life-" + o.intent }, o.life.length ? o.life[o.life.length - 1].what : ""),
       el("ul", { class: "list" }, o.life.map((s) => el("li", {}, when(s.at) + " " + s.what + (s.note ? ": " + s.note : "")))));
-    const cancel = o.is_live && o.role !== "stop" ? el("button", { type: "button", class: "mini quiet", onclick: () => ask("cancel", o) }, "Cancel") : "";
+    const cancel = o.is_live && o.role !== "stop" ? el("button", { type: "button", class: "mini quiet", "data-focus": "cancel-" + o.intent, onclick: () => ask("cancel", o) }, "Cancel") : "";
     return el("tr", {}, el("td", {}, when(o.at)), el("td", { class: "n" }, o.intent), el("td", {}, o.symbol), el("td", {}, o.role), el("td", {}, o.side + " " + o.quantity_shares + " " + o.order_type + " " + o.tif),
       el("td", { class: "n" }, o.filled_shares), el("td", { class: "n" }, o.limit_usd || o.trigger_usd || "market"),
       el("td", { class: o.state === "rejected" || o.state === "unknown" ? "bad" : o.state === "filled" ? "good" : "" }, o.state), el("td", { class: "words" }, life), el("td", {}, cancel));
@@ -261,7 +272,23 @@ const log = () => {
   const rows = S.log.filter((l) => rank[l.level] <= rank[$("log-level").value] && matches(l.message + " " + l.fields, $("log-filter").value));
   put("log", rows.slice(-150).reverse().map((l) => el("li", { class: l.level }, when(l.at) + " " + l.level + " " + l.message + (l.fields ? "  " + l.fields : ""))));
 };
-const draw = () => { header(); health(); money(); limits(); positions(); chart(); orders(); fills(); notes(); log(); };
+// A part is drawn anew only where something of it has moved: what is selected or open in it stays.
+const drawn = new Map();
+const part = (draws, ...of) => {
+  const key = of.join();
+  if (drawn.get(draws) !== key) { drawn.set(draws, key); draws(); }
+};
+const draw = () => {
+  const m = (...kinds) => kinds.concat("snapshot").map((kind) => moved[kind] || 0).join();
+  header(); health(); chart();
+  part(money, m("account"));
+  part(limits, m("account"));
+  part(positions, m("account", "position", "bar"), S.chosen, moved.history);
+  part(orders, m("order"), $("orders-filter").value, $("orders-live").checked);
+  part(fills, m("fill"), $("fills-filter").value);
+  part(notes, m("lock", "refusal", "incident"));
+  part(log, m("log"), $("log-filter").value, $("log-level").value, moved.history);
+};
 
 // ---- CSV: what is shown, whole.
 const csv = (name, rows, columns) => {
