@@ -21,5 +21,6 @@ pub mod feed;
 pub mod journal;
 pub mod robust_connection;
 pub mod runner;
+pub mod service_manager;
 pub mod simulator;
 pub mod tws;

@@ -143,8 +143,9 @@ fn exit_codes_are_the_same_in_the_code_the_readme_and_the_services() {
     let rest = [exit::USAGE, exit::HUMAN, exit::JOURNAL].map(|code| code.to_string());
     let unit = page("deploy/systemd/robo-trader.service");
     assert!(unit.lines().any(|line| line == format!("RestartPreventExitStatus={}", rest.join(" "))));
-    assert!(page("deploy/launchd/robo-trader-keeper").contains(&format!("\n{})\n", rest.join(" | "))));
-    assert!(page("deploy/launchd/robo-trader.plist").contains("robo-trader-keeper</string>"));
+    assert!(page("deploy/launchd/robo-trader.plist").contains("<string>--stay</string>"));
+    let help = Place::new().tell(&["--help"]).ends(0, &[]).out;
+    assert!((0..=5).all(|code| help.contains(&format!("{code} "))), "{help}");
 }
 
 /// The words in a page's code (blocks and spans) that look like flags.
@@ -159,7 +160,7 @@ fn flags(text: &str) -> BTreeSet<String> {
 #[test]
 fn every_flag_that_a_page_names_exists() {
     let place = Place::new();
-    let commands: [&[&str]; 19] = [
+    let commands: &[&[&str]] = &[
         &["run"],
         &["simulator"],
         &["simulator", "tell"],
@@ -169,6 +170,20 @@ fn every_flag_that_a_page_names_exists() {
         &["flatten"],
         &["reconcile"],
         &["reconcile", "accept"],
+        &["positions"],
+        &["orders"],
+        &["fills"],
+        &["signals"],
+        &["pnl"],
+        &["incidents"],
+        &["cancel"],
+        &["report"],
+        &["journal", "backup"],
+        &["journal", "verify"],
+        &["journal", "export"],
+        &["service", "install"],
+        &["service", "uninstall"],
+        &["service", "status"],
         &["config"],
         &["strategies"],
         &["backtest"],

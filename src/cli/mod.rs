@@ -3,9 +3,14 @@
 mod backtest;
 mod bars;
 mod config;
+mod journal;
 mod logging;
 mod operate;
+mod records;
+mod report;
+mod resident;
 mod run;
+mod service;
 pub mod settings_args;
 pub mod simulator;
 mod state_dir;
@@ -20,7 +25,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 /// An async trading daemon for Interactive Brokers that an operator can leave alone.
 ///
 /// Exit codes: 0 done; 1 start it again; 2 wrong settings or command line; 3 a human is needed
-/// (account, mode, gateway, lock, clock); 4 the journal or ledger cannot be used.
+/// (account, mode, gateway, lock, clock); 4 the journal or ledger cannot be used; 5 (of status alone) no order can
+/// leave now.
 #[derive(Debug, Parser)]
 #[command(name = "robo-trader", version)]
 pub struct Cli {
@@ -40,6 +46,26 @@ enum Command {
     Halt(Box<operate::LockArgs>),
     /// Entries again, in one symbol or in the account.
     Resume(Box<operate::LockArgs>),
+    /// List what is held, with what protects it.
+    Positions(Box<records::ListArgs>),
+    /// List our orders with where they stand.
+    Orders(Box<records::OrdersArgs>),
+    /// List our executions with their costs.
+    Fills(Box<records::RangeArgs>),
+    /// List what strategies wanted, and what held it back.
+    Signals(Box<records::RangeArgs>),
+    /// Profit and loss by day, week, month or in all.
+    Pnl(Box<records::PnlArgs>),
+    /// List incidents, lost sessions and locks.
+    Incidents(Box<records::RangeArgs>),
+    /// Tell a day, a week or a month by the journal, as text, JSON or HTML.
+    Report(Box<report::ReportArgs>),
+    /// Back up, verify or export the journal, also while the daemon writes it.
+    Journal(Box<journal::JournalArgs>),
+    /// Cancel one entry or exit of ours.
+    Cancel(Box<operate::CancelArgs>),
+    /// Install the systemd unit or launchd job, take it away, or look at it.
+    Service(Box<service::ServiceArgs>),
     /// Block entries, cancel our orders, close our positions, in one symbol or all.
     Flatten(Box<operate::FlattenArgs>),
     /// Compare broker and book now and show each difference; accept one.
@@ -67,6 +93,16 @@ pub fn main() -> ExitCode {
         Command::Status(args) => operate::status(&args),
         Command::Halt(args) => operate::halt(*args),
         Command::Resume(args) => operate::resume(*args),
+        Command::Positions(args) => records::positions(&args),
+        Command::Orders(args) => records::orders(&args),
+        Command::Fills(args) => records::fills(&args),
+        Command::Signals(args) => records::signals(&args),
+        Command::Pnl(args) => records::pnl(&args),
+        Command::Incidents(args) => records::incidents(&args),
+        Command::Report(args) => report::main(&args),
+        Command::Journal(args) => journal::main(&args),
+        Command::Cancel(args) => operate::cancel(*args),
+        Command::Service(args) => service::main(&args),
         Command::Flatten(args) => operate::flatten(*args),
         Command::Reconcile(args) => operate::reconcile(*args),
         Command::Backtest(args) => backtest::main(*args),

@@ -38,6 +38,18 @@ pub(super) struct LockArgs {
     reason: String,
 }
 
+/// Flags of `cancel`.
+#[derive(Debug, Args)]
+pub(super) struct CancelArgs {
+    #[command(flatten)]
+    daemon: DaemonArgs,
+    /// The order: its number in robo-trader orders, or its reference (rt-LEDGER-NUMBER).
+    order: String,
+    /// Why: it goes into the journal.
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    reason: String,
+}
+
 /// Flags of `flatten`.
 #[derive(Debug, Args)]
 pub(super) struct FlattenArgs {
@@ -86,7 +98,11 @@ enum Accept {
 }
 
 pub(super) fn status(args: &StatusArgs) -> ExitCode {
-    speak(&args.daemon, &Request::Status {}, |reply| shown(reply, args.json, status_text::status))
+    speak(&args.daemon, &Request::Status {}, |reply| {
+        let shown = shown(reply, args.json, status_text::status);
+        let ready = reply.status.as_ref().is_some_and(|status| status["ready"] == true);
+        if ready || shown != ExitCode::SUCCESS { shown } else { ExitCode::from(exit::NOT_READY) }
+    })
 }
 
 pub(super) fn halt(args: LockArgs) -> ExitCode {
@@ -97,6 +113,11 @@ pub(super) fn halt(args: LockArgs) -> ExitCode {
 pub(super) fn resume(args: LockArgs) -> ExitCode {
     let LockArgs { daemon, symbol, reason } = args;
     speak(&daemon, &Request::Resume { symbol, reason }, said)
+}
+
+pub(super) fn cancel(args: CancelArgs) -> ExitCode {
+    let CancelArgs { daemon, order, reason } = args;
+    speak(&daemon, &Request::Cancel { order, reason }, said)
 }
 
 pub(super) fn flatten(args: FlattenArgs) -> ExitCode {
@@ -131,21 +152,7 @@ fn shown(reply: &Reply, json: bool, text: fn(&str, &serde_json::Value) -> String
 
 /// Says one thing to the daemon and hands its answer on.
 fn speak(daemon: &DaemonArgs, request: &Request, answered: impl FnOnce(&Reply) -> ExitCode) -> ExitCode {
-    let socket = match daemon.socket() {
-        Ok(socket) => socket,
-        Err(error) => {
-            super::complain(&error);
-            return ExitCode::from(exit::USAGE);
-        }
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            super::complain(&format_args!("cannot start: {error}"));
-            return ExitCode::from(exit::RESTART);
-        }
-    };
-    match runtime.block_on(asked(&socket, request)) {
+    match asked_now(daemon, request) {
         Ok(reply) if reply.ok => answered(&reply),
         Ok(reply) => {
             super::complain(&reply.text);
@@ -153,14 +160,25 @@ fn speak(daemon: &DaemonArgs, request: &Request, answered: impl FnOnce(&Reply) -
         }
         Err(error) => {
             super::complain(&error);
-            ExitCode::from(exit::RESTART)
+            ExitCode::from(if matches!(error, Silence::Where(_)) { exit::USAGE } else { exit::RESTART })
         }
     }
 }
 
+/// What the daemon answers to one thing.
+pub(super) fn asked_now(daemon: &DaemonArgs, request: &Request) -> Result<Reply, Silence> {
+    let socket = daemon.socket().map_err(Silence::Where)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Silence::Start)?;
+    runtime.block_on(asked(&socket, request))
+}
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-enum Silence {
+pub(super) enum Silence {
+    #[error("{0}")]
+    Where(String),
+    #[error("cannot start: {0}")]
+    Start(#[source] std::io::Error),
     #[error(transparent)]
     Control(#[from] ControlError),
     #[error("the answer cannot be read ({0}): is the daemon of the same version?")]

@@ -141,6 +141,8 @@ pub struct Settings {
     pub calendar: Calendar,
     /// Where all state lies; `None`: the platform's place.
     pub state_dir: Option<PathBuf>,
+    /// How long the desk may not answer before the process ends itself; `None`: for ever.
+    pub desk_stall_abort: Option<Duration>,
     /// What an order's facts survive.
     pub durability: Durability,
     /// Bound of a shutdown.
@@ -313,6 +315,8 @@ fn process(
         park_after: u32::try_from(read.whole("PARK_AFTER", 1, 100)).unwrap_or(3),
         calendar: read.choice("CALENDAR", &calendars, Calendar::Xnys),
         state_dir: path(read.text("STATE_DIR")),
+        // The desk may wait for a minute for a journal that somebody holds.
+        desk_stall_abort: read.optional_span("DESK_STALL_ABORT", 1, "90", "86400"),
         durability: read.choice("JOURNAL_DURABILITY", &full, Durability::Full),
         shutdown_grace: read.span("SHUTDOWN_GRACE", 1, "0.1", "600"),
         default_cash: Usd(read.decimal("DEFAULT_CASH", "1", "1000000000")),

@@ -173,6 +173,11 @@ pub const TABLE: &[Spec] = &[
     spec("LOG_MAX_MB", "10", "megabytes of a log file before it is rotated"),
     spec("LOG_KEEP", "5", "rotated log files kept"),
     spec("HEARTBEAT_INTERVAL", "60", "seconds between heartbeat lines in the log"),
+    spec(
+        "DESK_STALL_ABORT",
+        "",
+        "seconds without an answer of the desk after which the process ends itself, for launchd (systemd has a watchdog); empty: never",
+    ),
     spec("DASH_PORT", "5555", "port of the dashboard (reserved: the dashboard is not built yet)"),
 ];
 

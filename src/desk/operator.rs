@@ -26,6 +26,13 @@ pub enum Order {
         /// Why; needed where a lock set itself.
         reason: String,
     },
+    /// One entry or exit of ours is taken back.
+    Cancel {
+        /// Its intent number.
+        intent: u64,
+        /// Why.
+        reason: String,
+    },
     /// No entries, our orders cancelled, our positions closed.
     Flatten {
         /// In one symbol; `None`: in the account.
@@ -128,6 +135,28 @@ pub enum Unable {
         /// What the broker holds.
         at_broker: Shares,
     },
+    /// No such order.
+    #[error("there is no order {intent}: robo-trader orders lists them")]
+    NoOrder {
+        /// As given.
+        intent: u64,
+    },
+    /// It works no more.
+    #[error("order {intent} works no more: it is {state:?}")]
+    OrderEnded {
+        /// Which.
+        intent: u64,
+        /// Where it stands.
+        state: OrderState,
+    },
+    /// It protects what is held, and would be put back at once.
+    #[error(
+        "order {intent} protects a position and would be put back at once: robo-trader flatten SYMBOL closes the position with it"
+    )]
+    Protects {
+        /// Which.
+        intent: u64,
+    },
     /// No price is known to book the change at.
     #[error("no price of {symbol} is known to book the change at")]
     NoPrice {
@@ -142,6 +171,7 @@ impl Desk {
         match order {
             Order::Halt { symbol, reason } => self.halt(symbol, reason),
             Order::Resume { symbol, reason } => self.resume(symbol, &reason),
+            Order::Cancel { intent, reason } => self.take_back(intent, &reason),
             Order::Flatten { symbol, reason, everything } => self.flatten(symbol, reason, everything),
             Order::Accept { symbol, reason, how } => self.accept_difference(&symbol, reason, how),
             Order::Park { symbol, reason } => {
@@ -232,6 +262,33 @@ impl Desk {
         let lifted: Vec<String> = held.into_iter().map(|(_, why)| why).collect();
         let what = symbol.map_or_else(|| "the account".to_owned(), |symbol| symbol.to_string());
         Ok(format!("{what}: entries are allowed again; lifted: {}", lifted.join("; ")))
+    }
+
+    /// Cancels an entry or an exit. What it has filled stays; an entry's target is spent with it, an exit is wanted
+    /// again at the next bar.
+    fn take_back(&mut self, intent: u64, reason: &str) -> Result<String, Unable> {
+        let order = self.book.order(intent).ok_or(Unable::NoOrder { intent })?;
+        let (role, state, filled) = (order.ticket.role, order.state, order.filled);
+        let label = self.label(order.ticket.contract, order.ticket.side.signed(order.ticket.quantity));
+        if !state.is_live() {
+            return Err(Unable::OrderEnded { intent, state });
+        }
+        if role.is_protective() && !self.book.held(order.ticket.contract).is_zero() {
+            return Err(Unable::Protects { intent });
+        }
+        if state == OrderState::Cancelling {
+            return Ok(format!("order {intent} ({label}) is being cancelled already"));
+        }
+        if !self.ready {
+            return Err(Unable::NotNow { why: "no session is Ready".to_owned() });
+        }
+        self.cancel(intent, &stated(reason, "cancelled by an operator"));
+        let again = if role == crate::domain::order::Role::Exit {
+            "; an exit is sent again while its strategy wants it"
+        } else {
+            ""
+        };
+        Ok(format!("order {intent} ({label}) is being cancelled, {filled} filled so far{again}"))
     }
 
     /// Blocks entries first; then every symbol is on its way out: its orders are cancelled, their

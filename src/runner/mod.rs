@@ -1,5 +1,6 @@
 //! The runner: gets sessions one after another, keeps the desk across them, shuts down cleanly.
 
+mod alive;
 mod bars;
 mod contracts;
 pub mod desk_loop;
@@ -35,6 +36,7 @@ use crate::domain::progress::Progress;
 use crate::domain::{Contract, HistoryRequest, Symbol};
 use crate::feed::{FeedConfig, Kind, Pulse, Track};
 use crate::robust_connection::{BackoffPolicy, BreakerPolicy, HealthPolicy, Policy, RobustConnection};
+use crate::service_manager::ServiceManager;
 use crate::tws::{Gateway, Session, TwsConfig};
 use crate::{clock, control};
 
@@ -89,8 +91,12 @@ pub async fn run(config: RunConfig) -> (Summary, Result<(), RunError>) {
         Ok(runner) => runner,
         Err(error) => return (Summary::nothing(), Err(error)),
     };
+    let manager = runner.manager.clone();
     let result = runner.sessions().await;
-    runner.finish(result).await
+    manager.stopping();
+    let (summary, result) = runner.finish(result).await;
+    manager.status(&result.as_ref().map_or_else(|error| format!("ended: {error}"), |()| "ended, as asked".to_owned()));
+    (summary, result)
 }
 
 /// The desk's task and the ways to it.
@@ -117,6 +123,7 @@ struct Runner {
     known: Contracts,
     contracts: Vec<Contract>,
     shown: watch::Sender<Option<watch::Receiver<Arc<DeskView>>>>,
+    manager: ServiceManager,
     _state_lock: ProcessLock,
 }
 
@@ -150,6 +157,8 @@ impl Runner {
             compare: Arc::clone(&compare),
         };
         watchers.spawn(operator.answer(asked_in));
+        let manager = ServiceManager::from_environment();
+        watchers.spawn(alive::report(manager.clone(), connection.state(), shown.subscribe(), config.stop.clone()));
         watchers.spawn(heartbeat::beat(
             config.settings.heartbeat_interval,
             connection.state(),
@@ -168,6 +177,7 @@ impl Runner {
             known: Contracts::default(),
             contracts: Vec::new(),
             shown,
+            manager,
             _state_lock: state_lock,
         })
     }
@@ -281,6 +291,8 @@ impl Runner {
         let desk_loop = DeskLoop::new(opened.desk, opened.writer, durable, settings.ack_deadline, progress, view);
         let mut task = JoinSet::new();
         task.spawn(desk_loop.run(Inputs { events: events_in, commands: commands_in, barriers: barriers_in }));
+        let stall = settings.desk_stall_abort.map(|after| alive::Stall { after, end: || std::process::abort() });
+        self.watchers.spawn(alive::watch(barriers.clone(), self.manager.clone(), stall));
         self.layers.report_to(Some(events.clone()));
         self.operated.send_replace(Some(commands.clone()));
         self.desk = Some(DeskTask {

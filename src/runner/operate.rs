@@ -16,6 +16,7 @@ use crate::clock::wall_now;
 use crate::control::Asked;
 use crate::desk::operator::{Acceptance, Order};
 use crate::domain::Symbol;
+use crate::domain::order::OrderRef;
 use crate::robust_connection::{ConnectionState, Phase};
 
 /// How long the desk may take to answer: an append to the journal, at worst behind a busy reader.
@@ -56,6 +57,14 @@ pub enum Request {
         /// In one symbol; the account without it.
         #[serde(default)]
         symbol: Option<Symbol>,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// One order of ours taken back.
+    Cancel {
+        /// Its number, or its reference.
+        order: String,
         /// Why.
         #[serde(default)]
         reason: String,
@@ -127,6 +136,10 @@ pub struct Status {
     pub version: &'static str,
     /// `yes`, or the first reason why not.
     pub trading: &'static str,
+    /// That reason with its particulars; empty where it trades.
+    pub why: String,
+    /// Whether orders can leave.
+    pub ready: bool,
     /// This machine's time.
     pub at: crate::domain::MarketTime,
     /// The connection.
@@ -178,6 +191,14 @@ impl Operated {
             },
             Request::Halt { symbol, reason } => Order::Halt { symbol, reason },
             Request::Resume { symbol, reason } => Order::Resume { symbol, reason },
+            Request::Cancel { order, reason } => match intent(&order) {
+                Some(intent) => Order::Cancel { intent, reason },
+                None => {
+                    return Reply::no(format!(
+                        "{order:?} is no order: name its number in robo-trader orders, or its reference"
+                    ));
+                }
+            },
             Request::Flatten { symbol, reason, everything, confirm } => {
                 if everything && let Err(reply) = self.confirmed(symbol.as_ref(), &confirm) {
                     return reply;
@@ -255,6 +276,8 @@ impl Operated {
         let status = Status {
             version: env!("CARGO_PKG_VERSION"),
             trading: desk.as_deref().map_or("no: no session was Ready yet", heartbeat::trading),
+            why: why(desk.as_deref(), &connection, &self.layers.view()),
+            ready: desk.as_deref().is_some_and(|view| view.ready),
             at: wall_now(),
             connection: connection_view(&connection),
             outage: self.layers.outage(wall_now()).map(|(name, until)| format!("{name}, until {}", until.close)),
@@ -286,6 +309,31 @@ fn connection_view(state: &ConnectionState) -> ConnectionView {
     }
 }
 
+/// Why it does not trade, in a sentence that says what to look at.
+fn why(desk: Option<&DeskView>, connection: &ConnectionState, layers: &[LayerView]) -> String {
+    let Some(view) = desk.filter(|view| view.ready) else {
+        let down = layers.iter().filter(|layer| !layer.up);
+        let down = down.map(|layer| format!("{} is down: {}", layer.layer, layer.why.as_deref().unwrap_or("unknown")));
+        return std::iter::once(heartbeat::describe(connection)).chain(down).collect::<Vec<_>>().join("; ");
+    };
+    let trading = heartbeat::trading(view);
+    if trading.ends_with("locked") {
+        let locks = view.locks.iter().map(|lock| format!("{lock}; ends: {}", lock.ends));
+        return locks.collect::<Vec<_>>().join("; ");
+    }
+    if trading.ends_with("closed") {
+        let next = view.next_open.map_or_else(|| "unknown".to_owned(), |at| at.to_string());
+        return format!("the next session opens: {next}");
+    }
+    if trading.ends_with("of late") {
+        return format!("no symbol has had a bar within {} s", 3 * view.bar_s);
+    }
+    match trading {
+        "yes" => String::new(),
+        other => other.split_once(": ").map_or(other, |(_, words)| words).to_owned(),
+    }
+}
+
 /// What a difference is to be taken for.
 fn acceptance(split: Option<&str>, foreign: bool) -> Result<Acceptance, String> {
     match (split, foreign) {
@@ -294,6 +342,11 @@ fn acceptance(split: Option<&str>, foreign: bool) -> Result<Acceptance, String> 
         (None, true) => Ok(Acceptance::Foreign),
         (None, false) => Ok(Acceptance::Ours),
     }
+}
+
+/// The number of an order, by that number or by its reference.
+fn intent(text: &str) -> Option<u64> {
+    text.parse().ok().or_else(|| OrderRef::parts(text).map(|(_, intent)| intent))
 }
 
 /// NEW:OLD.
@@ -323,6 +376,14 @@ mod tests {
             r#"{"command":"halt","symbol":"A;B"}"#,
         ] {
             assert!(serde_json::from_str::<Request>(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_order_is_named_by_its_number_or_its_reference() {
+        assert_eq!((intent("12"), intent("rt-k3x9-12")), (Some(12), Some(12)));
+        for text in ["", "AAPL", "-1", "rt-k3x9-", "12;13"] {
+            assert_eq!(intent(text), None, "{text}");
         }
     }
 

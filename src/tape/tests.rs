@@ -90,7 +90,7 @@ proptest! {
         let steps: Vec<Step> = Tape::new(all.clone()).collect();
         let mut sorted = all.clone();
         sorted.sort_by(|one, other| one.symbol.cmp(&other.symbol));
-        let streams = sorted.into_iter().map(|one| (one.contract, Box::new(one.bars.to_vec().into_iter()) as Bars<'_>));
+        let streams = sorted.into_iter().map(|one| (one.contract, Box::new(Vec::from(&one.bars[..]).into_iter()) as Bars<'_>));
         prop_assert_eq!(&steps, &Streamed::new(streams).collect::<Vec<_>>(), "bars that come one by one");
         prop_assert!(steps.is_sorted_by_key(rank));
         let expected: usize = all.iter().map(|s| s.bars.len() * 2).sum();
