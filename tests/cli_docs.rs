@@ -178,6 +178,12 @@ fn every_flag_that_a_page_names_exists() {
         &["incidents"],
         &["cancel"],
         &["report"],
+        &["top"],
+        &["logs"],
+        &["check"],
+        &["history", "download"],
+        &["completions"],
+        &["man"],
         &["journal", "backup"],
         &["journal", "verify"],
         &["journal", "export"],
@@ -204,8 +210,18 @@ fn every_flag_that_a_page_names_exists() {
         .collect();
     // Of cargo and systemctl.
     known.extend(
-        ["--release", "--features", "--test", "--all-targets", "--lib", "--no-deps", "--now", "--nocapture"]
-            .map(str::to_owned),
+        [
+            "--release",
+            "--features",
+            "--test",
+            "--all-targets",
+            "--lib",
+            "--no-deps",
+            "--now",
+            "--no-block",
+            "--nocapture",
+        ]
+        .map(str::to_owned),
     );
     for name in PAGES {
         let unknown: Vec<String> = flags(&page(name)).difference(&known).cloned().collect();

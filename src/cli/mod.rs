@@ -2,9 +2,13 @@
 
 mod backtest;
 mod bars;
+mod check;
 mod config;
+mod history;
 mod journal;
 mod logging;
+mod logs;
+mod manual;
 mod operate;
 mod records;
 mod report;
@@ -17,6 +21,7 @@ mod state_dir;
 mod status_text;
 mod strategies;
 mod sweep;
+mod top;
 
 use std::process::ExitCode;
 
@@ -58,6 +63,18 @@ enum Command {
     Pnl(Box<records::PnlArgs>),
     /// List incidents, lost sessions and locks.
     Incidents(Box<records::RangeArgs>),
+    /// Show the running daemon, live in a terminal.
+    Top(Box<top::TopArgs>),
+    /// Show the end of the log file; with -f, go on with what is written.
+    Logs(Box<logs::LogsArgs>),
+    /// Look at settings, state, disk, clock, calendar, journal and gateway, and say what to do.
+    Check(Box<check::CheckArgs>),
+    /// Fetch bars of the gateway into files.
+    History(Box<history::HistoryArgs>),
+    /// Print the completions of a shell.
+    Completions(manual::CompletionsArgs),
+    /// Print the manual page, or write those of all subcommands.
+    Man(manual::ManArgs),
     /// Tell a day, a week or a month by the journal, as text, JSON or HTML.
     Report(Box<report::ReportArgs>),
     /// Back up, verify or export the journal, also while the daemon writes it.
@@ -82,11 +99,15 @@ enum Command {
     Bars(Box<bars::BarsArgs>),
 }
 
+/// The command line's definition.
+fn command() -> clap::Command {
+    // These two share the flags of run, some of which mean nothing to them.
+    Cli::command().mut_subcommand("backtest", backtest::hide).mut_subcommand("sweep", backtest::hide)
+}
+
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    // These two share the flags of run, some of which mean nothing to them.
-    let told = Cli::command().mut_subcommand("backtest", backtest::hide).mut_subcommand("sweep", backtest::hide);
-    let cli = Cli::from_arg_matches(&told.get_matches()).unwrap_or_else(|error| error.exit());
+    let cli = Cli::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit());
     match cli.command {
         Command::Run(args) => run::main(*args),
         Command::Simulator(args) => serve(*args),
@@ -99,6 +120,12 @@ pub fn main() -> ExitCode {
         Command::Signals(args) => records::signals(&args),
         Command::Pnl(args) => records::pnl(&args),
         Command::Incidents(args) => records::incidents(&args),
+        Command::Top(args) => top::main(&args),
+        Command::Logs(args) => logs::main(&args),
+        Command::Check(args) => check::main(&args),
+        Command::History(args) => history::main(&args),
+        Command::Completions(args) => manual::completions(&args, command()),
+        Command::Man(args) => manual::man(&args, command()),
         Command::Report(args) => report::main(&args),
         Command::Journal(args) => journal::main(&args),
         Command::Cancel(args) => operate::cancel(*args),

@@ -10,11 +10,12 @@ use super::state_dir::DaemonArgs;
 use super::status_text;
 use crate::control::{self, ControlError};
 use crate::domain::Symbol;
+use crate::domain::order::OrderRef;
 use crate::runner::exit;
 use crate::runner::operate::{Reply, Request};
 
 /// How long a daemon may take to answer: longer than it takes itself.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Flags of `status`.
 #[derive(Debug, Args)]
@@ -44,7 +45,8 @@ pub(super) struct CancelArgs {
     #[command(flatten)]
     daemon: DaemonArgs,
     /// The order: its number in robo-trader orders, or its reference (rt-LEDGER-NUMBER).
-    order: String,
+    #[arg(value_parser = intent)]
+    order: u64,
     /// Why: it goes into the journal.
     #[arg(long, default_value = "", value_name = "TEXT")]
     reason: String,
@@ -117,7 +119,13 @@ pub(super) fn resume(args: LockArgs) -> ExitCode {
 
 pub(super) fn cancel(args: CancelArgs) -> ExitCode {
     let CancelArgs { daemon, order, reason } = args;
-    speak(&daemon, &Request::Cancel { order, reason }, said)
+    speak(&daemon, &Request::Cancel { intent: order, reason }, said)
+}
+
+/// The number of an order, by that number or by its reference.
+fn intent(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().or_else(|| OrderRef::parts(text).map(|(_, intent)| intent));
+    number.ok_or_else(|| "use its number in robo-trader orders, or its reference rt-LEDGER-NUMBER".to_owned())
 }
 
 pub(super) fn flatten(args: FlattenArgs) -> ExitCode {
@@ -189,4 +197,15 @@ async fn asked(socket: &Path, request: &Request) -> Result<Reply, Silence> {
     let line = serde_json::to_string(request)?;
     let answer = control::ask(socket, &line, ANSWER_WITHIN).await?;
     Ok(serde_json::from_str(&answer)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_order_is_named_by_its_number_or_its_reference() {
+        assert_eq!((super::intent("12"), super::intent("rt-k3x9-12")), (Ok(12), Ok(12)));
+        for text in ["", "AAPL", "-1", "rt-k3x9-", "12;13"] {
+            assert!(super::intent(text).is_err(), "{text}");
+        }
+    }
 }

@@ -26,13 +26,6 @@ pub enum Order {
         /// Why; needed where a lock set itself.
         reason: String,
     },
-    /// One entry or exit of ours is taken back.
-    Cancel {
-        /// Its intent number.
-        intent: u64,
-        /// Why.
-        reason: String,
-    },
     /// No entries, our orders cancelled, our positions closed.
     Flatten {
         /// In one symbol; `None`: in the account.
@@ -62,6 +55,13 @@ pub enum Order {
     Unpark {
         /// Which.
         symbol: Symbol,
+    },
+    /// One order of ours is cancelled.
+    Cancel {
+        /// Its number in the ledger.
+        intent: u64,
+        /// Why.
+        reason: String,
     },
 }
 
@@ -135,27 +135,13 @@ pub enum Unable {
         /// What the broker holds.
         at_broker: Shares,
     },
-    /// No such order.
-    #[error("there is no order {intent}: robo-trader orders lists them")]
-    NoOrder {
-        /// As given.
+    /// No such order, or none that may be cancelled alone.
+    #[error("order {intent} {why}")]
+    NotCancelled {
+        /// Its number in the ledger.
         intent: u64,
-    },
-    /// It works no more.
-    #[error("order {intent} works no more: it is {state:?}")]
-    OrderEnded {
-        /// Which.
-        intent: u64,
-        /// Where it stands.
-        state: OrderState,
-    },
-    /// It protects what is held, and would be put back at once.
-    #[error(
-        "order {intent} protects a position and would be put back at once: robo-trader flatten SYMBOL closes the position with it"
-    )]
-    Protects {
-        /// Which.
-        intent: u64,
+        /// Why not.
+        why: &'static str,
     },
     /// No price is known to book the change at.
     #[error("no price of {symbol} is known to book the change at")]
@@ -171,7 +157,6 @@ impl Desk {
         match order {
             Order::Halt { symbol, reason } => self.halt(symbol, reason),
             Order::Resume { symbol, reason } => self.resume(symbol, &reason),
-            Order::Cancel { intent, reason } => self.take_back(intent, &reason),
             Order::Flatten { symbol, reason, everything } => self.flatten(symbol, reason, everything),
             Order::Accept { symbol, reason, how } => self.accept_difference(&symbol, reason, how),
             Order::Park { symbol, reason } => {
@@ -184,6 +169,7 @@ impl Desk {
                 self.unpark(contract);
                 Ok(format!("{symbol} is not parked"))
             }
+            Order::Cancel { intent, reason } => self.cancel_one(intent, &reason),
         }
     }
 
@@ -229,6 +215,26 @@ impl Desk {
         }
     }
 
+    /// Cancels an entry, exit or take-profit that works; a stop stays as long as what it protects.
+    fn cancel_one(&mut self, intent: u64, reason: &str) -> Result<String, Unable> {
+        let no = |why| Err(Unable::NotCancelled { intent, why });
+        let Some(order) = self.book.order(intent) else { return no("is not in the ledger") };
+        if !order.state.is_live() {
+            return no("works no more");
+        }
+        if order.state == OrderState::Cancelling {
+            return no("is being cancelled already");
+        }
+        if order.ticket.role == crate::domain::order::Role::Stop {
+            return no("protects a position: flatten the symbol instead, which closes it and cancels the stop");
+        }
+        if !self.ready {
+            return Err(Unable::NotNow { why: "no order or cancel leaves now".to_owned() });
+        }
+        self.cancel(intent, &stated(reason, "cancelled by an operator"));
+        Ok(format!("order {intent} is being cancelled; it may still fill until the broker confirms"))
+    }
+
     fn resume(&mut self, symbol: Option<Symbol>, reason: &str) -> Result<String, Unable> {
         let scope = self.scope_of(symbol.as_ref())?;
         let held: Vec<(LockCause, String)> = self
@@ -262,33 +268,6 @@ impl Desk {
         let lifted: Vec<String> = held.into_iter().map(|(_, why)| why).collect();
         let what = symbol.map_or_else(|| "the account".to_owned(), |symbol| symbol.to_string());
         Ok(format!("{what}: entries are allowed again; lifted: {}", lifted.join("; ")))
-    }
-
-    /// Cancels an entry or an exit. What it has filled stays; an entry's target is spent with it, an exit is wanted
-    /// again at the next bar.
-    fn take_back(&mut self, intent: u64, reason: &str) -> Result<String, Unable> {
-        let order = self.book.order(intent).ok_or(Unable::NoOrder { intent })?;
-        let (role, state, filled) = (order.ticket.role, order.state, order.filled);
-        let label = self.label(order.ticket.contract, order.ticket.side.signed(order.ticket.quantity));
-        if !state.is_live() {
-            return Err(Unable::OrderEnded { intent, state });
-        }
-        if role.is_protective() && !self.book.held(order.ticket.contract).is_zero() {
-            return Err(Unable::Protects { intent });
-        }
-        if state == OrderState::Cancelling {
-            return Ok(format!("order {intent} ({label}) is being cancelled already"));
-        }
-        if !self.ready {
-            return Err(Unable::NotNow { why: "no session is Ready".to_owned() });
-        }
-        self.cancel(intent, &stated(reason, "cancelled by an operator"));
-        let again = if role == crate::domain::order::Role::Exit {
-            "; an exit is sent again while its strategy wants it"
-        } else {
-            ""
-        };
-        Ok(format!("order {intent} ({label}) is being cancelled, {filled} filled so far{again}"))
     }
 
     /// Blocks entries first; then every symbol is on its way out: its orders are cancelled, their

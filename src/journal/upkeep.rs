@@ -102,6 +102,20 @@ pub fn backup(from: &Path, to: &Path) -> Result<Verified, JournalError> {
     Ok(verified)
 }
 
+/// When this machine wrote the newest of its records, by its own clock; `None` where there is none.
+///
+/// # Errors
+/// A journal that cannot be read.
+pub fn last_written(path: &Path) -> Result<Option<MarketTime>, JournalError> {
+    let journal = SqliteJournal::open_read_only(path)?;
+    let newest: Option<String> = journal
+        .connection
+        .query_row("SELECT max(recorded_at) FROM facts", [], |row| row.get(0))
+        .map_err(journal.failed())?;
+    // A time that cannot be read is found by `verify`.
+    Ok(newest.and_then(|text| serde_json::from_value(serde_json::Value::String(text)).ok()))
+}
+
 /// Reads every row as it is written, in order, until `take` says no.
 ///
 /// # Errors

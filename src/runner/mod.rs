@@ -17,6 +17,7 @@ mod reads;
 mod safety;
 mod scope;
 pub mod summary;
+pub mod tool;
 pub mod view;
 
 use std::collections::BTreeMap;

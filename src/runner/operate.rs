@@ -16,7 +16,6 @@ use crate::clock::wall_now;
 use crate::control::Asked;
 use crate::desk::operator::{Acceptance, Order};
 use crate::domain::Symbol;
-use crate::domain::order::OrderRef;
 use crate::robust_connection::{ConnectionState, Phase};
 
 /// How long the desk may take to answer: an append to the journal, at worst behind a busy reader.
@@ -61,14 +60,6 @@ pub enum Request {
         #[serde(default)]
         reason: String,
     },
-    /// One order of ours taken back.
-    Cancel {
-        /// Its number, or its reference.
-        order: String,
-        /// Why.
-        #[serde(default)]
-        reason: String,
-    },
     /// Everything of ours closed, entries blocked.
     Flatten {
         /// In one symbol; all without it.
@@ -83,6 +74,14 @@ pub enum Request {
         /// The account, twice, where everything goes.
         #[serde(default)]
         confirm: Vec<String>,
+    },
+    /// One order of ours is cancelled.
+    Cancel {
+        /// Its number in the ledger.
+        intent: u64,
+        /// Why.
+        #[serde(default)]
+        reason: String,
     },
 }
 
@@ -191,14 +190,7 @@ impl Operated {
             },
             Request::Halt { symbol, reason } => Order::Halt { symbol, reason },
             Request::Resume { symbol, reason } => Order::Resume { symbol, reason },
-            Request::Cancel { order, reason } => match intent(&order) {
-                Some(intent) => Order::Cancel { intent, reason },
-                None => {
-                    return Reply::no(format!(
-                        "{order:?} is no order: name its number in robo-trader orders, or its reference"
-                    ));
-                }
-            },
+            Request::Cancel { intent, reason } => Order::Cancel { intent, reason },
             Request::Flatten { symbol, reason, everything, confirm } => {
                 if everything && let Err(reply) = self.confirmed(symbol.as_ref(), &confirm) {
                     return reply;
@@ -344,11 +336,6 @@ fn acceptance(split: Option<&str>, foreign: bool) -> Result<Acceptance, String> 
     }
 }
 
-/// The number of an order, by that number or by its reference.
-fn intent(text: &str) -> Option<u64> {
-    text.parse().ok().or_else(|| OrderRef::parts(text).map(|(_, intent)| intent))
-}
-
 /// NEW:OLD.
 fn ratio(text: &str) -> Result<(u32, u32), String> {
     let parsed = text.split_once(':').and_then(|(new, old)| Some((new.trim().parse().ok()?, old.trim().parse().ok()?)));
@@ -376,14 +363,6 @@ mod tests {
             r#"{"command":"halt","symbol":"A;B"}"#,
         ] {
             assert!(serde_json::from_str::<Request>(line).is_err(), "{line}");
-        }
-    }
-
-    #[test]
-    fn an_order_is_named_by_its_number_or_its_reference() {
-        assert_eq!((intent("12"), intent("rt-k3x9-12")), (Some(12), Some(12)));
-        for text in ["", "AAPL", "-1", "rt-k3x9-", "12;13"] {
-            assert_eq!(intent(text), None, "{text}");
         }
     }
 
