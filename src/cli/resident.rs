@@ -1,6 +1,9 @@
 //! A run that needs a human, under a service manager that would only start it again: it stays, says what it needs to
 //! whoever asks, and ends on a signal.
 
+use std::pin::pin;
+use std::task::Poll;
+
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -15,9 +18,6 @@ use crate::runner::operate::{Reply, Request};
 
 /// Stays until a signal comes.
 pub(super) fn stay(ended: &Ended) {
-    let needs = format!("a human is needed (exit code {}): {}", ended.code, ended.why);
-    super::complain(&format_args!("{needs}; staying until a signal ends me"));
-    error!("{needs}; staying until a signal ends me");
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(stays(ended)),
         Err(error) => super::complain(&format_args!("cannot stay: {error}")),
@@ -25,6 +25,9 @@ pub(super) fn stay(ended: &Ended) {
 }
 
 async fn stays(ended: &Ended) {
+    let mut signal = pin!(first_signal());
+    // Signals are heard, and questions answered, before anybody is told that they are.
+    let early = futures::poll!(signal.as_mut());
     let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
     let (asked, mut questions) = mpsc::channel(4);
     // Where another daemon has the state directory, the socket is that one's.
@@ -34,12 +37,17 @@ async fn stays(ended: &Ended) {
         tasks.spawn(control::serve(socket, asked.clone(), stop.clone()));
         Some(lock)
     });
-    tokio::select! {
-        signal = first_signal() => {
-            if let Err(error) = signal {
-                super::complain(&format_args!("signals cannot be heard: {error}"));
-            }
+    let needs = format!("a human is needed (exit code {}): {}", ended.code, ended.why);
+    super::complain(&format_args!("{needs}; staying until a signal ends me"));
+    error!("{needs}; staying until a signal ends me");
+    let ends = async {
+        let heard = if let Poll::Ready(heard) = early { heard } else { signal.await };
+        if let Err(error) = heard {
+            super::complain(&format_args!("signals cannot be heard: {error}"));
         }
+    };
+    tokio::select! {
+        () = ends => {}
         () = async {
             while let Some(Asked { line, answer }) = questions.recv().await {
                 // One who does not wait for the answer needs none.
