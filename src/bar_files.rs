@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::calendar::Calendar;
 use crate::domain::{Bar, BarSize, Symbol};
 
+mod appender;
 mod csv_rows;
 mod error;
 mod fields;
@@ -24,6 +25,7 @@ mod tests;
 mod windows;
 mod writer;
 
+pub use appender::Appender;
 pub use error::BarFileError;
 pub use gaps::{Coverage, Gap};
 pub use layout::{Layout, Times};

@@ -22,6 +22,7 @@ pub mod journal;
 pub mod notify;
 pub mod robust_connection;
 pub mod runner;
+pub mod service_manager;
 pub mod simulator;
 pub mod tws;
 pub mod web;

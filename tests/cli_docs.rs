@@ -145,8 +145,9 @@ fn exit_codes_are_the_same_in_the_code_the_readme_and_the_services() {
     let rest = [exit::USAGE, exit::HUMAN, exit::JOURNAL].map(|code| code.to_string());
     let unit = page("deploy/systemd/robo-trader.service");
     assert!(unit.lines().any(|line| line == format!("RestartPreventExitStatus={}", rest.join(" "))));
-    assert!(page("deploy/launchd/robo-trader-keeper").contains(&format!("\n{})\n", rest.join(" | "))));
-    assert!(page("deploy/launchd/robo-trader.plist").contains("robo-trader-keeper</string>"));
+    assert!(page("deploy/launchd/robo-trader.plist").contains("<string>--stay</string>"));
+    let help = Place::new().tell(&["--help"]).ends(0, &[]).out;
+    assert!((0..=5).all(|code| help.contains(&format!("{code} "))), "{help}");
 }
 
 /// The words in a page's code (blocks and spans) that look like flags.
@@ -161,7 +162,7 @@ fn flags(text: &str) -> BTreeSet<String> {
 #[test]
 fn every_flag_that_a_page_names_exists() {
     let place = Place::new();
-    let commands: [&[&str]; 20] = [
+    let commands: &[&[&str]] = &[
         &["run"],
         &["simulator"],
         &["simulator", "tell"],
@@ -171,6 +172,26 @@ fn every_flag_that_a_page_names_exists() {
         &["flatten"],
         &["reconcile"],
         &["reconcile", "accept"],
+        &["positions"],
+        &["orders"],
+        &["fills"],
+        &["signals"],
+        &["pnl"],
+        &["incidents"],
+        &["cancel"],
+        &["report"],
+        &["top"],
+        &["logs"],
+        &["check"],
+        &["history", "download"],
+        &["completions"],
+        &["man"],
+        &["journal", "backup"],
+        &["journal", "verify"],
+        &["journal", "export"],
+        &["service", "install"],
+        &["service", "uninstall"],
+        &["service", "status"],
         &["config"],
         &["strategies"],
         &["notify", "test"],
@@ -192,8 +213,19 @@ fn every_flag_that_a_page_names_exists() {
         .collect();
     // Of cargo and systemctl.
     known.extend(
-        ["--release", "--features", "--test", "--bench", "--all-targets", "--lib", "--no-deps", "--now", "--nocapture"]
-            .map(str::to_owned),
+        [
+            "--release",
+            "--features",
+            "--test",
+            "--bench",
+            "--all-targets",
+            "--lib",
+            "--no-deps",
+            "--now",
+            "--no-block",
+            "--nocapture",
+        ]
+        .map(str::to_owned),
     );
     for name in PAGES {
         let unknown: Vec<String> = flags(&page(name)).difference(&known).cloned().collect();

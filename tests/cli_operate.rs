@@ -30,8 +30,11 @@ fn busy(place: &Place) -> Daemon {
 
 /// The status as a value.
 fn status(place: &Place) -> Value {
-    let told = place.tell(&["status", "--json"]).ends(0, &[]);
-    serde_json::from_str(&told.out).unwrap()
+    let told = place.tell(&["status", "--json"]);
+    let status: Value = serde_json::from_str(&told.out).unwrap();
+    let code = if status["ready"] == true { 0 } else { 5 };
+    told.ends(code, &[]);
+    status
 }
 
 /// Asks for the status until it is so; the commands themselves take the time.
@@ -144,8 +147,8 @@ fn without_a_daemon_and_before_the_first_session_the_answer_says_so() {
     let mut daemon = place.start(&[("BACKOFF_BASE", "0.05"), ("BACKOFF_CAP", "0.1")], &["run", "--port", &port]);
     daemon.says("attempt failed");
     says(
-        &place.tell(&["status"]).ends(0, &[]),
-        &["trading      no: no session was Ready yet", "socket", "DOWN", "nothing listens"],
+        &place.tell(&["status"]).ends(5, &[]),
+        &["trading      no: no session was Ready yet", "why ", "socket", "DOWN", "nothing listens"],
     );
     place.tell(&["halt"]).ends(3, &["no ledger is open yet"]);
     daemon.ends_well_on("TERM");

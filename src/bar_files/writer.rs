@@ -9,6 +9,9 @@ use crate::domain::{Bar, BarSize};
 
 use super::BarFileError;
 
+/// The first line of a CSV file of ours.
+pub(super) const HEADER: &str = "time,open,high,low,close,volume";
+
 /// A bar file in the making: it appears under its name when it is whole, by [`Writer::finish`].
 #[derive(Debug)]
 pub struct Writer {
@@ -87,14 +90,13 @@ impl Sink {
         }
         let _ = intraday;
         let mut to = BufWriter::with_capacity(256 * 1_024, file);
-        writeln!(to, "time,open,high,low,close,volume")
-            .map_err(|source| BarFileError::Write { path: path.to_owned(), source })?;
+        writeln!(to, "{HEADER}").map_err(|source| BarFileError::Write { path: path.to_owned(), source })?;
         Ok(Self::Csv(to))
     }
 }
 
 /// One line. Prices are written by the shortest text that reads back as the same number.
-fn line(to: &mut impl Write, bar: &Bar, intraday: bool) -> std::io::Result<()> {
+pub(super) fn line(to: &mut impl Write, bar: &Bar, intraday: bool) -> std::io::Result<()> {
     if intraday {
         write!(to, "{}", bar.time)?;
     } else {

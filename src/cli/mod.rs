@@ -2,17 +2,27 @@
 
 mod backtest;
 mod bars;
+mod check;
 mod config;
+mod history;
+mod journal;
 mod logging;
+mod logs;
+mod manual;
 mod notify;
 mod operate;
+mod records;
+mod report;
+mod resident;
 mod run;
+mod service;
 pub mod settings_args;
 pub mod simulator;
 mod state_dir;
 mod status_text;
 mod strategies;
 mod sweep;
+mod top;
 
 use std::process::ExitCode;
 
@@ -21,7 +31,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 /// An async trading daemon for Interactive Brokers that an operator can leave alone.
 ///
 /// Exit codes: 0 done; 1 start it again; 2 wrong settings or command line; 3 a human is needed
-/// (account, mode, gateway, lock, clock); 4 the journal or ledger cannot be used.
+/// (account, mode, gateway, lock, clock); 4 the journal or ledger cannot be used; 5 (of status alone) no order can
+/// leave now.
 #[derive(Debug, Parser)]
 #[command(name = "robo-trader", version)]
 pub struct Cli {
@@ -41,6 +52,38 @@ enum Command {
     Halt(Box<operate::LockArgs>),
     /// Entries again, in one symbol or in the account.
     Resume(Box<operate::LockArgs>),
+    /// List what is held, with what protects it.
+    Positions(Box<records::ListArgs>),
+    /// List our orders with where they stand.
+    Orders(Box<records::OrdersArgs>),
+    /// List our executions with their costs.
+    Fills(Box<records::RangeArgs>),
+    /// List what strategies wanted, and what held it back.
+    Signals(Box<records::RangeArgs>),
+    /// Profit and loss by day, week, month or in all.
+    Pnl(Box<records::PnlArgs>),
+    /// List incidents, lost sessions and locks.
+    Incidents(Box<records::RangeArgs>),
+    /// Show the running daemon, live in a terminal.
+    Top(Box<top::TopArgs>),
+    /// Show the end of the log file; with -f, go on with what is written.
+    Logs(Box<logs::LogsArgs>),
+    /// Look at settings, state, disk, clock, calendar, journal and gateway, and say what to do.
+    Check(Box<check::CheckArgs>),
+    /// Fetch bars of the gateway into files.
+    History(Box<history::HistoryArgs>),
+    /// Print the completions of a shell.
+    Completions(manual::CompletionsArgs),
+    /// Print the manual page, or write those of all subcommands.
+    Man(manual::ManArgs),
+    /// Tell a day, a week or a month by the journal, as text, JSON or HTML.
+    Report(Box<report::ReportArgs>),
+    /// Back up, verify or export the journal, also while the daemon writes it.
+    Journal(Box<journal::JournalArgs>),
+    /// Cancel one entry or exit of ours.
+    Cancel(Box<operate::CancelArgs>),
+    /// Install the systemd unit or launchd job, take it away, or look at it.
+    Service(Box<service::ServiceArgs>),
     /// Block entries, cancel our orders, close our positions, in one symbol or all.
     Flatten(Box<operate::FlattenArgs>),
     /// Compare broker and book now and show each difference; accept one.
@@ -59,17 +102,37 @@ enum Command {
     Bars(Box<bars::BarsArgs>),
 }
 
+/// The command line's definition.
+fn command() -> clap::Command {
+    // These two share the flags of run, some of which mean nothing to them.
+    Cli::command().mut_subcommand("backtest", backtest::hide).mut_subcommand("sweep", backtest::hide)
+}
+
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    // These two share the flags of run, some of which mean nothing to them.
-    let told = Cli::command().mut_subcommand("backtest", backtest::hide).mut_subcommand("sweep", backtest::hide);
-    let cli = Cli::from_arg_matches(&told.get_matches()).unwrap_or_else(|error| error.exit());
+    let cli = Cli::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit());
     match cli.command {
         Command::Run(args) => run::main(*args),
         Command::Simulator(args) => serve(*args),
         Command::Status(args) => operate::status(&args),
         Command::Halt(args) => operate::halt(*args),
         Command::Resume(args) => operate::resume(*args),
+        Command::Positions(args) => records::positions(&args),
+        Command::Orders(args) => records::orders(&args),
+        Command::Fills(args) => records::fills(&args),
+        Command::Signals(args) => records::signals(&args),
+        Command::Pnl(args) => records::pnl(&args),
+        Command::Incidents(args) => records::incidents(&args),
+        Command::Top(args) => top::main(&args),
+        Command::Logs(args) => logs::main(&args),
+        Command::Check(args) => check::main(&args),
+        Command::History(args) => history::main(&args),
+        Command::Completions(args) => manual::completions(&args, command()),
+        Command::Man(args) => manual::man(&args, command()),
+        Command::Report(args) => report::main(&args),
+        Command::Journal(args) => journal::main(&args),
+        Command::Cancel(args) => operate::cancel(*args),
+        Command::Service(args) => service::main(&args),
         Command::Flatten(args) => operate::flatten(*args),
         Command::Reconcile(args) => operate::reconcile(*args),
         Command::Backtest(args) => backtest::main(*args),

@@ -10,11 +10,12 @@ use super::state_dir::DaemonArgs;
 use super::status_text;
 use crate::control::{self, ControlError};
 use crate::domain::Symbol;
+use crate::domain::order::OrderRef;
 use crate::runner::exit;
 use crate::runner::operate::{Reply, Request};
 
 /// How long a daemon may take to answer: longer than it takes itself.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Flags of `status`.
 #[derive(Debug, Args)]
@@ -33,6 +34,19 @@ pub(super) struct LockArgs {
     daemon: DaemonArgs,
     /// The symbol; the whole account without it.
     symbol: Option<Symbol>,
+    /// Why: it goes into the journal.
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    reason: String,
+}
+
+/// Flags of `cancel`.
+#[derive(Debug, Args)]
+pub(super) struct CancelArgs {
+    #[command(flatten)]
+    daemon: DaemonArgs,
+    /// The order: its number in robo-trader orders, or its reference (rt-LEDGER-NUMBER).
+    #[arg(value_parser = intent)]
+    order: u64,
     /// Why: it goes into the journal.
     #[arg(long, default_value = "", value_name = "TEXT")]
     reason: String,
@@ -86,7 +100,11 @@ enum Accept {
 }
 
 pub(super) fn status(args: &StatusArgs) -> ExitCode {
-    speak(&args.daemon, &Request::Status {}, |reply| shown(reply, args.json, status_text::status))
+    speak(&args.daemon, &Request::Status {}, |reply| {
+        let shown = shown(reply, args.json, status_text::status);
+        let ready = reply.status.as_ref().is_some_and(|status| status["ready"] == true);
+        if ready || shown != ExitCode::SUCCESS { shown } else { ExitCode::from(exit::NOT_READY) }
+    })
 }
 
 pub(super) fn halt(args: LockArgs) -> ExitCode {
@@ -97,6 +115,17 @@ pub(super) fn halt(args: LockArgs) -> ExitCode {
 pub(super) fn resume(args: LockArgs) -> ExitCode {
     let LockArgs { daemon, symbol, reason } = args;
     speak(&daemon, &Request::Resume { symbol, reason }, said)
+}
+
+pub(super) fn cancel(args: CancelArgs) -> ExitCode {
+    let CancelArgs { daemon, order, reason } = args;
+    speak(&daemon, &Request::Cancel { intent: order, reason }, said)
+}
+
+/// The number of an order, by that number or by its reference.
+fn intent(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().or_else(|| OrderRef::parts(text).map(|(_, intent)| intent));
+    number.ok_or_else(|| "use its number in robo-trader orders, or its reference rt-LEDGER-NUMBER".to_owned())
 }
 
 pub(super) fn flatten(args: FlattenArgs) -> ExitCode {
@@ -131,21 +160,7 @@ fn shown(reply: &Reply, json: bool, text: fn(&str, &serde_json::Value) -> String
 
 /// Says one thing to the daemon and hands its answer on.
 fn speak(daemon: &DaemonArgs, request: &Request, answered: impl FnOnce(&Reply) -> ExitCode) -> ExitCode {
-    let socket = match daemon.socket() {
-        Ok(socket) => socket,
-        Err(error) => {
-            super::complain(&error);
-            return ExitCode::from(exit::USAGE);
-        }
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            super::complain(&format_args!("cannot start: {error}"));
-            return ExitCode::from(exit::RESTART);
-        }
-    };
-    match runtime.block_on(asked(&socket, request)) {
+    match asked_now(daemon, request) {
         Ok(reply) if reply.ok => answered(&reply),
         Ok(reply) => {
             super::complain(&reply.text);
@@ -153,14 +168,25 @@ fn speak(daemon: &DaemonArgs, request: &Request, answered: impl FnOnce(&Reply) -
         }
         Err(error) => {
             super::complain(&error);
-            ExitCode::from(exit::RESTART)
+            ExitCode::from(if matches!(error, Silence::Where(_)) { exit::USAGE } else { exit::RESTART })
         }
     }
 }
 
+/// What the daemon answers to one thing.
+pub(super) fn asked_now(daemon: &DaemonArgs, request: &Request) -> Result<Reply, Silence> {
+    let socket = daemon.socket().map_err(Silence::Where)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Silence::Start)?;
+    runtime.block_on(asked(&socket, request))
+}
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-enum Silence {
+pub(super) enum Silence {
+    #[error("{0}")]
+    Where(String),
+    #[error("cannot start: {0}")]
+    Start(#[source] std::io::Error),
     #[error(transparent)]
     Control(#[from] ControlError),
     #[error("the answer cannot be read ({0}): is the daemon of the same version?")]
@@ -171,4 +197,15 @@ async fn asked(socket: &Path, request: &Request) -> Result<Reply, Silence> {
     let line = serde_json::to_string(request)?;
     let answer = control::ask(socket, &line, ANSWER_WITHIN).await?;
     Ok(serde_json::from_str(&answer)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_order_is_named_by_its_number_or_its_reference() {
+        assert_eq!((super::intent("12"), super::intent("rt-k3x9-12")), (Ok(12), Ok(12)));
+        for text in ["", "AAPL", "-1", "rt-k3x9-", "12;13"] {
+            assert!(super::intent(text).is_err(), "{text}");
+        }
+    }
 }

@@ -59,6 +59,10 @@ pub(super) struct RunArgs {
     /// Address of dashboard, API and feed (DASH_BIND).
     #[arg(long, value_name = "ADDRESS", conflicts_with = "no_web")]
     bind: Option<String>,
+    /// Where a human is needed, stay and say so instead of ending; end on a signal (for launchd, which would start
+    /// it again).
+    #[arg(long)]
+    stay: bool,
     /// Write the summary as JSON to this file, too.
     #[arg(long, value_name = "FILE")]
     summary_json: Option<PathBuf>,
@@ -67,8 +71,35 @@ pub(super) struct RunArgs {
 /// Seed of the embedded simulator where none is given.
 const SEED: u64 = 1;
 
+/// How a run ended.
+pub(super) struct Ended {
+    /// The exit code.
+    pub(super) code: u8,
+    /// Why, where it was not as asked.
+    pub(super) why: String,
+    /// Where its state lies, where it came so far.
+    pub(super) state_dir: Option<PathBuf>,
+}
+
+impl Ended {
+    /// Before anything was started: told on standard error, for there may be no log.
+    fn early(code: u8, why: &dyn std::fmt::Display) -> Self {
+        super::complain(why);
+        Self { code, why: why.to_string(), state_dir: None }
+    }
+}
+
 /// Parses nothing more, decides everything: settings, logging, runtime, run, exit code.
 pub(super) fn main(args: RunArgs) -> ExitCode {
+    let stays = args.stay;
+    let ended = lived(args);
+    if stays && matches!(ended.code, exit::USAGE | exit::HUMAN | exit::JOURNAL) {
+        super::resident::stay(&ended);
+    }
+    ExitCode::from(ended.code)
+}
+
+fn lived(args: RunArgs) -> Ended {
     let layered = Layered {
         settings: args.settings.clone(),
         simulator: args.simulator,
@@ -78,21 +109,15 @@ pub(super) fn main(args: RunArgs) -> ExitCode {
     };
     let (settings, layers) = match layered.read() {
         Ok(prepared) => prepared,
-        Err(error) => {
-            super::complain(&error);
-            return ExitCode::from(exit::USAGE);
-        }
+        Err(error) => return Ended::early(exit::USAGE, &error),
     };
     if args.simulator && settings.mode == Mode::Live {
-        super::complain(&"EXECUTION_MODE=live, but --simulator has no real money: use EXECUTION_MODE=paper");
-        return ExitCode::from(exit::HUMAN);
+        let why = "EXECUTION_MODE=live, but --simulator has no real money: use EXECUTION_MODE=paper";
+        return Ended::early(exit::HUMAN, &why);
     }
     let state_dir = match settings.state_dir.clone().map_or_else(super::state_dir::default_state_dir, Ok) {
         Ok(dir) => dir,
-        Err(error) => {
-            super::complain(&error);
-            return ExitCode::from(exit::USAGE);
-        }
+        Err(error) => return Ended::early(exit::USAGE, &error),
     };
     let again = move || layered.read().map(|(settings, layers)| (settings, SettingView::all(&layers)));
     let reload = Reload::new(again, SettingView::all(&layers));
@@ -100,22 +125,18 @@ pub(super) fn main(args: RunArgs) -> ExitCode {
     let web = settings.web.enabled.then(|| (web, Board::new()));
     let board = web.as_ref().map(|(_, board)| Arc::clone(board));
     if let Err(error) = super::logging::init(&settings, args.simulator, board) {
-        super::complain(&error);
-        return ExitCode::from(exit::USAGE);
+        return Ended::early(exit::USAGE, &error);
     }
     for warning in layers.warnings() {
         warn!("{warning}");
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            super::complain(&format!("cannot start: {error}"));
-            return ExitCode::from(exit::RESTART);
-        }
+        Err(error) => return Ended::early(exit::RESTART, &format_args!("cannot start: {error}")),
     };
-    let code = runtime.block_on(daemon(args, settings, state_dir, web, reload));
+    let (code, why) = runtime.block_on(daemon(args, settings, state_dir.clone(), web, reload));
     runtime.shutdown_background();
-    ExitCode::from(code)
+    Ended { code, why, state_dir: Some(state_dir) }
 }
 
 /// What settings are read from, at the start and whenever they are read anew.
@@ -164,7 +185,7 @@ async fn daemon(
     state_dir: PathBuf,
     web: Option<(WebConfig, Arc<Board>)>,
     reload: Arc<Reload>,
-) -> u8 {
+) -> (u8, String) {
     let stop = CancellationToken::new();
     let (progress, followed) = watch::channel(Progress::default());
     let mut helpers = tokio::task::JoinSet::new();
@@ -174,7 +195,7 @@ async fn daemon(
             Ok(embedded) => Some(embedded),
             Err(error) => {
                 error!(exit_code = error.code(), "the simulator cannot start: {error}");
-                return error.code();
+                return (error.code(), error.to_string());
             }
         }
     } else {
@@ -219,9 +240,10 @@ async fn daemon(
         }
     }
     helpers.shutdown().await;
+    let why = result.as_ref().err().map(ToString::to_string).unwrap_or_default();
     match conclude(&summary, result, args.summary_json.as_deref()) {
-        exit::DONE => simulated,
-        code => code,
+        exit::DONE => (simulated, why),
+        code => (code, why),
     }
 }
 

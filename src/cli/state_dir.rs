@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::settings_args::SettingsArgs;
+use crate::config::Layers;
 use crate::runner::CONTROL_SOCKET;
 
 /// The flags by which a daemon is found: those of its own start.
@@ -19,19 +20,37 @@ pub(super) struct DaemonArgs {
 }
 
 impl DaemonArgs {
-    /// The daemon's control socket.
-    pub(super) fn socket(&self) -> Result<PathBuf, String> {
+    /// The settings that the daemon has, but for its flags.
+    fn layers(&self) -> Result<Layers, String> {
         let Self { config, state_dir } = self.clone();
         let args = SettingsArgs { config, state_dir, ..SettingsArgs::default() };
-        let layers = args.layers().map_err(|error| error.to_string())?;
-        let (text, _) = layers.get("STATE_DIR");
-        let dir = if text.is_empty() { default_state_dir()? } else { PathBuf::from(text) };
-        Ok(dir.join(CONTROL_SOCKET))
+        args.layers().map_err(|error| error.to_string())
+    }
+
+    /// A setting's text.
+    pub(super) fn setting(&self, name: &str) -> Result<String, String> {
+        Ok(self.layers()?.get(name).0)
+    }
+
+    /// The daemon's state directory.
+    pub(super) fn state_dir(&self) -> Result<PathBuf, String> {
+        let text = self.setting("STATE_DIR")?;
+        if text.is_empty() { default_state_dir() } else { Ok(PathBuf::from(text)) }
+    }
+
+    /// The daemon's control socket.
+    pub(super) fn socket(&self) -> Result<PathBuf, String> {
+        Ok(self.state_dir()?.join(CONTROL_SOCKET))
     }
 }
 
-/// The platform's own place for state.
+/// The service manager's place for state (systemd's `StateDirectory=`), else the platform's own.
 pub(super) fn default_state_dir() -> Result<PathBuf, String> {
+    let given = std::env::var("STATE_DIRECTORY").unwrap_or_default();
+    // Several are separated by colons; the first one is ours.
+    if let Some(first) = given.split(':').next().filter(|first| !first.is_empty()) {
+        return Ok(PathBuf::from(first));
+    }
     use etcetera::BaseStrategy;
     let base = etcetera::choose_base_strategy()
         .map_err(|error| format!("cannot find a state directory ({error}): name one with --state-dir"))?;

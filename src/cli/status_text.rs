@@ -28,6 +28,9 @@ fn line(out: &mut String, name: &str, value: &str) {
 pub(super) fn status(_: &str, status: &Value) -> String {
     let mut out = String::new();
     line(&mut out, "trading", &text(&status["trading"]));
+    if let Some(why) = status["why"].as_str().filter(|why| !why.is_empty()) {
+        line(&mut out, "why", why);
+    }
     let connection = &status["connection"];
     let breaker = text(&connection["breaker"]);
     line(&mut out, "connection", &format!("{}, breaker {breaker}", text(&connection["text"])));

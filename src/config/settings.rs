@@ -58,6 +58,8 @@ pub struct ConnectionSettings {
     pub port: u16,
     /// Our client id.
     pub client_id: i32,
+    /// The client id of commands that ask the gateway themselves.
+    pub tool_client_id: i32,
     /// The account, where one is named.
     pub account: Option<AccountId>,
     /// Bound of a request.
@@ -141,6 +143,8 @@ pub struct Settings {
     pub calendar: Calendar,
     /// Where all state lies; `None`: the platform's place.
     pub state_dir: Option<PathBuf>,
+    /// How long the desk may not answer before the process ends itself; `None`: for ever.
+    pub desk_stall_abort: Option<Duration>,
     /// What an order's facts survive.
     pub durability: Durability,
     /// Bound of a shutdown.
@@ -211,12 +215,18 @@ fn connection(read: &mut Reader<'_>) -> ConnectionSettings {
     if !account.chars().all(|c| c.is_ascii_alphanumeric()) {
         read.reject("IBKR_ACCOUNT", "use letters and digits, as DU1234567");
     }
+    let client_id = i32::try_from(read.whole("IBKR_CLIENT_ID", 1, 999)).unwrap_or(1);
+    let tool_client_id = i32::try_from(read.whole("IBKR_TOOL_CLIENT_ID", 1, 999)).unwrap_or(998);
+    if client_id == tool_client_id {
+        read.reject("IBKR_TOOL_CLIENT_ID", "use another one than IBKR_CLIENT_ID: a gateway takes each once");
+    }
     let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let fraction = |number: Decimal| number.to_f64().unwrap_or(0.0);
     ConnectionSettings {
         host,
         port: u16::try_from(read.whole("IBKR_PORT", 1, 65_535)).unwrap_or(7497),
-        client_id: i32::try_from(read.whole("IBKR_CLIENT_ID", 1, 999)).unwrap_or(1),
+        client_id,
+        tool_client_id,
         account: (!account.is_empty()).then_some(AccountId(account.into())),
         reply_within: read.span("IBKR_TIMEOUT", 1, "0.1", "300"),
         message_rate: small(read.whole("MESSAGE_RATE", 1, 100_000)),
@@ -317,6 +327,8 @@ fn process(
         park_after: u32::try_from(read.whole("PARK_AFTER", 1, 100)).unwrap_or(3),
         calendar: read.choice("CALENDAR", &calendars, Calendar::Xnys),
         state_dir: path(read.text("STATE_DIR")),
+        // The desk may wait for a minute for a journal that somebody holds.
+        desk_stall_abort: read.optional_span("DESK_STALL_ABORT", 1, "90", "86400"),
         durability: read.choice("JOURNAL_DURABILITY", &full, Durability::Full),
         shutdown_grace: read.span("SHUTDOWN_GRACE", 1, "0.1", "600"),
         default_cash: Usd(read.decimal("DEFAULT_CASH", "1", "1000000000")),

@@ -27,6 +27,11 @@ pub const TABLE: &[Spec] = &[
     spec("IBKR_HOST", "127.0.0.1", "host of TWS, IB Gateway or a simulator"),
     spec("IBKR_PORT", "7497", "its port: TWS 7497 paper, 7496 live; IB Gateway 4002 paper, 4001 live"),
     spec("IBKR_CLIENT_ID", "1", "our client id, 1 to 999; keep it: orders belong to it"),
+    spec(
+        "IBKR_TOOL_CLIENT_ID",
+        "998",
+        "client id, 1 to 999, of commands that ask the gateway themselves; not IBKR_CLIENT_ID",
+    ),
     spec("IBKR_ACCOUNT", "", "the account to trade; needed where the session has several, and for live"),
     spec("IBKR_READONLY", "no", "yes: send no orders, whatever the mode (as mode observe)"),
     spec("IBKR_TIMEOUT", "10", "seconds that any request may take"),
@@ -203,6 +208,11 @@ pub const TABLE: &[Spec] = &[
         "names, comma separated, by which a browser may reach them (behind a proxy); addresses and localhost always may",
     ),
     spec("WS_PORT", "", "a second port that serves the same (the predecessor's feed had 8765); empty: none"),
+    spec(
+        "DESK_STALL_ABORT",
+        "",
+        "seconds without an answer of the desk after which the process ends itself, for launchd (systemd has a watchdog); empty: never",
+    ),
 ];
 
 /// The setting of a name.

@@ -88,6 +88,15 @@ pub enum JournalError {
         #[source]
         source: rusqlite::Error,
     },
+    /// A file beside the journal, or the journal's own, cannot be used.
+    #[error("{path}: {source}; check the path, its permissions and the room on its disk")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A record cannot be written as JSON.
     #[error("a record cannot be written: {0}")]
     Encode(#[from] serde_json::Error),

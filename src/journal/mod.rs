@@ -9,6 +9,7 @@ mod schema;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
+pub mod upkeep;
 mod writer;
 
 use crate::domain::MarketTime;

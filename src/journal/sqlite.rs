@@ -25,7 +25,7 @@ const TRIES: u32 = 60;
 /// A journal in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteJournal {
-    connection: Connection,
+    pub(super) connection: Connection,
     path: PathBuf,
     account: String,
     durability: Option<Durability>,
@@ -92,7 +92,7 @@ impl SqliteJournal {
         self.connection.pragma_update(None, "query_only", true)
     }
 
-    fn failed(&self) -> impl Fn(rusqlite::Error) -> JournalError + use<> {
+    pub(super) fn failed(&self) -> impl Fn(rusqlite::Error) -> JournalError + use<> {
         let path = self.path.clone();
         move |source| JournalError::Store { path: path.clone(), trouble: Trouble::of(&source), source }
     }

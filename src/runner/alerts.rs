@@ -7,9 +7,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::alive;
 use super::exit::RunError;
 use super::layers::Layers;
-use super::pulse;
 use super::view::DeskView;
 use crate::clock::wall_now;
 use crate::config::NotifySettings;
@@ -113,7 +113,7 @@ fn pulse(
     shown: &watch::Receiver<Option<watch::Receiver<Arc<DeskView>>>>,
     answered: Option<Instant>,
 ) -> Pulse {
-    if !pulse::lives(answered, Instant::now()) {
+    if !alive::lives(answered, Instant::now()) {
         return Pulse::Silent;
     }
     let locked = shown.borrow().as_ref().is_some_and(|view| view.borrow().locks.iter().any(|lock| endless(lock.cause)));

@@ -59,6 +59,8 @@ pub const USAGE: u8 = 2;
 pub const HUMAN: u8 = 3;
 /// A human is needed: the journal or the ledger cannot be used.
 pub const JOURNAL: u8 = 4;
+/// Of `status` alone: the daemon runs, and no order can leave it now.
+pub const NOT_READY: u8 = 5;
 
 impl RunError {
     /// The exit code.

@@ -181,6 +181,8 @@ mod tests {
             unknown_orders: 0,
             locks: Vec::new(),
             account: None,
+            venue: None,
+            next_open: None,
             reads: 0,
             differences: Vec::new(),
             foreign_orders: Vec::new(),

@@ -1,6 +1,7 @@
 //! The runner: gets sessions one after another, keeps the desk across them, shuts down cleanly.
 
 pub mod alerts;
+mod alive;
 mod answers;
 mod bars;
 pub mod board;
@@ -15,12 +16,12 @@ pub mod lock;
 mod notices;
 pub mod operate;
 pub mod outbox;
-mod pulse;
 mod reads;
 pub mod reload;
 mod safety;
 mod scope;
 pub mod summary;
+pub mod tool;
 pub mod view;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,7 @@ use crate::domain::progress::Progress;
 use crate::domain::{Bar, Contract, HistoryRequest, Symbol};
 use crate::feed::{FeedConfig, Kind, Pulse, Track};
 use crate::robust_connection::{BackoffPolicy, BreakerPolicy, HealthPolicy, Policy, RobustConnection};
+use crate::service_manager::ServiceManager;
 use crate::tws::{Gateway, Session, TwsConfig};
 use crate::{clock, control};
 
@@ -100,9 +102,12 @@ pub async fn run(config: RunConfig) -> (Summary, Result<(), RunError>) {
         Ok(runner) => runner,
         Err(error) => return (Summary::nothing(), Err(error)),
     };
+    let manager = runner.manager.clone();
     let result = runner.sessions().await;
     let alerts = runner.alerts.take();
+    manager.stopping();
     let (summary, result) = runner.finish(result).await;
+    manager.status(&result.as_ref().map_or_else(|error| format!("ended: {error}"), |()| "ended, as asked".to_owned()));
     if let Some(alerts) = alerts {
         alerts.end(&result).await;
     }
@@ -135,6 +140,7 @@ struct Runner {
     known: Contracts,
     contracts: Vec<Contract>,
     shown: watch::Sender<Option<watch::Receiver<Arc<DeskView>>>>,
+    manager: ServiceManager,
     _state_lock: ProcessLock,
 }
 
@@ -186,6 +192,8 @@ impl Runner {
             shown.subscribe(),
             answered.subscribe(),
         );
+        let manager = ServiceManager::from_environment();
+        watchers.spawn(alive::report(manager.clone(), connection.state(), shown.subscribe(), config.stop.clone()));
         watchers.spawn(heartbeat::beat(
             config.settings.heartbeat_interval,
             connection.state(),
@@ -206,6 +214,7 @@ impl Runner {
             known: Contracts::default(),
             contracts: Vec::new(),
             shown,
+            manager,
             _state_lock: state_lock,
         })
     }
@@ -321,10 +330,11 @@ impl Runner {
         let progress = self.config.progress.clone();
         let desk_loop = DeskLoop::new(opened.desk, opened.writer, durable, settings.ack_deadline, progress, view);
         let desk_loop = desk_loop.telling(self.alerts.as_ref().and_then(Alerts::teller));
-        self.watchers.spawn(pulse::listen(barriers.clone(), self.answered.clone()));
         let desk_loop = desk_loop.shown_on(self.config.board.clone());
         let mut task = JoinSet::new();
         task.spawn(desk_loop.run(Inputs { events: events_in, commands: commands_in, barriers: barriers_in }));
+        let stall = settings.desk_stall_abort.map(|after| alive::Stall { after, end: || std::process::abort() });
+        self.watchers.spawn(alive::watch(barriers.clone(), self.manager.clone(), self.answered.clone(), stall));
         self.layers.report_to(Some(events.clone()));
         self.operated.send_replace(Some(commands.clone()));
         self.desk = Some(DeskTask {

@@ -158,6 +158,10 @@ pub struct Status {
     pub version: &'static str,
     /// `yes`, or the first reason why not.
     pub trading: &'static str,
+    /// That reason with its particulars; empty where it trades.
+    pub why: String,
+    /// Whether orders can leave.
+    pub ready: bool,
     /// This machine's time.
     pub at: crate::domain::MarketTime,
     /// The connection.
@@ -206,6 +210,8 @@ impl Outlook {
         Status {
             version: env!("CARGO_PKG_VERSION"),
             trading: desk.as_deref().map_or("no: no session was Ready yet", heartbeat::trading),
+            why: why(desk.as_deref(), &self.connection.borrow(), &self.layers.view()),
+            ready: desk.as_deref().is_some_and(|view| view.ready),
             at: wall_now(),
             connection: connection_view(&self.connection.borrow()),
             outage: self.outage(),
@@ -374,6 +380,31 @@ fn connection_view(state: &ConnectionState) -> ConnectionView {
         sessions: state.sessions,
         next_attempt_s: until.map(|until| until.saturating_duration_since(now).as_secs()),
         last_error: state.last_error.clone(),
+    }
+}
+
+/// Why it does not trade, in a sentence that says what to look at.
+fn why(desk: Option<&DeskView>, connection: &ConnectionState, layers: &[LayerView]) -> String {
+    let Some(view) = desk.filter(|view| view.ready) else {
+        let down = layers.iter().filter(|layer| !layer.up);
+        let down = down.map(|layer| format!("{} is down: {}", layer.layer, layer.why.as_deref().unwrap_or("unknown")));
+        return std::iter::once(heartbeat::describe(connection)).chain(down).collect::<Vec<_>>().join("; ");
+    };
+    let trading = heartbeat::trading(view);
+    if trading.ends_with("locked") {
+        let locks = view.locks.iter().map(|lock| format!("{lock}; ends: {}", lock.ends));
+        return locks.collect::<Vec<_>>().join("; ");
+    }
+    if trading.ends_with("closed") {
+        let next = view.next_open.map_or_else(|| "unknown".to_owned(), |at| at.to_string());
+        return format!("the next session opens: {next}");
+    }
+    if trading.ends_with("of late") {
+        return format!("no symbol has had a bar within {} s", 3 * view.bar_s);
+    }
+    match trading {
+        "yes" => String::new(),
+        other => other.split_once(": ").map_or(other, |(_, words)| words).to_owned(),
     }
 }
 

@@ -112,6 +112,10 @@ pub struct IncidentView {
 pub struct DeskView {
     /// The account; `None` before the ledger's first fact.
     pub account: Option<String>,
+    /// `ibkr` or `simulator`; `None` likewise.
+    pub venue: Option<&'static str>,
+    /// When the next regular session opens, by the calendar; `None` where it does not reach so far.
+    pub next_open: Option<MarketTime>,
     /// Market time of the newest event.
     pub market_time: MarketTime,
     /// Whether orders may be sent.
@@ -181,6 +185,8 @@ impl DeskView {
         let trades = live().filter(|order| matches!(order.ticket.role, Role::Entry | Role::Exit)).count();
         Self {
             account: book.identity().map(|me| me.account.to_string()),
+            venue: book.identity().map(|me| me.venue.as_str()),
+            next_open: desk.plan().calendar.next_open(desk.now()),
             market_time: desk.now(),
             ready: desk.is_ready(),
             link_up: desk.link_is_up(),

@@ -296,3 +296,20 @@ fn other_limits_are_in_force_at_once_and_on_record() {
     let kinds: Vec<&str> = story.records.iter().map(|record| record.fact.kind()).collect();
     assert!(kinds.contains(&"ledger.limits_changed") && kinds.contains(&"refused"), "{kinds:?}");
 }
+
+#[test]
+fn an_order_taken_back_is_not_sent_again_and_a_stop_is_not_taken_back() {
+    let cancel = |intent| Order::Cancel { intent, reason: String::new() };
+    let mut story = Story::new(plan(|_| {}));
+    assert!(story.order_by_operator(cancel(1)).unwrap_err().contains("not in the ledger"));
+    assert_eq!(story.bar(50.0, Some(1.0)), ["BUY 100 MKT", "SELL 100 STP 47.5"]);
+    story.accepted(&[1, 2]);
+    assert_eq!(story.order_by_operator(cancel(1)).unwrap(), ["cancel 1"]);
+    assert!(story.order_by_operator(cancel(1)).unwrap_err().contains("already"), "once is enough");
+    story.status(1, BrokerStatus::Cancelled);
+    story.status(2, BrokerStatus::Cancelled);
+    assert_eq!(story.bar(50.0, None), NOTHING, "its target is spent");
+    assert!(story.order_by_operator(cancel(1)).unwrap_err().contains("works no more"));
+    let mut story = Story::long(plan(|_| {}));
+    assert!(story.order_by_operator(cancel(2)).unwrap_err().contains("protects"));
+}

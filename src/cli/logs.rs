@@ -1,0 +1,188 @@
+//! `logs`: the end of the log file, and with `-f` whatever is written from then on, through rotations.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::settings_args::SettingsArgs;
+use crate::runner::exit;
+
+/// Time between two looks at the file.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How far back its last lines are looked for, bytes.
+const BACK: u64 = 4 << 20;
+
+/// Flags of `logs`.
+#[derive(Debug, Args)]
+pub(super) struct LogsArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Go on with what is written from now on, through rotations, until a signal.
+    #[arg(short, long)]
+    follow: bool,
+    /// The last so many lines.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    lines: usize,
+    /// Only lines that contain this.
+    #[arg(long, value_name = "TEXT")]
+    grep: Option<String>,
+}
+
+pub(super) fn main(args: &LogsArgs) -> ExitCode {
+    let path = match args.settings.layers() {
+        Ok(layers) => PathBuf::from(layers.get("LOG_FILE").0),
+        Err(error) => {
+            super::complain(&error);
+            return ExitCode::from(exit::USAGE);
+        }
+    };
+    if path.as_os_str().is_empty() {
+        super::complain(
+            &"LOG_FILE is not set: the log goes to the console alone (under systemd: journalctl -u robo-trader)",
+        );
+        return ExitCode::from(exit::USAGE);
+    }
+    match show(args, &path) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            super::complain(&format_args!("{}: {error}", path.display()));
+            ExitCode::from(exit::RESTART)
+        }
+    }
+}
+
+fn show(args: &LogsArgs, path: &Path) -> io::Result<()> {
+    let mut tail = Tail::open(path)?;
+    let text = tail.last(args.lines.max(1))?;
+    let mut out = io::stdout().lock();
+    let mut rest = String::new();
+    print(&mut out, &mut rest, &text, args.grep.as_deref())?;
+    out.flush()?;
+    if !args.follow {
+        return if rest.is_empty() { Ok(()) } else { writeln!(out, "{rest}") };
+    }
+    loop {
+        let text = tail.more()?;
+        print(&mut out, &mut rest, &text, args.grep.as_deref())?;
+        out.flush()?;
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Prints whole lines; what is not whole yet waits in `rest`.
+fn print(out: &mut impl Write, rest: &mut String, text: &str, grep: Option<&str>) -> io::Result<()> {
+    rest.push_str(text);
+    while let Some(end) = rest.find('\n') {
+        let line: String = rest.drain(..=end).collect();
+        if grep.is_none_or(|wanted| line.contains(wanted)) {
+            out.write_all(line.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// The end of a file that grows, is moved away and begun anew.
+struct Tail {
+    path: PathBuf,
+    file: File,
+    /// Bytes at the end that are no whole character yet.
+    torn: Vec<u8>,
+}
+
+impl Tail {
+    fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), file: File::open(path)?, torn: Vec::new() })
+    }
+
+    /// The last lines; what follows is read from there on.
+    fn last(&mut self, lines: usize) -> io::Result<String> {
+        let length = self.file.metadata()?.len();
+        self.file.seek(SeekFrom::Start(length.saturating_sub(BACK)))?;
+        let text = self.read()?;
+        let ends: Vec<usize> =
+            text.match_indices('\n').map(|(place, _)| place + 1).filter(|end| *end < text.len()).collect();
+        let from = ends.len().checked_sub(lines).map_or(0, |skip| ends[skip]);
+        Ok(text[from..].to_owned())
+    }
+
+    /// What has been written since: first what the old file still got, then the new one from its beginning.
+    fn more(&mut self) -> io::Result<String> {
+        let mut text = self.read()?;
+        // Between being moved away and begun anew there is none: it will come.
+        let Ok(now) = std::fs::metadata(&self.path) else { return Ok(text) };
+        let ours = self.file.metadata()?;
+        let place = self.file.stream_position()?;
+        if (now.ino(), now.dev()) != (ours.ino(), ours.dev()) {
+            text += &self.read()?;
+            self.file = File::open(&self.path)?;
+            text += &self.read()?;
+        } else if ours.len() < place {
+            self.file.seek(SeekFrom::Start(0))?;
+            text += &self.read()?;
+        }
+        Ok(text)
+    }
+
+    fn read(&mut self) -> io::Result<String> {
+        let mut bytes = std::mem::take(&mut self.torn);
+        self.file.read_to_end(&mut bytes)?;
+        // A character of which only the beginning is there waits for its end.
+        if let Err(error) = std::str::from_utf8(&bytes)
+            && error.error_len().is_none()
+        {
+            self.torn = bytes.split_off(error.valid_up_to());
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+
+    use super::*;
+
+    fn add(path: &Path, text: &[u8]) {
+        OpenOptions::new().append(true).create(true).open(path).unwrap().write_all(text).unwrap();
+    }
+
+    #[test]
+    fn nothing_is_lost_or_repeated_over_a_rotation() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        add(&path, b"one\ntwo\nthree\n");
+        let mut tail = Tail::open(&path).unwrap();
+        assert_eq!(tail.last(2).unwrap(), "two\nthree\n");
+        assert_eq!(tail.more().unwrap(), "");
+        add(&path, "four\nf\u{e9}".as_bytes().split_last().unwrap().1);
+        assert_eq!(tail.more().unwrap(), "four\nf", "half a character waits");
+        add(&path, "\u{e9}ve\n".as_bytes().split_first().unwrap().1);
+        // Moved away with news in it, and for a moment there is none.
+        let old = dir.path().join("log.1");
+        std::fs::rename(&path, &old).unwrap();
+        assert_eq!(tail.more().unwrap(), "\u{e9}ve\n");
+        add(&old, b"last of the old\n");
+        add(&path, b"first of the new\n");
+        assert_eq!(tail.more().unwrap(), "last of the old\nfirst of the new\n");
+        add(&path, b"more\n");
+        assert_eq!(tail.more().unwrap(), "more\n");
+        // Emptied in its place.
+        std::fs::write(&path, "anew\n").unwrap();
+        assert_eq!(tail.more().unwrap(), "anew\n");
+        assert_eq!(Tail::open(&path).unwrap().last(9).unwrap(), "anew\n");
+    }
+
+    #[test]
+    fn only_whole_lines_that_are_wanted_are_printed() {
+        let (mut out, mut rest) = (Vec::new(), String::new());
+        print(&mut out, &mut rest, "fill: a\nother\nfill", Some("fill")).unwrap();
+        print(&mut out, &mut rest, ": b\n", Some("fill")).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "fill: a\nfill: b\n");
+    }
+}

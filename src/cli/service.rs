@@ -1,0 +1,228 @@
+//! `service`: the systemd unit or the launchd job, written to its place, taken away, looked at.
+
+mod launchd;
+mod place;
+mod systemd;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::operate;
+use super::state_dir::DaemonArgs;
+use crate::runner::exit;
+use crate::runner::operate::Request;
+use place::{Kind, Place};
+
+/// The first line of whatever we write: what does not have it is not ours to replace.
+const MARK: &str = "Written by robo-trader service install";
+
+/// Flags of `service`.
+#[derive(Debug, Args)]
+pub(super) struct ServiceArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Write the unit or job, and say how to start it.
+    Install(InstallArgs),
+    /// Take it away again, and say how to stop it.
+    Uninstall(PlaceArgs),
+    /// Tell whether it is installed, and what the daemon says.
+    Status(StatusArgs),
+}
+
+#[derive(Debug, Args)]
+struct PlaceArgs {
+    /// For systemd (the default, but on macOS).
+    #[arg(long, conflicts_with = "launchd")]
+    systemd: bool,
+    /// For launchd (the default on macOS).
+    #[arg(long)]
+    launchd: bool,
+    /// For this user (the default).
+    #[arg(long, conflicts_with = "system")]
+    user: bool,
+    /// For the machine, to be written by root.
+    #[arg(long)]
+    system: bool,
+}
+
+#[derive(Debug, Args)]
+struct InstallArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Print it instead of writing it.
+    #[arg(long)]
+    print: bool,
+    /// Replace a file that differs, whoever wrote it.
+    #[arg(long)]
+    force: bool,
+    /// The program to run; this one without it.
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct StatusArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    #[command(flatten)]
+    daemon: DaemonArgs,
+}
+
+/// Why it cannot be done.
+#[derive(Debug, thiserror::Error)]
+enum ServiceError {
+    #[error("HOME is not set: name it, or use --system")]
+    Home,
+    #[error("this program's own path is not known ({0}): name it with --program")]
+    Program(#[source] std::io::Error),
+    #[error("{0} is there and is not what would be written: look at it, then use --force")]
+    Differs(PathBuf),
+    #[error("{0} was not written by robo-trader service install: it is left alone")]
+    NotOurs(PathBuf),
+    #[error("{path}: {source}; with --system, run it as root")]
+    File {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl PlaceArgs {
+    fn place(&self) -> Result<Place, ServiceError> {
+        let launchd = self.launchd || (cfg!(target_os = "macos") && !self.systemd);
+        Place::of(if launchd { Kind::Launchd } else { Kind::Systemd }, self.system)
+    }
+}
+
+/// The text for a place and a program.
+fn text(place: &Place, program: &str) -> String {
+    match place.kind {
+        Kind::Systemd => systemd::unit(place, program),
+        Kind::Launchd => launchd::job(place, program),
+    }
+}
+
+pub(super) fn main(args: &ServiceArgs) -> ExitCode {
+    let done = match &args.action {
+        Action::Install(args) => install(args),
+        Action::Uninstall(args) => uninstall(args),
+        Action::Status(args) => return status(args),
+    };
+    match done {
+        Ok(text) => super::say(&text.trim_end()),
+        Err(error) => {
+            super::complain(&error);
+            ExitCode::from(exit::USAGE)
+        }
+    }
+}
+
+fn install(args: &InstallArgs) -> Result<String, ServiceError> {
+    let place = args.place.place()?;
+    let program = match &args.program {
+        Some(program) => program.clone(),
+        None => std::env::current_exe().map_err(ServiceError::Program)?,
+    };
+    let text = text(&place, &program.to_string_lossy());
+    if args.print {
+        return Ok(text);
+    }
+    let file = |source| ServiceError::File { path: place.file.clone(), source };
+    match std::fs::read_to_string(&place.file) {
+        Ok(old) if old != text && !args.force => return Err(ServiceError::Differs(place.file)),
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(file(error)),
+    }
+    for directory in place.file.parent().into_iter().chain(place.directories.iter().map(PathBuf::as_path)) {
+        std::fs::create_dir_all(directory)
+            .map_err(|source| ServiceError::File { path: directory.to_path_buf(), source })?;
+    }
+    std::fs::write(&place.file, text).map_err(file)?;
+    Ok(format!("written: {}\n{}", place.file.display(), place.how_to_start()))
+}
+
+fn uninstall(args: &PlaceArgs) -> Result<String, ServiceError> {
+    let place = args.place()?;
+    let file = |source| ServiceError::File { path: place.file.clone(), source };
+    match std::fs::read_to_string(&place.file) {
+        Ok(text) if !text.contains(MARK) => return Err(ServiceError::NotOurs(place.file)),
+        Ok(_) => std::fs::remove_file(&place.file).map_err(file)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(format!("not installed: there is no {}", place.file.display()));
+        }
+        Err(error) => return Err(file(error)),
+    }
+    Ok(format!("removed: {}; journals and settings stay\n{}", place.file.display(), place.how_to_stop()))
+}
+
+/// Installed or not, and what the daemon says of itself.
+fn status(args: &StatusArgs) -> ExitCode {
+    let place = match args.place.place() {
+        Ok(place) => place,
+        Err(error) => {
+            super::complain(&error);
+            return ExitCode::from(exit::USAGE);
+        }
+    };
+    let installed = place.file.exists();
+    let words = if installed { "installed" } else { "not installed" };
+    let mut text = format!("service     {words}: {}\n", place.file.display());
+    let code = match operate::asked_now(&args.daemon, &Request::Status {}) {
+        Ok(reply) => {
+            let status = reply.status.unwrap_or_default();
+            let word = |key: &str| status[key].as_str().filter(|word| !word.is_empty()).map(str::to_owned);
+            text += &format!("daemon      trading: {}\n", word("trading").unwrap_or_else(|| "unknown".to_owned()));
+            text += &word("why").map(|why| format!("why         {why}\n")).unwrap_or_default();
+            if status["ready"] == true { exit::DONE } else { exit::NOT_READY }
+        }
+        Err(error) => {
+            text += &format!("daemon      {error}\n");
+            exit::RESTART
+        }
+    };
+    text += &format!("more        {}", place.how_to_look());
+    let said = super::say(&text);
+    if said == ExitCode::SUCCESS { ExitCode::from(code) } else { said }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// The files in deploy/ are what is written for a machine.
+    #[test]
+    fn the_files_in_deploy_are_those_that_are_installed() {
+        for (kind, name) in
+            [(Kind::Systemd, "deploy/systemd/robo-trader.service"), (Kind::Launchd, "deploy/launchd/robo-trader.plist")]
+        {
+            let wanted = text(&Place::of(kind, true).unwrap(), "/usr/local/bin/robo-trader");
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+            if std::env::var_os("UPDATE_DOCS").is_some() {
+                std::fs::write(&path, &wanted).unwrap();
+            }
+            let is = std::fs::read_to_string(&path).unwrap();
+            assert_eq!(is, wanted, "{name}: UPDATE_DOCS=1 cargo test --lib cli::service writes it");
+            assert!(is.contains(MARK));
+        }
+    }
+
+    #[test]
+    fn a_human_needed_ends_or_stays_by_what_the_manager_can_do() {
+        let unit = text(&Place::of(Kind::Systemd, true).unwrap(), "/usr/local/bin/robo-trader");
+        let codes = format!("RestartPreventExitStatus={} {} {}", exit::USAGE, exit::HUMAN, exit::JOURNAL);
+        for line in ["Type=notify", "WatchdogSec=180", "TimeoutStartSec=infinity", codes.as_str()] {
+            assert!(unit.lines().any(|is| is == line), "{line}");
+        }
+        let job = text(&Place::of(Kind::Launchd, true).unwrap(), "/usr/local/bin/robo-trader");
+        assert!(job.contains("<string>--stay</string>") && job.contains("<key>DESK_STALL_ABORT</key>"), "{job}");
+    }
+}
