@@ -189,7 +189,7 @@ async fn the_page_tells_what_the_api_tells_obeys_the_token_and_heals() {
     let how = Start { board: Some(Arc::clone(&board)), ..Start::default() };
     let mut daemon = Daemon::start(settings(simulator.address, &busy), dir.path(), how);
     let served = Served::of(Arc::clone(&board), config(dir.path())).await;
-    let (address, token) = (served.address, served.token.clone());
+    let address = served.address;
     let mut page = Page::open(&browser, &format!("http://{address}/"), 1400, 1000).await;
     daemon.until("some fills", |progress| progress.executions >= 40).await;
     page.until("!document.body.classList.contains('stale')").await;
@@ -207,23 +207,7 @@ async fn the_page_tells_what_the_api_tells_obeys_the_token_and_heals() {
         .await;
     page.picture("trading").await;
 
-    // Halt, refused with a wrong token, done with the right one.
-    let refused = page.command("halt", "", "0123456789abcdef0123456789abcdef").await;
-    assert!(refused.contains("not the token"), "{refused}");
-    assert!(served.list("locks").await.is_empty());
-    let halted = page.command("halt", "", &token).await;
-    assert!(halted.contains("no entries"), "{halted}");
-    page.until("document.getElementById('trading').textContent.includes('exits only: locked')").await;
-    let resumed = page.command("resume", "", "").await;
-    assert!(resumed.contains("entries"), "{resumed}");
-    page.until("document.getElementById('trading').textContent === 'trading: yes'").await;
-    page.picture("desktop").await;
-    let unsure = page.command("flatten", "yes", "").await;
-    assert!(unsure.contains("Type flatten"), "{unsure}");
-    let flat = page.command("flatten", "flatten", "").await;
-    assert!(flat.contains("closed") || flat.contains("clos"), "{flat}");
-    page.until("[...document.querySelectorAll('#positions tr')].every((row) => row.cells[5].textContent === '0')")
-        .await;
+    obeys_the_token(&mut page, &served).await;
 
     // Nothing moves any more: the page has the API's numbers.
     daemon.stop().await.1.unwrap();
@@ -255,6 +239,27 @@ async fn the_page_tells_what_the_api_tells_obeys_the_token_and_heals() {
     assert_eq!(page.value("window.sameDocument").await, json!(true), "it was not loaded anew");
     quiet(&page, &format!("http://{address}/"));
     served.stop().await;
+}
+
+/// Halt, resume and flatten by the page: with the token, after a confirmation.
+async fn obeys_the_token(page: &mut Page, served: &Served) {
+    // Halt, refused with a wrong token, done with the right one.
+    let refused = page.command("halt", "", "0123456789abcdef0123456789abcdef").await;
+    assert!(refused.contains("not the token"), "{refused}");
+    assert!(served.list("locks").await.is_empty());
+    let halted = page.command("halt", "", &served.token).await;
+    assert!(halted.contains("no entries"), "{halted}");
+    page.until("document.getElementById('trading').textContent.includes('exits only: locked')").await;
+    let resumed = page.command("resume", "", "").await;
+    assert!(resumed.contains("entries"), "{resumed}");
+    page.until("document.getElementById('trading').textContent === 'trading: yes'").await;
+    page.picture("desktop").await;
+    let unsure = page.command("flatten", "yes", "").await;
+    assert!(unsure.contains("Type flatten"), "{unsure}");
+    let flat = page.command("flatten", "flatten", "").await;
+    assert!(flat.contains("closed") || flat.contains("clos"), "{flat}");
+    page.until("[...document.querySelectorAll('#positions tr')].every((row) => row.cells[5].textContent === '0')")
+        .await;
 }
 
 /// No error in the console but those of a daemon that was gone, and no request to anywhere else.

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use tracing::error;
+use tracing::{debug, error};
 
 /// How long clients may take to be let go at the end.
 const ENDS_WITHIN: Duration = Duration::from_secs(1);
@@ -28,8 +28,9 @@ impl WebThread {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let thread = std::thread::Builder::new().name("web".into()).spawn(move || {
-            // Whether it was told to stop or has nothing to do any more, it ends.
-            drop(runtime.block_on(stopped.run_until_cancelled(work)));
+            if runtime.block_on(stopped.run_until_cancelled(work)).is_some() {
+                debug!("the web part has nothing to do any more");
+            }
             runtime.shutdown_timeout(ENDS_WITHIN);
         })?;
         Ok(Self { stop, thread: Some(thread) })
