@@ -85,6 +85,7 @@ fn a_run_tells_its_beginning_its_fills_and_its_end_and_pings() {
     halted.ends(0, &[]);
     let lock = until(&posts, "lock.operator").pop().unwrap().1;
     assert!(lock["text"].as_str().unwrap().contains("a look"), "{lock}");
+    place.tell(&["notify", "ack"]).ends(0, &[]);
     daemon.ends_well_on("TERM");
     until(&posts, "process.stopped");
 }

@@ -195,6 +195,7 @@ fn every_flag_that_a_page_names_exists() {
         &["config"],
         &["strategies"],
         &["notify", "test"],
+        &["notify", "ack"],
         &["backtest"],
         &["sweep"],
         &["sweep", "merge"],

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::settings_args::SettingsArgs;
+use super::state_dir::DaemonArgs;
 use crate::config::Settings;
 use crate::notify::{Level, Message, PostError, post};
 use crate::runner::exit;
@@ -20,6 +21,8 @@ pub struct NotifyArgs {
 enum NotifyCommand {
     /// Send a message through every channel of the settings, and say what became of it.
     Test(Box<SettingsArgs>),
+    /// Tell the running daemon that a human has taken notice: what stands is not told again.
+    Ack(Box<DaemonArgs>),
 }
 
 /// Why nothing was sent.
@@ -39,7 +42,10 @@ enum NotifyError {
 type Tried = (&'static str, Result<(), PostError>);
 
 pub(super) fn main(args: &NotifyArgs) -> ExitCode {
-    let NotifyCommand::Test(settings) = &args.command;
+    let settings = match &args.command {
+        NotifyCommand::Test(settings) => settings,
+        NotifyCommand::Ack(daemon) => return super::operate::acknowledge(daemon),
+    };
     match test(settings) {
         Ok(results) => {
             let line = |(name, result): &Tried| match result {

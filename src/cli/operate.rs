@@ -117,6 +117,10 @@ pub(super) fn resume(args: LockArgs) -> ExitCode {
     speak(&daemon, &Request::Resume { symbol, reason }, said)
 }
 
+pub(super) fn acknowledge(daemon: &DaemonArgs) -> ExitCode {
+    speak(daemon, &Request::Acknowledge {}, said)
+}
+
 pub(super) fn cancel(args: CancelArgs) -> ExitCode {
     let CancelArgs { daemon, order, reason } = args;
     speak(&daemon, &Request::Cancel { intent: order, reason }, said)

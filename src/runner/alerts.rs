@@ -83,6 +83,11 @@ impl Alerts {
         Self { notifier, address: settings.heartbeat.clone(), layers: layers.clone(), tasks, stop }
     }
 
+    /// Where notices are left; `None` where nobody is told.
+    pub(super) fn notifier(&self) -> Option<Notifier> {
+        self.notifier.clone()
+    }
+
     /// Where facts are left; `None` where nobody is told.
     pub(super) fn teller(&self) -> Option<Teller> {
         Some(Teller { notifier: self.notifier.clone()?, layers: self.layers.clone() })

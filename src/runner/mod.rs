@@ -176,14 +176,6 @@ impl Runner {
             watchers.spawn(Arc::clone(board).follow(outlook.clone()));
         }
         watchers.spawn(control::serve(control, asked, config.stop.clone()));
-        let operator = Operated {
-            outlook,
-            commands: operated.subscribe(),
-            stop: config.stop.clone(),
-            reload: config.reload.clone(),
-            compare: Arc::clone(&compare),
-        };
-        watchers.spawn(operator.answer(asked_in));
         let answered = watch::Sender::new(None);
         let alerts = Alerts::start(
             &config.settings.notify,
@@ -192,6 +184,15 @@ impl Runner {
             shown.subscribe(),
             answered.subscribe(),
         );
+        let operator = Operated {
+            notifier: alerts.notifier(),
+            outlook,
+            commands: operated.subscribe(),
+            stop: config.stop.clone(),
+            reload: config.reload.clone(),
+            compare: Arc::clone(&compare),
+        };
+        watchers.spawn(operator.answer(asked_in));
         let manager = ServiceManager::from_environment();
         watchers.spawn(alive::report(manager.clone(), connection.state(), shown.subscribe(), config.stop.clone()));
         watchers.spawn(heartbeat::beat(

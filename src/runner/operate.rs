@@ -18,6 +18,7 @@ use crate::clock::wall_now;
 use crate::control::Asked;
 use crate::desk::operator::{Acceptance, Order};
 use crate::domain::Symbol;
+use crate::notify::Notifier;
 use crate::robust_connection::{ConnectionState, Phase};
 
 /// How long the desk may take to answer: an append to the journal, at worst behind a busy reader.
@@ -98,6 +99,8 @@ pub enum Request {
         #[serde(default)]
         reason: String,
     },
+    /// A human has taken notice of what stands: alerts repeat it no more.
+    Acknowledge {},
     /// Limits and locks by the settings as they are now.
     Reload {},
     /// The daemon ends, as on SIGTERM: entries are cancelled, stops stay.
@@ -228,6 +231,8 @@ pub(super) struct Operated {
     pub(super) commands: watch::Receiver<Option<mpsc::Sender<Command>>>,
     /// Stops the daemon.
     pub(super) stop: CancellationToken,
+    /// Tells the world, where anybody is told.
+    pub(super) notifier: Option<Notifier>,
     /// Reads the settings anew.
     pub(super) reload: Option<Arc<Reload>>,
     /// Asks for a comparison with the broker.
@@ -275,6 +280,15 @@ impl Operated {
             }
             Request::Unpark { symbol } => Order::Unpark { symbol },
             Request::Cancel { intent, reason } => Order::Cancel { intent, reason },
+            Request::Acknowledge {} => {
+                return match &self.notifier {
+                    Some(notifier) => {
+                        notifier.acknowledge();
+                        Reply::yes("noted: what stands is not told again")
+                    }
+                    None => Reply::no("nobody is told anything: no NOTIFY_ setting names a place"),
+                };
+            }
             Request::Reload {} => return self.reload().await,
             Request::Shutdown { reason } => {
                 warn!(reason, "an operator shuts the daemon down");
