@@ -93,7 +93,7 @@ pub fn bind(path: &Path) -> Result<UnixListener, ControlError> {
     }
     let listen = |source| ControlError::Listen { path: path.to_path_buf(), source };
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).map_err(listen)?;
+        crate::private_dir::make(directory).map_err(listen)?;
     }
     match std::fs::remove_file(path) {
         Ok(()) => {}

@@ -20,6 +20,7 @@ pub mod control;
 pub mod feed;
 pub mod journal;
 pub mod notify;
+pub mod private_dir;
 pub mod robust_connection;
 pub mod runner;
 pub mod service_manager;

@@ -15,18 +15,20 @@ const HOUSE: &[(&str, &[&str], bool)] = &[
     ("desk", &["domain", "calendar", "strategy", "risk"], true),
     ("clock", &["domain"], false),
     ("bar_files", &["domain", "calendar"], false),
-    ("control", &[], false),
+    ("private_dir", &[], false),
+    ("control", &["private_dir"], false),
     ("service_manager", &[], false),
     ("backtest", &["domain", "calendar", "tape", "strategy", "risk", "exchange", "desk", "clock", "bar_files"], false),
     ("robust_connection", &[], false),
     ("tws", &["domain", "calendar", "clock", "robust_connection"], false),
     ("feed", &["domain", "calendar", "strategy", "desk", "tws"], false),
-    ("journal", &["domain", "clock"], false),
+    ("journal", &["domain", "clock", "private_dir"], false),
     ("notify", &["domain"], false),
     ("config", &["domain", "calendar", "strategy", "risk", "desk", "notify"], false),
     (
         "runner",
         &[
+            "private_dir",
             "domain",
             "calendar",
             "strategy",
@@ -44,8 +46,8 @@ const HOUSE: &[(&str, &[&str], bool)] = &[
         ],
         false,
     ),
-    ("simulator", &["domain", "calendar", "tape", "exchange", "clock", "bar_files", "control"], false),
-    ("web", &["domain", "clock", "config", "runner"], false),
+    ("simulator", &["private_dir", "domain", "calendar", "tape", "exchange", "clock", "bar_files", "control"], false),
+    ("web", &["private_dir", "domain", "clock", "config", "runner"], false),
     (
         "cli",
         &[

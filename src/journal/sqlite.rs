@@ -39,7 +39,7 @@ impl SqliteJournal {
     /// A directory or file that cannot be used, a file that is no journal, or a later version's.
     pub fn open(path: &Path, account: &str) -> Result<Self, JournalError> {
         if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory)
+            crate::private_dir::make(directory)
                 .map_err(|source| JournalError::Directory { path: directory.to_path_buf(), source })?;
         }
         let connection = Connection::open(path).map_err(|source| cannot_open(path, source))?;

@@ -47,7 +47,7 @@ impl ProcessLock {
     pub fn take(path: &Path, what: &str) -> Result<Self, LockError> {
         let io = |source| LockError::Io { path: path.to_path_buf(), source };
         if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory).map_err(io)?;
+            crate::private_dir::make(directory).map_err(io)?;
         }
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
         match file.try_lock() {

@@ -177,13 +177,8 @@ impl Runner {
         }
         watchers.spawn(control::serve(control, asked, config.stop.clone()));
         let answered = watch::Sender::new(None);
-        let alerts = Alerts::start(
-            &config.settings.notify,
-            &layers,
-            connection.state(),
-            shown.subscribe(),
-            answered.subscribe(),
-        );
+        let notify = &config.settings.notify;
+        let alerts = Alerts::start(notify, &layers, connection.state(), shown.subscribe(), answered.subscribe());
         let operator = Operated {
             notifier: alerts.notifier(),
             outlook,

@@ -207,7 +207,7 @@ impl Keeper {
     /// The directory cannot be made.
     pub fn new(config: &SimulatorConfig) -> Result<Self, SimulatorError> {
         if let Some(dir) = &config.state_dir {
-            std::fs::create_dir_all(dir).map_err(|source| SimulatorError::Save { path: dir.clone(), source })?;
+            crate::private_dir::make(dir).map_err(|source| SimulatorError::Save { path: dir.clone(), source })?;
         }
         Ok(Self {
             path: config.state_dir.as_ref().map(|dir| dir.join(FILE)),

@@ -74,7 +74,7 @@ impl Token {
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let token = Self::drawn();
-                std::fs::create_dir_all(state_dir).map_err(file)?;
+                crate::private_dir::make(state_dir).map_err(file)?;
                 let mut new = std::fs::OpenOptions::new();
                 let mut new = new.write(true).create_new(true).mode(0o600).open(&path).map_err(file)?;
                 writeln!(new, "{}", token.0).map_err(file)?;

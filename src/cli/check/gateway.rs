@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_gateway_is_known_by_its_command_line() {
         let lines = |line: &str| vec!["/sbin/init".to_owned(), line.to_owned()];
-        assert_eq!(process(Some(&lines("java -cp /root/Jts/ibgateway/1037/jars"))).state, State::Ok);
+        assert_eq!(process(Some(&lines("java -cp /opt/ibgateway/1037/jars"))).state, State::Ok);
         assert_eq!(process(Some(&lines("bash"))).state, State::Warn);
         assert_eq!(process(None).state, State::Unknown);
     }
