@@ -1,31 +1,13 @@
 //! What a backtest keeps, streams and measures: flags of the command line, and what its files say.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod backtest_support;
+
 use std::path::Path;
 
-use assert_cmd::Command;
+use backtest_support::{complains, folder, says};
 use rust_decimal::Decimal;
 use serde_json::Value;
-
-fn robo(dir: &Path, words: &str) -> Command {
-    let mut command = Command::cargo_bin("robo-trader").unwrap();
-    command.env_clear().current_dir(dir).args(words.split_whitespace());
-    command
-}
-
-fn says(dir: &Path, words: &str) -> String {
-    String::from_utf8(robo(dir, words).assert().success().get_output().stdout.clone()).unwrap()
-}
-
-fn complains(dir: &Path, words: &str) -> String {
-    String::from_utf8(robo(dir, words).assert().code(2).get_output().stderr.clone()).unwrap()
-}
-
-fn folder() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    says(dir.path(), "bars generate --symbols AAA,BBB --bars 1170 --seed 7 --start 2024-01-02 --out data");
-    dir
-}
 
 fn read(dir: &Path, name: &str) -> String {
     std::fs::read_to_string(dir.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
@@ -49,7 +31,7 @@ fn same(dir: &Path, whole: &str, streamed: &str) {
 
 #[test]
 fn streamed_bars_give_what_whole_ones_give() {
-    let dir = folder();
+    let dir = folder("AAA,BBB");
     let stops = "--strategy sma-cross --shares 100 --limits wide --stop trailing";
     for (number, flags) in [
         (1, format!("--data data {stops}")),
@@ -65,7 +47,7 @@ fn streamed_bars_give_what_whole_ones_give() {
 
 #[test]
 fn parts_of_a_streamed_symbol_are_joined_in_their_order() {
-    let dir = folder();
+    let dir = folder("AAA,BBB");
     let text = read(dir.path(), "data/AAA-1min.csv");
     let (header, rows) = text.split_once('\n').unwrap();
     let rows: Vec<&str> = rows.lines().collect();
@@ -83,13 +65,13 @@ fn parts_of_a_streamed_symbol_are_joined_in_their_order() {
         assert_eq!(read(dir.path(), &format!("whole/{name}")), read(dir.path(), &format!("streamed/{name}")), "{name}");
     }
     write("AAA-1min-c.csv", &rows[490..510]);
-    let error = complains(dir.path(), &format!("backtest --data parts {flags} --stream"));
+    let error = complains(dir.path(), &format!("backtest --data parts {flags} --stream"), 2);
     assert!(error.contains("two files of 1 min bars overlap"), "{error}");
 }
 
 #[test]
 fn a_fault_in_the_middle_of_a_stream_is_no_result() {
-    let dir = folder();
+    let dir = folder("AAA,BBB");
     let path = dir.path().join("data/BBB-1min.csv");
     let text = std::fs::read_to_string(&path).unwrap();
     let broken: Vec<String> = text
@@ -98,10 +80,10 @@ fn a_fault_in_the_middle_of_a_stream_is_no_result() {
         .map(|(at, line)| if at == 700 { line.replace(',', ",-") } else { line.into() })
         .collect();
     std::fs::write(&path, broken.join("\n")).unwrap();
-    let error = complains(dir.path(), "backtest --data data --stream --out out --limits wide");
+    let error = complains(dir.path(), "backtest --data data --stream --out out --limits wide", 2);
     assert!(error.contains("BBB-1min.csv") && error.contains("701"), "{error}");
     assert!(!dir.path().join("out/summary.json").exists());
-    let error = complains(dir.path(), "backtest --data data --intrabar data --bar-size 5mins --stream");
+    let error = complains(dir.path(), "backtest --data data --intrabar data --bar-size 5mins --stream", 2);
     assert!(error.contains("--stream and --intrabar"), "{error}");
 }
 
@@ -126,7 +108,7 @@ fn a_streamed_jump_ends_its_symbol_and_is_told() {
 /// round trip is held at the ends of as many bars as its row says.
 #[test]
 fn time_in_the_market_is_the_bars_that_trades_were_held() {
-    let dir = folder();
+    let dir = folder("AAA,BBB");
     says(
         dir.path(),
         "backtest --data data --symbols AAA --strategy sma-cross --shares 37 --limits wide --stop none --out out",
@@ -164,7 +146,7 @@ fn this_close_fills_at_the_close_that_decided_also_of_days() {
 /// Realized, unrealized and fees add up to what was won, also where a position is sold in parts.
 #[test]
 fn profit_adds_up_where_orders_fill_in_parts() {
-    let dir = folder();
+    let dir = folder("AAA,BBB");
     let flags = "--data data --symbols AAA --strategy sma-cross --shares 400 --limits wide --stop none";
     says(dir.path(), &format!("backtest {flags} --volume-share 0.01 --out out"));
     let summary = summary(dir.path(), "out");

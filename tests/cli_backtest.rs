@@ -1,37 +1,17 @@
 //! `backtest` and `sweep` as a user calls them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod backtest_support;
+
 use std::path::Path;
 
-use assert_cmd::Command;
-
-/// The binary, in an empty folder and environment.
-fn robo(dir: &Path, words: &str) -> Command {
-    let mut command = Command::cargo_bin("robo-trader").unwrap();
-    command.env_clear().current_dir(dir).args(words.split_whitespace());
-    command
-}
-
-fn says(dir: &Path, words: &str) -> String {
-    String::from_utf8(robo(dir, words).assert().success().get_output().stdout.clone()).unwrap()
-}
-
-fn complains(dir: &Path, words: &str, code: i32) -> String {
-    String::from_utf8(robo(dir, words).assert().code(code).get_output().stderr.clone()).unwrap()
-}
-
-/// A folder with three generated days of two symbols.
-fn folder() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    says(dir.path(), "bars generate --symbols AAA,BBB --bars 1170 --seed 7 --start 2024-01-02 --out data");
-    dir
-}
+use backtest_support::{complains, folder, robo, says};
 
 const PLAIN: &str = "--data data --strategy sma-cross --shares 100 --limits wide --stop none";
 
 #[test]
 fn a_backtest_writes_its_results_and_they_agree() {
-    let dir = folder();
+    let dir = folder("AAA,BBB");
     let text = says(dir.path(), &format!("backtest {PLAIN} --out out"));
     assert!(text.contains("AAA BBB") && text.contains("2,340 of 1 min"), "{text}");
     let read = |name: &str| std::fs::read_to_string(dir.path().join("out").join(name)).unwrap();
@@ -46,7 +26,7 @@ fn a_backtest_writes_its_results_and_they_agree() {
     assert_eq!(summary["orders"], read("orders.csv").lines().count() - 1);
     assert!(read("report.html").starts_with("<!doctype html>"));
     assert!(read("equity.csv").lines().count() > 1_000);
-    let again = folder();
+    let again = folder("AAA,BBB");
     says(again.path(), &format!("backtest {PLAIN} --out out"));
     for name in ["trades.csv", "orders.csv", "equity.csv", "daily.csv", "facts.jsonl", "report.html"] {
         let other = std::fs::read_to_string(again.path().join("out").join(name)).unwrap();
@@ -56,7 +36,7 @@ fn a_backtest_writes_its_results_and_they_agree() {
 
 #[test]
 fn refusals_and_optimistic_fills_are_told_first() {
-    let dir = folder();
+    let dir = folder("AAA,BBB");
     let text = says(dir.path(), "backtest --data data --shares 100 --stop none --set RISK_MAX_ORDER_NOTIONAL=10");
     assert!(text.contains("order_notional"), "{text}");
     let text = says(dir.path(), &format!("backtest {PLAIN} --fill this-close"));
@@ -131,7 +111,7 @@ fn smaller_bars_tell_what_an_hour_cannot() {
 
 #[test]
 fn a_run_can_be_run_again_from_what_its_files_say() {
-    let dir = folder();
+    let dir = folder("AAA,BBB");
     std::fs::write(dir.path().join("own.toml"), "[symbol.BBB]\nrisk_stop = \"atr\"\n").unwrap();
     let words = "backtest --data data --out out --config own.toml --shares 50 --stop trailing --limits wide --jumps trade \
                  --after-close requeue-at-open --from 2024-01-03 --cash 50000 --risk-free 0.04 --param fast=7 \
@@ -187,13 +167,13 @@ fn bars_at_odd_hours_and_without_volume_are_told_of() {
     );
     let told = says(dir.path(), "backtest --data ODD-1min.csv --calendar always");
     assert!(!told.contains("WARNING"), "{told}");
-    let told = says(folder().path(), &format!("backtest {PLAIN} --volume-share 0.1"));
+    let told = says(folder("AAA,BBB").path(), &format!("backtest {PLAIN} --volume-share 0.1"));
     assert!(!told.contains("WARNING"), "{told}");
 }
 
 #[test]
 fn flags_of_the_daemon_alone_are_neither_shown_nor_taken() {
-    let dir = folder();
+    let dir = folder("AAA,BBB");
     for command in ["backtest", "sweep --vary fast=5,6 --out s"] {
         for flag in ["--host 10.0.0.1", "--client-id 7", "--feed poll", "--message-rate 9", "--set LOG_LEVEL=debug"] {
             let error = complains(dir.path(), &format!("{command} --data data {flag}"), 2);
@@ -214,7 +194,7 @@ fn flags_of_the_daemon_alone_are_neither_shown_nor_taken() {
 
 #[test]
 fn a_script_that_fails_ends_with_2_and_what_it_did_until_then_is_written() {
-    let dir = folder();
+    let dir = folder("AAA,BBB");
     std::fs::write(dir.path().join("bad.rhai"), "const WARM_UP = 1;\nfn on_bar(bar) { throw \"never\"; }\n").unwrap();
     let words = "backtest --data data --symbols AAA --strategy script:bad.rhai --shares 1 --out out";
     let error = complains(dir.path(), words, 2);
@@ -225,7 +205,7 @@ fn a_script_that_fails_ends_with_2_and_what_it_did_until_then_is_written() {
 
 #[test]
 fn bad_input_is_named_and_ends_with_2() {
-    let dir = folder();
+    let dir = folder("AAA,BBB");
     for (words, parts) in [
         ("backtest --data nowhere", &["nowhere"][..]),
         ("backtest --data data --symbols ZZZ", &["no bars of ZZZ", "AAA, BBB"]),
@@ -254,7 +234,7 @@ fn bad_input_is_named_and_ends_with_2() {
 
 #[test]
 fn a_script_of_the_examples_trades() {
-    let dir = folder();
+    let dir = folder("AAA,BBB");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/sma-cross.rhai");
     std::fs::copy(script, dir.path().join("mine.rhai")).unwrap();
     let text = says(
@@ -266,7 +246,7 @@ fn a_script_of_the_examples_trades() {
 
 #[test]
 fn shards_merge_to_the_whole_and_an_interrupted_sweep_goes_on() {
-    let dir = folder();
+    let dir = folder("AAA,BBB");
     let sweep = format!("sweep {PLAIN} --vary fast=5:15:5 --vary slow=10,20,30 --metric net_profit");
     says(dir.path(), &format!("{sweep} --out whole"));
     for shard in ["1/2", "2/2"] {
@@ -294,7 +274,7 @@ fn shards_merge_to_the_whole_and_an_interrupted_sweep_goes_on() {
 #[cfg(feature = "parquet")]
 #[test]
 fn parquet_is_backtested_as_the_csv_it_was_made_of() {
-    let dir = folder();
+    let dir = folder("AAA,BBB");
     for symbol in ["AAA", "BBB"] {
         let folder = dir.path().join("columns");
         std::fs::create_dir_all(folder).unwrap();

@@ -1,32 +1,12 @@
 //! `sweep` as a user calls it: what it tells, what it refuses, and when it goes on.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod backtest_support;
+
 use std::path::Path;
 
-use assert_cmd::Command;
+use backtest_support::{complains, folder, robo, says};
 use serde_json::Value;
-
-/// The binary, in an empty folder and environment.
-fn robo(dir: &Path, words: &str) -> Command {
-    let mut command = Command::cargo_bin("robo-trader").unwrap();
-    command.env_clear().current_dir(dir).args(words.split_whitespace());
-    command
-}
-
-fn says(dir: &Path, words: &str) -> String {
-    String::from_utf8(robo(dir, words).assert().success().get_output().stdout.clone()).unwrap()
-}
-
-fn complains(dir: &Path, words: &str) -> String {
-    String::from_utf8(robo(dir, words).assert().code(2).get_output().stderr.clone()).unwrap()
-}
-
-/// A folder with three generated days of a symbol, 1170 bars.
-fn folder() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    says(dir.path(), "bars generate --symbols AAA --bars 1170 --seed 7 --start 2024-01-02 --out data");
-    dir
-}
 
 fn read(dir: &Path, name: &str) -> String {
     std::fs::read_to_string(dir.join(name)).unwrap()
@@ -40,7 +20,7 @@ const PLAIN: &str = "--data data --strategy sma-cross --shares 100 --limits wide
 
 #[test]
 fn what_has_to_be_known_first_is_in_every_report_of_a_sweep() {
-    let dir = folder();
+    let dir = folder("AAA");
     // In the second file a share is suddenly worth half: a split that nobody adjusted for.
     let mut text = "time,open,high,low,close,volume\n".to_owned();
     for (day, price) in [(2, 100), (3, 100), (4, 50), (5, 50)] {
@@ -72,7 +52,7 @@ const FAILS: &str = "const WARM_UP = 3;\nfn params() { #{ last: 2000 } }\n\
 
 #[test]
 fn a_script_that_fails_half_way_is_no_good_point() {
-    let dir = folder();
+    let dir = folder("AAA");
     std::fs::write(dir.path().join("mine.rhai"), FAILS).unwrap();
     let sweep =
         "sweep --data data --strategy script:mine.rhai --shares 10 --limits wide --stop none --metric net_profit";
@@ -87,7 +67,7 @@ fn a_script_that_fails_half_way_is_no_good_point() {
 
 #[test]
 fn a_sweep_goes_on_only_with_the_same_script_and_the_same_bars() {
-    let dir = folder();
+    let dir = folder("AAA");
     std::fs::write(dir.path().join("mine.rhai"), FAILS).unwrap();
     let sweep =
         "sweep --data data --strategy script:mine.rhai --shares 10 --limits wide --stop none --vary last=1500,2000";
@@ -96,10 +76,10 @@ fn a_sweep_goes_on_only_with_the_same_script_and_the_same_bars() {
     says(dir.path(), &format!("{sweep} --out part1 --shard 1/2"));
     // The other way round: the path is the same, and so is everything but the text.
     std::fs::write(dir.path().join("mine.rhai"), FAILS.replace("% 10 == 5", "% 10 == 6")).unwrap();
-    let error = complains(dir.path(), &format!("{sweep} --out out"));
+    let error = complains(dir.path(), &format!("{sweep} --out out"), 2);
     assert!(error.contains("out holds another sweep") && error.contains("a script's text"), "{error}");
     says(dir.path(), &format!("{sweep} --out part2 --shard 2/2"));
-    let error = complains(dir.path(), "sweep merge part1 part2 --out whole");
+    let error = complains(dir.path(), "sweep merge part1 part2 --out whole", 2);
     assert!(error.contains("part2 is no part") && error.contains("a script's text"), "{error}");
     std::fs::write(dir.path().join("mine.rhai"), FAILS).unwrap();
     // One open differs; the closes, and their sum, are as they were.
@@ -109,13 +89,13 @@ fn a_sweep_goes_on_only_with_the_same_script_and_the_same_bars() {
     let cells = cells(line);
     let other = [&cells[0], &cells[3], &cells[2], &cells[3], &cells[4], &cells[5]].map(String::as_str).join(",");
     std::fs::write(dir.path().join("data/AAA-1min.csv"), bars.replace(line, &other)).unwrap();
-    let error = complains(dir.path(), &format!("{sweep} --out out"));
+    let error = complains(dir.path(), &format!("{sweep} --out out"), 2);
     assert!(error.contains("different is: the bars"), "{error}");
 }
 
 #[test]
 fn what_cannot_vary_is_refused_before_anything_is_run() {
-    let dir = folder();
+    let dir = folder("AAA");
     std::fs::write(dir.path().join("own.toml"), "[symbol.AAA]\nrisk_stop = \"none\"\nstrategy_params = \"fast=5\"\n")
         .unwrap();
     for (vary, parts) in [
@@ -130,7 +110,7 @@ fn what_cannot_vary_is_refused_before_anything_is_run() {
         ("RISK_STOP=fixed,atr --config own.toml", &["--vary RISK_STOP", "AAA has a RISK_STOP of its own"]),
         ("fast=5,6 --config own.toml", &["--vary fast", "AAA has a STRATEGY_PARAMS of its own"]),
     ] {
-        let error = complains(dir.path(), &format!("sweep {PLAIN} --out out --vary {vary}"));
+        let error = complains(dir.path(), &format!("sweep {PLAIN} --out out --vary {vary}"), 2);
         assert!(parts.iter().all(|part| error.contains(part)), "{vary}: {error}");
         assert!(!dir.path().join("out").exists(), "{vary}");
     }
@@ -140,7 +120,7 @@ fn what_cannot_vary_is_refused_before_anything_is_run() {
 
 #[test]
 fn where_no_point_can_be_run_the_reasons_are_told_and_the_end_is_2() {
-    let dir = folder();
+    let dir = folder("AAA");
     let words = format!("sweep {PLAIN} --out out --param slow=20 --vary fast=30,40");
     let told = robo(dir.path(), &words).assert().code(2).get_output().stdout.clone();
     let told = String::from_utf8(told).unwrap();
@@ -152,7 +132,7 @@ fn where_no_point_can_be_run_the_reasons_are_told_and_the_end_is_2() {
 
 #[test]
 fn figures_are_written_with_their_units() {
-    let dir = folder();
+    let dir = folder("AAA");
     let told =
         says(dir.path(), &format!("sweep {PLAIN} --out out --vary fast=5,10 --vary slow=20,30 --metric total_return"));
     let points = read(dir.path(), "out/points.csv");
@@ -177,7 +157,7 @@ fn figures_are_written_with_their_units() {
 
 #[test]
 fn a_random_search_says_how_few_neighbours_it_knows() {
-    let dir = folder();
+    let dir = folder("AAA");
     let told = says(dir.path(), &format!("sweep {PLAIN} --out out --vary fast=2:10:1 --vary slow=20:60:1 --random 1"));
     let overfit = result(dir.path(), "out")["overfit"].clone();
     assert_eq!((&overfit["neighbours_run"], &overfit["stability"]), (&0.into(), &Value::Null));

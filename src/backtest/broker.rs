@@ -186,7 +186,8 @@ impl Broker {
         if !order.status.is_live() {
             self.told.remove(&order_id);
         } else if let Some((status, quantity)) = self.told.insert(order_id, stands)
-            && (status.is_live(), quantity) == (true, order.order.quantity)
+            && status.is_live()
+            && quantity == order.order.quantity
         {
             // A new stage of working is nothing to the desk.
             return;

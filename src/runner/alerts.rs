@@ -1,11 +1,13 @@
 //! What of a run is told outside: facts, the connection, beginning and end become notices.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use super::alive;
 use super::exit::RunError;
@@ -35,6 +37,8 @@ const CRITICAL: [&str; 10] = [
 const GOOD: [&str; 4] = ["flat", "order_adopted", "kept", "foreign_order"];
 /// Incidents of the way to IBKR: muted in expected outages.
 const OF_THE_WAY: [&str; 5] = ["socket_", "api_", "link_", "farm_", "bars_"];
+/// How long telling of the end may hold it up.
+const LAST_WORDS: Duration = Duration::from_secs(6);
 /// The condition that a connection which needs a human is.
 const CONNECTION: &str = "connection";
 
@@ -102,10 +106,15 @@ impl Alerts {
             });
         }
         self.stop.cancel();
-        if let Some(address) = &self.address {
-            heartbeat::last(address, result.is_err()).await;
+        let words = async {
+            if let Some(address) = &self.address {
+                heartbeat::last(address, result.is_err()).await;
+            }
+            while self.tasks.join_next().await.is_some() {}
+        };
+        if tokio::time::timeout(LAST_WORDS, words).await.is_err() {
+            warn!("not everybody who is told could be told of the end in time");
         }
-        while self.tasks.join_next().await.is_some() {}
     }
 }
 

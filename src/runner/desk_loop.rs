@@ -486,7 +486,7 @@ impl DeskLoop {
         let mut view = DeskView::of(&self.desk);
         view.unanswered_orders += waiting;
         if let Some(board) = &self.board {
-            board.look(&self.desk, &view.locks);
+            board.look(&self.desk, &view);
         }
         self.view.send_replace(Arc::new(view));
     }

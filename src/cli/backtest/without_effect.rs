@@ -1,12 +1,14 @@
-//! Settings of the daemon that mean nothing to a backtest: there is no gateway, no wire, no clock and no log.
+//! Settings of the daemon that mean nothing to a backtest: there is no gateway, no wire, no clock, no log
+//! and nobody to tell.
 
 use crate::config::{Layers, Source};
 
 /// Their names.
-pub(in crate::cli) const WITHOUT_EFFECT: [&str; 41] = [
+pub(in crate::cli) const WITHOUT_EFFECT: [&str; 59] = [
     "IBKR_HOST",
     "IBKR_PORT",
     "IBKR_CLIENT_ID",
+    "IBKR_TOOL_CLIENT_ID",
     "IBKR_ACCOUNT",
     "IBKR_READONLY",
     "IBKR_TIMEOUT",
@@ -45,6 +47,23 @@ pub(in crate::cli) const WITHOUT_EFFECT: [&str; 41] = [
     "LOG_MAX_MB",
     "LOG_KEEP",
     "HEARTBEAT_INTERVAL",
+    "NOTIFY_WEBHOOK",
+    "NOTIFY_SLACK",
+    "NOTIFY_DISCORD",
+    "NOTIFY_NTFY",
+    "NOTIFY_TELEGRAM",
+    "NOTIFY_LEVEL",
+    "NOTIFY_RULES",
+    "NOTIFY_THROTTLE",
+    "NOTIFY_DIGEST",
+    "NOTIFY_REPEAT",
+    "HEARTBEAT_URL",
+    "DESK_STALL_ABORT",
+    "DASH_ENABLED",
+    "DASH_BIND",
+    "DASH_PORT",
+    "DASH_HOSTS",
+    "WS_PORT",
 ];
 
 /// Flags of the same kind, which the help of `backtest` and `sweep` does not show.
@@ -87,9 +106,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_a_setting() {
+    fn every_name_is_a_setting_and_what_is_the_daemons_alone_is_named() {
         for name in WITHOUT_EFFECT {
             assert!(crate::config::table::find(name).is_some(), "{name}");
+        }
+        for spec in crate::config::table::TABLE {
+            let of_the_daemon = ["IBKR_", "LOG_", "NOTIFY_", "HEARTBEAT_", "DASH_", "WS_", "BACKOFF_", "PROBE_"];
+            let alone = of_the_daemon.iter().any(|begin| spec.name.starts_with(begin));
+            assert!(!alone || WITHOUT_EFFECT.contains(&spec.name), "{} would be told as a backtest's", spec.name);
         }
     }
 }

@@ -29,7 +29,7 @@ use state::State;
 use told::{Feed, Kind, Told};
 use views::{BarView, EquityView, FillView, LinkView, LogView, OrderView, RefusalView, SignalView};
 
-use super::view::{IncidentView, LockView};
+use super::view::{DeskView, IncidentView, LockView};
 
 /// Time between two accounts that differ in nothing but market time.
 const ACCOUNT_EVERY: Duration = Duration::from_secs(1);
@@ -193,8 +193,8 @@ impl Board {
     }
 
     /// Looks at the desk: tells what has changed.
-    pub(super) fn look(&self, desk: &Desk, locks: &[LockView]) {
-        let (positions, account) = (positions::positions(desk), positions::account(desk));
+    pub(super) fn look(&self, desk: &Desk, view: &DeskView) {
+        let (positions, account) = (positions::positions(desk), positions::account(desk, view));
         let mut state = self.state();
         for position in positions {
             if state.positions.get(&position.symbol).is_none_or(|known| **known != position) {
@@ -202,8 +202,8 @@ impl Board {
                 state.positions.insert(position.symbol.clone(), Arc::new(position));
             }
         }
-        if *state.locks != locks {
-            state.locks = Arc::new(locks.to_vec());
+        if *state.locks != view.locks {
+            state.locks = Arc::new(view.locks.clone());
             self.feed.tell(Kind::Lock, None, &state.locks);
         }
         if let Some(equity_usd) = account.equity_usd {

@@ -9,6 +9,7 @@ use crate::desk::{Desk, Mode};
 use crate::domain::book::{Counts, Disarm};
 use crate::domain::order::Role;
 use crate::domain::{ContractId, MarketTime, OrderKind, Price, Shares, Symbol, Usd};
+use crate::runner::view::DeskView;
 
 /// One symbol of the plan, or one that is held without it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -153,36 +154,31 @@ fn position(desk: &Desk, id: ContractId) -> Option<PositionView> {
     Some(view)
 }
 
-/// The account as the desk has it.
-pub fn account(desk: &Desk) -> AccountView {
-    let book = desk.book();
-    let equity = desk.equity();
-    let open = || book.positions().filter(|(_, position)| !position.quantity().is_zero());
-    let unrealized = open().map(|(id, position)| Some(position.unrealized(desk.marks().price(id)?))).sum();
-    let exposure = open().map(|(id, position)| Some(position.market_value(desk.marks().price(id)?).abs())).sum();
+/// The account as the desk's view has it, and what only the dashboard shows.
+pub fn account(desk: &Desk, view: &DeskView) -> AccountView {
+    let (book, equity) = (desk.book(), view.equity_usd);
+    let open = book.positions().filter(|(_, position)| !position.quantity().is_zero());
+    let exposure = open.map(|(id, position)| Some(position.market_value(desk.marks().price(id)?).abs())).sum();
     let peak = book.peak_equity();
-    let live = |wanted: fn(crate::domain::order::OrderState) -> bool| {
-        u64::try_from(book.live_orders().filter(|order| wanted(order.state)).count()).unwrap_or(u64::MAX)
-    };
     AccountView {
-        market_time: desk.now(),
-        account: book.identity().map(|me| me.account.to_string()),
-        ready: desk.is_ready(),
+        market_time: view.market_time,
+        account: view.account.clone(),
+        ready: view.ready,
         mode: desk.plan().mode,
-        bar_s: desk.plan().bar_size.duration().as_secs(),
+        bar_s: view.bar_s,
         equity_usd: equity,
-        cash_usd: book.cash(),
-        realized_usd: book.realized(),
-        unrealized_usd: unrealized,
-        fees_usd: book.fees(),
-        day_pnl_usd: equity.zip(book.day()).map(|(equity, day)| equity - day.equity - day.adjusted),
+        cash_usd: view.cash_usd,
+        realized_usd: view.realized_usd,
+        unrealized_usd: view.unrealized_usd,
+        fees_usd: view.fees_usd,
+        day_pnl_usd: view.day_pnl_usd,
         exposure_usd: exposure,
         peak_usd: peak,
         drawdown: drawdown(equity, peak),
-        counts: book.counts(),
-        working_orders: live(|_| true),
-        unknown_orders: live(|state| state == crate::domain::order::OrderState::Unknown),
-        broker_cash_usd: desk.marks().stated().and_then(|stated| stated.state.total_cash),
+        counts: view.counts,
+        working_orders: view.working_orders,
+        unknown_orders: view.unknown_orders,
+        broker_cash_usd: view.broker_cash_usd,
         limits: limits(desk, exposure),
     }
 }
@@ -211,9 +207,10 @@ fn limits(desk: &Desk, exposure: Option<Usd>) -> Vec<LimitView> {
     let multiple = exposure.zip(equity).and_then(|(gross, equity)| gross.0.checked_div(equity.0));
     let day_loss =
         equity.zip(book.day()).map(|(equity, day)| (day.equity.0 + day.adjusted.0 - equity.0).max(Decimal::ZERO));
-    let most = book.day().map_or(Decimal::ZERO, |day| (day.equity.0 * limits.max_daily_loss).round_dp(2));
+    let most = book.day().map(|day| (day.equity.0.abs() * limits.max_daily_loss).round_dp(2));
+    let daily_loss = most.map(|limit| LimitView { name: "daily_loss", unit: "usd", used: day_loss, limit });
     let minute = Duration::from_secs(60);
-    vec![
+    let mut views = vec![
         usd("daily_notional", book.day().map(|day| day.entered), limits.max_daily_notional),
         usd("position_notional", largest, limits.max_position_notional),
         LimitView {
@@ -223,7 +220,6 @@ fn limits(desk: &Desk, exposure: Option<Usd>) -> Vec<LimitView> {
             limit: limits.max_leverage,
         },
         count("open_positions", u32::try_from(held().count()).unwrap_or(u32::MAX), limits.max_open_positions),
-        LimitView { name: "daily_loss", unit: "usd", used: day_loss, limit: most },
         LimitView {
             name: "drawdown",
             unit: "fraction",
@@ -235,5 +231,8 @@ fn limits(desk: &Desk, exposure: Option<Usd>) -> Vec<LimitView> {
         count("losses_in_a_row", book.losses_in_a_row(), guards.max_losses),
         count("rejects", book.rejects_within(now, 10 * minute), guards.max_rejects),
         count("sessions_lost", book.sessions_lost_within(now, 30 * minute), guards.max_sessions_lost),
-    ]
+    ];
+    // Before a day has begun, nobody knows what a part of its equity is.
+    views.extend(daily_loss);
+    views
 }
