@@ -1,5 +1,6 @@
 //! How fast the trading code plays bars from memory, beside a bare event-driven loop in the same run:
-//! `cargo bench --bench backtest`. `BARS` says how many (default 1,000,000), `RUNS` how often (5).
+//! `cargo bench --bench backtest`. `BARS` says how many (default 1,000,000), `RUNS` how often (5),
+//! `ONLY` which case: the one with these words in its name.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "it measures, and stops where it cannot")]
 
 use std::collections::{BTreeMap, VecDeque};
@@ -203,7 +204,23 @@ fn median(mut seconds: Vec<f64>) -> f64 {
     seconds[seconds.len() / 2]
 }
 
-fn compare(name: &str, symbols: usize, bars: usize, runs: usize, (fast, slow): (usize, usize)) {
+/// What a bar without an order costs and what an order adds, in seconds: from two runs over bars that
+/// are alike, with many orders and with few.
+fn split(many: &Measured, few: &Measured) -> (f64, f64) {
+    let orders = (many.fills - few.fills) as f64;
+    let order = (many.seconds - few.seconds) / orders;
+    ((few.seconds - order * few.fills as f64) / few.bars, order)
+}
+
+/// A case's median time.
+struct Measured {
+    bars: f64,
+    fills: u64,
+    seconds: f64,
+    bare: f64,
+}
+
+fn compare(name: &str, symbols: usize, bars: usize, runs: usize, (fast, slow): (usize, usize)) -> Measured {
     let series: Vec<Arc<[Bar]>> = (0..symbols).map(|number| walk(number as u64 + 1, bars)).collect();
     let names: Vec<String> = (0..symbols).map(|number| format!("S{number:02}")).collect();
     let mut layers = Layers::new();
@@ -234,13 +251,35 @@ fn compare(name: &str, symbols: usize, bars: usize, runs: usize, (fast, slow): (
         all / floor / 1e6,
         ours / floor
     );
+    Measured { bars: all, fills, seconds: ours, bare: floor }
 }
 
 fn main() {
     let number = |name: &str, default| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     let (bars, runs): (usize, usize) = (number("BARS", 1_000_000), number("RUNS", 5));
-    compare("1 symbol", 1, bars, runs, (10, 30));
-    compare("1 symbol, slow averages", 1, bars, runs, (500, 2_000));
-    compare("1 symbol, a tenth of the bars", 1, bars / 10, runs, (10, 30));
-    compare("24 symbols, a tenth of the bars each", 24, bars / 10, runs, (10, 30));
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let cases = [
+        ("1 symbol", 1, bars, (10, 30)),
+        ("1 symbol, slow averages", 1, bars, (500, 2_000)),
+        ("1 symbol, a tenth of the bars", 1, bars / 10, (10, 30)),
+        ("24 symbols, a tenth of the bars each", 24, bars / 10, (10, 30)),
+    ];
+    let chosen = cases.into_iter().filter(|(name, ..)| name.contains(&only));
+    let measured: Vec<Measured> =
+        chosen.map(|(name, symbols, bars, averages)| compare(name, symbols, bars, runs, averages)).collect();
+    if let [many, few, ..] = &measured[..]
+        && only.is_empty()
+    {
+        let (bar, order) = split(many, few);
+        let bare = |case: &Measured| Measured { seconds: case.bare, ..*case };
+        let (bare_bar, bare_order) = split(&bare(many), &bare(few));
+        println!(
+            "a bar costs {:.0} ns ({:.1} times the bare loop's {:.0}), an order {:.2} us more (bare: {:.2})",
+            bar * 1e9,
+            bar / bare_bar,
+            bare_bar * 1e9,
+            order * 1e6,
+            bare_order * 1e6
+        );
+    }
 }

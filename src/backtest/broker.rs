@@ -20,8 +20,9 @@ pub struct Broker {
     /// Of everything.
     currency: Arc<str>,
     symbols: BTreeMap<ContractId, Symbol>,
-    /// What an order stood for when the desk was told of it last: only what differs is told again.
-    told: BTreeMap<i32, (Status, Shares)>,
+    /// The quantity of each live order when the desk was told of it last: only what differs is told
+    /// again.
+    told: BTreeMap<i32, Shares>,
     /// Fills of orders of late.
     fills: Vec<Fill>,
 }
@@ -182,17 +183,19 @@ impl Broker {
 
     fn tell_change(&mut self, order: Order, updates: &mut VecDeque<OrderUpdate>) {
         let order_id = order.order.key.order_id;
-        let stands = (order.status, order.order.quantity);
+        let mut resized = false;
         if !order.status.is_live() {
             self.told.remove(&order_id);
-        } else if let Some((status, quantity)) = self.told.insert(order_id, stands)
-            && status.is_live()
-            && quantity == order.order.quantity
-        {
-            // A new stage of working is nothing to the desk.
-            return;
+        } else if let Some(quantity) = self.told.insert(order_id, order.order.quantity) {
+            if quantity == order.order.quantity {
+                // A new stage of working is nothing to the desk.
+                return;
+            }
+            resized = true;
         }
-        let resized = order.status.is_live() && order.filled.0 < order.order.quantity.0;
+        // A new order that works is what was sent; only what waits for its family, or was resized, is
+        // told whole.
+        let whole = resized || order.status == Status::Untransmitted;
         let status = match order.status {
             Status::Untransmitted => BrokerStatus::PendingSubmit,
             Status::PreSubmitted => BrokerStatus::PreSubmitted,
@@ -201,7 +204,7 @@ impl Broker {
             Status::Cancelled => BrokerStatus::Cancelled,
             Status::Rejected => BrokerStatus::Inactive,
         };
-        if resized {
+        if whole {
             updates.extend(self.open_order(order, status).map(OrderUpdate::Open));
             return;
         }

@@ -19,7 +19,7 @@ use crate::domain::book::{Book, LedgerFact};
 use crate::domain::broker::{AccountId, OrderUpdate, Venue};
 use crate::domain::{Bar, BarSize, Contract, ContractId, MarketTime, PriceRule, Symbol, Usd};
 use crate::exchange;
-use crate::strategy::{Heard, Running, Strategy};
+use crate::strategy::{Running, Strategy};
 use crate::tape::{Step, Steps};
 
 /// The account of a backtest.
@@ -318,15 +318,14 @@ impl<'a> Engine<'a> {
 
     fn decide_bar(&mut self, place: usize, bar: &Bar) {
         let line = &mut self.lines[place];
-        let Heard { target, gauges } = line.running.show(bar);
+        let heard = line.running.show(bar);
         let contract = line.contract;
         self.observer.decided(place, bar);
-        let event = if bar.end < self.trade_from {
-            Event::Warmed { contract, opinion: None, bar: *bar, gauges }
-        } else {
-            Event::Bar { contract, bar: *bar, target, gauges, newest: true }
-        };
-        self.decide(event);
+        if bar.end < self.trade_from {
+            self.decide(Event::Warmed { contract, opinion: None, bar: *bar, gauges: heard.gauges });
+        } else if self.desk.hear_bar(contract, bar, heard, true) {
+            self.decided();
+        }
         self.settle(bar.end);
     }
 
@@ -358,7 +357,9 @@ impl<'a> Engine<'a> {
             self.day = Some(self.regular.from);
             self.state_account();
         }
-        self.decide(Event::Time(at));
+        if self.desk.hear_time(at) {
+            self.decided();
+        }
         self.settle(at);
     }
 
@@ -368,16 +369,18 @@ impl<'a> Engine<'a> {
     }
 
     fn decide(&mut self, event: Event) {
-        if !self.desk.hear(event) {
-            return;
+        if self.desk.hear(event) {
+            self.decided();
         }
-        let mut decided = self.desk.take_decided();
-        for record in &decided.records {
-            self.listener.fact(record);
-            self.observer.fact(record);
-        }
-        self.actions.extend(decided.actions.drain(..));
-        self.desk.recycle(decided);
+    }
+
+    /// Facts are told, and what they lead to waits for its turn.
+    fn decided(&mut self) {
+        let (listener, observer) = (&mut self.listener, &mut self.observer);
+        self.desk.release(&mut self.actions, |record| {
+            listener.fact(record);
+            observer.fact(record);
+        });
     }
 
     /// Until nothing more follows: what the exchange says to the desk, what the desk does at the
@@ -393,7 +396,9 @@ impl<'a> Engine<'a> {
         let mut traded = false;
         loop {
             while let Some(update) = self.updates.pop_front() {
-                self.decide(Event::Order(update));
+                if self.desk.hear_order(update) {
+                    self.decided();
+                }
             }
             for fill in self.broker.take_fills() {
                 traded = true;

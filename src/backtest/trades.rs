@@ -22,8 +22,6 @@ pub struct Tally {
     pub wins: u64,
     /// Those with a loss after fees.
     pub losses: u64,
-    /// Profit after fees, USD.
-    pub profit: Usd,
     /// Of the wins, USD.
     pub won: Usd,
     /// Of the losses, USD, below zero.
@@ -41,10 +39,11 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, trade: &Trade) {
+    fn add(&mut self, trade: &Trade, value: Option<f64>) {
         self.count += 1;
-        self.profit += trade.pnl;
-        self.fees += trade.fees;
+        if trade.fees != Usd::ZERO {
+            self.fees += trade.fees;
+        }
         self.bars += u64::from(trade.bars);
         if trade.pnl > Usd::ZERO {
             self.wins += 1;
@@ -55,10 +54,15 @@ impl Tally {
             self.lost += trade.pnl;
             self.largest_loss = Some(self.largest_loss.map_or(trade.pnl, |largest| largest.min(trade.pnl)));
         }
-        if let Some(value) = trade_return(trade) {
+        if let Some(value) = value {
             self.returns.0 += value;
             self.returns.1 += 1;
         }
+    }
+
+    /// Profit after fees, USD.
+    pub fn profit(&self) -> Usd {
+        self.won + self.lost
     }
 
     /// Mean profit as a fraction of what was opened.
@@ -88,12 +92,13 @@ pub struct Trades {
 impl Trades {
     /// Takes in the next one, in the order of exits.
     pub fn push(&mut self, trade: Trade) {
-        self.all.add(&trade);
-        self.by_reason.entry(trade.reason).or_default().add(&trade);
-        self.by_side.entry(side(&trade)).or_default().add(&trade);
+        let value = trade_return(&trade);
+        self.all.add(&trade, value);
+        self.by_reason.entry(trade.reason).or_default().add(&trade, value);
+        self.by_side.entry(side(&trade)).or_default().add(&trade, value);
         match self.by_symbol.get_mut(&trade.symbol) {
-            Some(tally) => tally.add(&trade),
-            None => self.by_symbol.entry(trade.symbol.clone()).or_default().add(&trade),
+            Some(tally) => tally.add(&trade, value),
+            None => self.by_symbol.entry(trade.symbol.clone()).or_default().add(&trade, value),
         }
         self.rank(&trade);
         if self.kept.len() < KEPT {

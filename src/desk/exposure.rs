@@ -14,10 +14,14 @@ use crate::risk::Exposure;
 
 impl Desk {
     /// Begins the exchange day when the first event of it comes and equity is known.
+    #[inline]
     pub(super) fn new_day(&mut self) {
-        if self.worth.in_day(self.now) {
-            return;
+        if !self.worth.in_day(self.now) {
+            self.begin_day();
         }
+    }
+
+    fn begin_day(&mut self) {
         let date = self.date();
         if self.book.day().is_some_and(|day| day.date >= date) {
             self.worth.day_is_open();
@@ -68,11 +72,12 @@ impl Desk {
         elsewhere.dedup();
         let stated = self.marks.stated().map(|stated| &stated.state);
         let day = self.book.day();
+        let worths = self.worths();
         Exposure {
             position: self.book.held(contract) + coming,
-            gross: self.gross(),
+            gross: worths.map(|(_, gross)| gross + entries().map(|order| order.reference * order.remaining()).sum()),
             open_elsewhere: u32::try_from(elsewhere.len()).unwrap_or(u32::MAX),
-            equity: self.equity(),
+            equity: worths.map(|(equity, _)| equity),
             day_equity: day.map(|day| day.equity + day.adjusted),
             day_entered: day.map_or(Usd::ZERO, |day| day.entered),
             recent_entries: self.book.entries_within_a_minute(self.now),
@@ -80,16 +85,6 @@ impl Desk {
             day_trades_remaining: stated.and_then(|state| state.day_trades_remaining),
             locked: self.book.lock_on(contract).map(|lock| lock.why.clone()),
         }
-    }
-
-    /// Worth of all positions and of entries on their way.
-    fn gross(&self) -> Option<Usd> {
-        let mut gross = Usd::ZERO;
-        for (contract, position) in self.book.positions().filter(|(_, p)| !p.quantity().is_zero()) {
-            gross += position.market_value(self.last_price(contract)?).abs();
-        }
-        let entries = self.book.live_orders().filter(|order| order.ticket.role == Role::Entry);
-        Some(gross + entries.map(|order| order.reference * order.remaining()).sum())
     }
 
     /// Takes the broker's statement of the account in, beside the exposure that it can know of.

@@ -59,10 +59,14 @@ impl Desk {
     }
 
     /// Clears the locks whose time has come.
+    #[inline]
     pub(super) fn expire_locks(&mut self) {
-        if !self.book.is_locked() {
-            return;
+        if self.book.is_locked() {
+            self.clear_expired();
         }
+    }
+
+    fn clear_expired(&mut self) {
         let over: Vec<(LockScope, LockCause)> = self
             .book
             .locks()
@@ -100,6 +104,7 @@ impl Desk {
     }
 
     /// A parked symbol's bars have come again.
+    #[inline]
     pub(super) fn unpark(&mut self, contract: ContractId) {
         if !self.book.is_locked() {
             return;

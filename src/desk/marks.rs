@@ -16,8 +16,6 @@ use crate::strategy::indicators::Volatility;
 pub struct Mark {
     /// Close of the last closed bar, USD a share.
     pub close: Option<f64>,
-    /// The same as money, where it was asked for already.
-    price: Option<Price>,
     /// Its end.
     pub end: Option<MarketTime>,
     /// What was measured on its bars.
@@ -29,7 +27,7 @@ pub struct Mark {
 impl Mark {
     /// The last close as money.
     fn price(&self) -> Option<Price> {
-        self.price.or_else(|| self.close.and_then(Price::from_f64))
+        self.close.and_then(Price::from_f64)
     }
 }
 
@@ -55,28 +53,17 @@ impl Marks {
         self.contracts.insert(contract.id, contract);
     }
 
-    pub(super) fn see(&mut self, contract: ContractId, bar: &Bar, gauges: Gauges) {
+    /// Takes a closed bar in; the last close before it, USD a share.
+    #[inline]
+    pub(super) fn see(&mut self, contract: ContractId, bar: &Bar, gauges: Gauges) -> Option<f64> {
         let mark = self.marks.entry(contract).or_default();
+        let before = mark.close;
         if mark.end.is_none_or(|end| bar.end >= end) {
             mark.close = Some(bar.close);
-            mark.price = None;
             mark.end = Some(bar.end);
         }
         mark.gauges = gauges.or(mark.gauges);
-    }
-
-    /// The same for a contract whose price counts: the price before, and now.
-    pub(super) fn see_price(
-        &mut self,
-        contract: ContractId,
-        bar: &Bar,
-        gauges: Gauges,
-    ) -> (Option<Price>, Option<Price>) {
-        let before = self.price(contract);
-        self.see(contract, bar, gauges);
-        let Some(mark) = self.marks.get_mut(&contract) else { return (before, None) };
-        mark.price = mark.price();
-        (before, mark.price)
+        before
     }
 
     pub(super) fn close_before(&mut self, contract: ContractId, day: NaiveDate, close: f64) {

@@ -33,9 +33,9 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::domain::book::{Book, Fact, IncidentFact, LedgerFact, Record, TargetState};
-use crate::domain::broker::{BrokerOrder, BrokerPosition, BrokerSnapshot};
+use crate::domain::broker::{BrokerOrder, BrokerPosition, BrokerSnapshot, OrderUpdate};
 use crate::domain::{Bar, Contract, ContractId, MarketTime, Price, Shares, Symbol};
-use crate::strategy::{Gauges, Target};
+use crate::strategy::{Gauges, Heard, Target};
 
 pub use event::{Action, Decided, Event};
 pub use ledger_id::ledger_id;
@@ -65,6 +65,7 @@ enum Trigger {
 /// One contract at the desk.
 #[derive(Debug, Clone)]
 struct Seat {
+    symbol: Symbol,
     plan: Arc<SymbolPlan>,
     strategy: Arc<str>,
     /// Whether a look at it was in vain and no fact has come since: the next one would be, too.
@@ -81,7 +82,7 @@ pub struct Desk {
     seats: BTreeMap<ContractId, Seat>,
     /// Whether every seat is settled.
     all_settled: bool,
-    /// What all positions are worth at the last prices, and what follows from it.
+    /// How far the account's worth is from what would need attention.
     worth: Worth,
     now: MarketTime,
     ready: bool,
@@ -121,7 +122,7 @@ impl Desk {
     /// A desk that continues `book` by `plan`.
     pub fn new(plan: Plan, book: Book) -> Self {
         let now = book.now();
-        let mut desk = Self {
+        Self {
             plan,
             book,
             marks: Marks::default(),
@@ -147,9 +148,7 @@ impl Desk {
             cash_seen: None,
             flattening: BTreeSet::new(),
             decided: Decided::default(),
-        };
-        desk.revalue();
-        desk
+        }
     }
 
     /// Begins a new ledger: its first facts. Nothing where the book has begun before.
@@ -203,18 +202,45 @@ impl Desk {
                 self.drive_all(Trigger::Time);
             }
         }
+        self.has_decided()
+    }
+
+    /// As [`Self::hear`] of an [`Event::Bar`]: nothing is moved that has to be moved for nothing.
+    #[inline]
+    pub fn hear_bar(&mut self, contract: ContractId, bar: &Bar, heard: Heard, newest: bool) -> bool {
+        self.bar(contract, bar, heard.target, heard.gauges, newest);
+        self.has_decided()
+    }
+
+    /// As [`Self::hear`] of an [`Event::Time`].
+    #[inline]
+    pub fn hear_time(&mut self, at: MarketTime) -> bool {
+        self.time(at);
+        self.has_decided()
+    }
+
+    /// As [`Self::hear`] of an [`Event::Order`].
+    #[inline]
+    pub fn hear_order(&mut self, update: OrderUpdate) -> bool {
+        self.order_update(update);
+        self.has_decided()
+    }
+
+    #[inline]
+    fn has_decided(&mut self) -> bool {
         if !self.flattening.is_empty() {
             self.tell_flat();
         }
         !self.decided.records.is_empty() || !self.decided.actions.is_empty()
     }
 
-    /// Takes the memory of a decision back that is dealt with: the next one needs no new one.
-    pub fn recycle(&mut self, decided: Decided) {
-        let Decided { mut records, mut actions, .. } = decided;
-        records.clear();
-        actions.clear();
-        (self.decided.records, self.decided.actions) = (records, actions);
+    /// Tells of the facts that were decided since this was asked last, and hands their actions over,
+    /// for one whose facts are durable at once; wishes and answers are dropped.
+    pub fn release(&mut self, actions: &mut VecDeque<Action>, mut fact: impl FnMut(&Record)) {
+        self.decided.records.iter().for_each(&mut fact);
+        self.decided.records.clear();
+        actions.extend(self.decided.actions.drain(..));
+        (self.decided.wants_reconcile, self.decided.wants_compare, self.decided.answer) = (false, false, None);
     }
 
     /// The latest incidents since this desk began, newest first.
@@ -280,10 +306,14 @@ impl Desk {
                 }
             }
             self.unpark(contract);
-            if self.seats.get(&contract).is_some_and(|seat| !seat.settled) {
+            let seat = self.seats.get(&contract);
+            let (restless, ages) = seat.map_or((false, false), |seat| (!seat.settled, seat.plan.time_exit.is_some()));
+            if restless {
                 self.refresh(contract);
             }
-            self.watch_age(contract, bar.end);
+            if ages {
+                self.watch_age(contract, bar.end);
+            }
             self.watch_limits();
             self.drive(contract, Trigger::FreshBar);
         }
@@ -368,7 +398,12 @@ impl Desk {
 
     /// Notes a fact about a contract (or none), applying it at once.
     fn record(&mut self, contract: Option<ContractId>, fact: Fact) {
-        let symbol = contract.and_then(|c| self.marks.symbol(c).or_else(|| self.book.symbol(c).cloned()));
+        let seat = contract.and_then(|contract| self.seats.get(&contract));
+        let symbol = match (seat, contract) {
+            (Some(seat), _) => Some(seat.symbol.clone()),
+            (None, Some(contract)) => self.marks.symbol(contract).or_else(|| self.book.symbol(contract).cloned()),
+            (None, None) => None,
+        };
         self.note(contract, symbol, fact);
     }
 
@@ -420,8 +455,8 @@ impl Desk {
         if let Some(plan) = self.plan.symbols.get(&contract.symbol)
             && !self.seats.contains_key(&contract.id)
         {
-            let strategy = Arc::from(plan.strategy.as_str());
-            self.seats.insert(contract.id, Seat { plan: Arc::new(plan.clone()), strategy, settled: false });
+            let (symbol, strategy) = (contract.symbol.clone(), Arc::from(plan.strategy.as_str()));
+            self.seats.insert(contract.id, Seat { symbol, plan: Arc::new(plan.clone()), strategy, settled: false });
             self.all_settled = false;
         }
         self.marks.list(contract);

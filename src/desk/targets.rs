@@ -47,13 +47,14 @@ impl Desk {
     fn sized(&self, contract: ContractId, target: f64) -> Option<Result<Shares, Refusal>> {
         let sizing = self.plan_of(contract)?.sizing;
         let price = self.last_price(contract)?;
+        let by_equity = !matches!(sizing, Sizing::FixedShares(_) | Sizing::FixedNotional(_));
         let by_range = matches!(sizing, Sizing::AtrRisk { .. });
         let by_volatility = matches!(sizing, Sizing::Volatility { .. });
         let bars = by_volatility.then(|| self.plan.calendar.bars_a_year(self.plan.bar_size));
         let trips = matches!(sizing, Sizing::Kelly { .. }).then(|| self.book.trips(contract));
         let input = SizingInput {
             price,
-            equity: self.equity(),
+            equity: by_equity.then(|| self.equity()).flatten(),
             atr: by_range.then(|| self.marks.range(contract)).flatten(),
             volatility: bars.and_then(|bars| self.marks.volatility(contract, bars)),
             record: TripRecord::of(trips.into_iter().flatten()),

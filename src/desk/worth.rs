@@ -1,24 +1,27 @@
-//! What the account is worth as prices move: kept up to date bar by bar, not added up anew.
+//! What the account is worth, and how far prices may move before that has to be added up again.
 
 use chrono::NaiveDate;
 
 use super::Desk;
-use crate::domain::book::Fact;
-use crate::domain::{Bar, ContractId, MarketTime, Price, Shares, Usd};
+use crate::domain::book::{DayFact, Fact, FillFact};
+use crate::domain::{Bar, ContractId, MarketTime, Shares, Usd};
 use crate::strategy::Gauges;
 
-/// What positions are worth and the bounds within which equity needs no attention; volatile.
+/// A part of each move that is counted on top of it, so that the rounding of many never adds up to
+/// a move that nobody has seen.
+const ROUNDING: f64 = 1e-6;
+
+/// How far equity is from the bounds within which it needs no attention; volatile.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Worth {
-    /// Cash and positions at the last prices; `None` where something of it is not known.
-    equity: Option<Usd>,
-    /// The cash in it.
-    cash: Usd,
-    /// Whether equity was found calm and has not moved since, nor have its bounds.
-    calm_still: bool,
+    /// USD that equity can still move, either way, before it may have reached a bound: never more
+    /// than it really can. Zero or less: it has to be looked at. No money, only a bound on it.
+    room: f64,
     /// Above the first and up to the second neither loss nor peak has anything to say. `None` where
     /// facts have changed since they were computed.
     calm: Option<(Usd, Usd)>,
+    /// What the book's trades have brought so far, fees deducted, as `room` knows of it.
+    settled: Usd,
     /// Facts of the book when limits of counts were looked at last.
     counted: u64,
     /// The exchange date of the latest event, and the span of it.
@@ -28,7 +31,19 @@ pub(super) struct Worth {
 }
 
 impl Worth {
+    /// Equity has moved by so much, USD, either way.
+    #[inline]
+    fn moves(&mut self, by: f64) {
+        self.room -= by.abs() * (1.0 + ROUNDING) + ROUNDING;
+    }
+
+    /// Nobody knows by how much.
+    fn is_lost(&mut self) {
+        self.room = 0.0;
+    }
+
     /// Whether an instant (never an earlier one than before) lies in the day that is known to be open.
+    #[inline]
     pub(super) fn in_day(&self, now: MarketTime) -> bool {
         self.day_until.is_some_and(|until| now < until)
     }
@@ -43,75 +58,102 @@ impl Desk {
     /// Cash and positions at the last prices, USD; `None` where cash or a held contract's price is
     /// not known.
     pub fn equity(&self) -> Option<Usd> {
-        debug_assert_eq!(self.worth.equity, self.added_up(), "what is kept is what adds up");
-        self.worth.equity
+        Some(self.worths()?.0)
     }
 
-    /// The same, added up.
-    fn added_up(&self) -> Option<Usd> {
-        let mut equity = self.book.cash()?;
+    /// Equity, and what the positions are worth with their magnitudes added, USD.
+    pub(super) fn worths(&self) -> Option<(Usd, Usd)> {
+        let (mut equity, mut gross) = (self.book.cash()?, Usd::ZERO);
         for (contract, position) in self.book.positions().filter(|(_, position)| !position.quantity().is_zero()) {
-            equity += position.market_value(self.last_price(contract)?);
+            let worth = position.market_value(self.last_price(contract)?);
+            equity += worth;
+            gross += worth.abs();
         }
-        Some(equity)
-    }
-
-    /// Everything is added up anew.
-    pub(super) fn revalue(&mut self) {
-        self.worth.equity = self.added_up();
-        self.worth.cash = self.book.cash().unwrap_or_default();
+        Some((equity, gross))
     }
 
     /// A price moves: of a held contract, the worth moves with it.
+    #[inline]
     pub(super) fn see(&mut self, contract: ContractId, bar: &Bar, gauges: Gauges) {
         let held = self.book.held(contract);
-        if held.is_zero() {
-            self.marks.see(contract, bar, gauges);
-            return;
-        }
-        self.worth.calm_still = false;
-        match (self.worth.equity, self.marks.see_price(contract, bar, gauges)) {
-            (Some(equity), (Some(before), Some(now))) => {
-                self.worth.equity = Some(equity + Price(now.0 - before.0) * held);
+        let before = self.marks.see(contract, bar, gauges);
+        if !held.is_zero() {
+            match before {
+                Some(before) => self.worth.moves(held.0 as f64 * (bar.close - before)),
+                None => self.worth.is_lost(),
             }
-            _ => self.revalue(),
         }
     }
 
     /// A fact has changed the book, in which so many shares of the contract were held before.
     pub(super) fn facts_changed(&mut self, fact: &Fact, contract: Option<ContractId>, before: Shares) {
-        if !matches!(fact, Fact::Fill(_) | Fact::Ledger(_) | Fact::Day(_) | Fact::Lock(_)) {
-            return;
+        match fact {
+            Fact::Fill(FillFact::Executed { .. }) => self.traded(contract, before),
+            Fact::Fill(FillFact::Costed { .. }) => {
+                let paid = self.paid();
+                self.worth.moves(paid.to_f64());
+            }
+            Fact::Day(DayFact::Opened { .. } | DayFact::PeakRaised { .. }) | Fact::Lock(_) | Fact::Ledger(_) => {
+                self.worth.calm = None;
+                self.worth.is_lost();
+            }
+            // Others' trades are none of the book's worth.
+            Fact::Fill(FillFact::Foreign { .. })
+            | Fact::Session(_)
+            | Fact::Target(_)
+            | Fact::Order(_)
+            | Fact::Refused(_)
+            | Fact::Incident(_) => {}
         }
-        (self.worth.calm, self.worth.calm_still) = (None, false);
-        if !matches!(fact, Fact::Fill(_) | Fact::Ledger(_)) {
-            return;
-        }
-        let moved = contract.and_then(|contract| {
+    }
+
+    /// An execution has traded at its price what is worth the last one.
+    fn traded(&mut self, contract: Option<ContractId>, before: Shares) {
+        let paid = self.paid();
+        let came = contract.and_then(|contract| {
             let change = self.book.held(contract) - before;
             if change.is_zero() { Some(Usd::ZERO) } else { Some(self.last_price(contract)? * change) }
         });
-        match (self.worth.equity, self.book.cash(), moved) {
-            (Some(equity), Some(cash), Some(moved)) => {
-                self.worth.equity = Some(equity + (cash - self.worth.cash) + moved);
-                self.worth.cash = cash;
-            }
-            _ => self.revalue(),
+        match came {
+            Some(came) => self.worth.moves((paid + came).to_f64()),
+            None => self.worth.is_lost(),
         }
+    }
+
+    /// What trades and fees have brought since this was asked last, USD.
+    fn paid(&mut self) -> Usd {
+        let settled = self.settled();
+        settled - std::mem::replace(&mut self.worth.settled, settled)
+    }
+
+    fn settled(&self) -> Usd {
+        self.book.traded_cash() - self.book.fees()
     }
 
     /// Whether equity lies where neither the day's loss nor the drawdown nor the peak has anything to
     /// say (rule 21).
+    #[inline]
     pub(super) fn is_calm(&mut self) -> bool {
-        if self.worth.calm_still {
-            return true;
-        }
-        let Some(equity) = self.equity() else { return false };
+        let calm = self.worth.room > 0.0;
+        debug_assert!(!calm || self.clearance().is_some_and(|(left, _)| left > Usd::ZERO), "what is left is enough");
+        calm || self.looks_calm()
+    }
+
+    fn looks_calm(&mut self) -> bool {
         if self.worth.calm.is_none() {
             self.worth.calm = self.bounds();
         }
-        self.worth.calm_still = self.worth.calm.is_some_and(|(low, high)| low < equity && equity <= high);
-        self.worth.calm_still
+        let Some((left, is_calm)) = self.clearance() else { return false };
+        self.worth.room = left.to_f64() * (1.0 - ROUNDING);
+        self.worth.settled = self.settled();
+        is_calm
+    }
+
+    /// How far equity is from the nearer bound, USD, and whether it lies between them.
+    fn clearance(&self) -> Option<(Usd, bool)> {
+        let (low, high) = self.worth.calm?;
+        let equity = self.equity()?;
+        Some(((equity - low).min(high - equity), low < equity && equity <= high))
     }
 
     fn bounds(&self) -> Option<(Usd, Usd)> {

@@ -202,7 +202,7 @@ impl Metrics {
 
     fn with_trades(self, tally: &Tally) -> Self {
         let average = |total: f64, of: u64| (of > 0).then(|| total / of as f64);
-        let average_trade = average(tally.profit.to_f64(), tally.count);
+        let average_trade = average(tally.profit().to_f64(), tally.count);
         let average_loss = average(tally.lost.to_f64(), tally.losses);
         Self {
             trades: tally.count,

@@ -46,7 +46,7 @@ fn groups<'a>(name: &str, tallies: impl Iterator<Item = (String, &'a Tally)>) ->
 }
 
 fn row(key: String, tally: &Tally) -> Vec<Cell> {
-    let (count, profit) = (tally.count as f64, tally.profit.to_f64());
+    let (count, profit) = (tally.count as f64, tally.profit().to_f64());
     vec![
         Cell::text(key),
         Cell::number(grouped(&tally.count.to_string())),

@@ -1,5 +1,7 @@
 //! The book's fills: executions, deduplicated by id, corrected by revision.
 
+use std::collections::btree_map::Entry;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Book, FillFact};
@@ -28,13 +30,17 @@ impl Book {
     }
 
     fn execute(&mut self, intent: u64, execution: &Execution) {
-        let stem = execution.id.stem().to_owned();
-        if let Some((contract, index)) = self.executions.get(&stem).copied() {
-            self.correct(contract, index, execution);
-            return;
-        }
         let fills = self.fills.entry(execution.contract).or_default();
-        self.executions.insert(stem.clone(), (execution.contract, fills.len()));
+        match self.executions.entry(execution.id.stem().to_owned()) {
+            Entry::Occupied(known) => {
+                let (contract, index) = *known.get();
+                self.correct(contract, index, execution);
+                return;
+            }
+            Entry::Vacant(place) => {
+                place.insert((execution.contract, fills.len()));
+            }
+        }
         fills.push(FillRecord { intent, execution: execution.clone(), commission: None });
         let change = execution.side.signed(execution.quantity);
         self.change_position(execution.contract, |held| held.trade(change, execution.price, execution.at));
@@ -52,7 +58,7 @@ impl Book {
             self.streaks.flat(execution.contract, position.realized - position.fees);
         }
         // After the end of a round trip: what came early is a cost of it, too.
-        if let Some(cost) = self.early_costs.remove(&stem) {
+        if let Some(cost) = self.early_costs.remove(execution.id.stem()) {
             self.cost(&cost);
         }
     }
