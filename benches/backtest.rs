@@ -3,62 +3,15 @@
 //! `ONLY` which case: the one with these words in its name.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "it measures, and stops where it cannot")]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rand::rngs::SmallRng;
-use rand::{RngExt, SeedableRng};
-use robo_trader::backtest::data::Data;
-use robo_trader::backtest::{Setup, run};
-use robo_trader::config::{Layers, Settings, Source};
-use robo_trader::domain::broker::AccountId;
-use robo_trader::domain::{Bar, BarSize, MarketTime, Symbol};
-use robo_trader::exchange::{CommissionPlan, Config};
-use robo_trader::strategy::build;
+use robo_trader::config::Settings;
+use robo_trader::domain::Bar;
 
-/// Everything evaluated, nothing refused.
-const SETTINGS: [(&str, &str); 16] = [
-    ("CALENDAR", "always"),
-    ("DATA_DURATION", "60 Y"),
-    ("RISK_POSITION_SIZING", "shares"),
-    ("RISK_FIXED_SHARES", "100"),
-    ("RISK_STOP", "none"),
-    ("AFTER_CLOSE", "requeue-at-open"),
-    ("DEFAULT_CASH", "100000000"),
-    ("RISK_MAX_ORDER_NOTIONAL", "1000000000"),
-    ("RISK_MAX_DAILY_NOTIONAL", "1000000000"),
-    ("RISK_MAX_POSITION_NOTIONAL", "1000000000"),
-    ("RISK_MAX_DAILY_LOSS_PCT", "1"),
-    ("RISK_MAX_DRAWDOWN_PCT", "1"),
-    ("RISK_MAX_LOSSES", "1000000"),
-    ("RISK_MAX_ORDERS", "1000000"),
-    ("RISK_MAX_ORDERS_PER_MINUTE", "10000"),
-    ("RISK_MAX_OPEN_POSITIONS", "1000"),
-];
-
-fn walk(seed: u64, count: usize) -> Arc<[Bar]> {
-    let mut random = SmallRng::seed_from_u64(seed);
-    let mut last: i64 = 10_000;
-    let price = |cents: i64| cents as f64 / 100.0;
-    (0..count)
-        .map(|minute| {
-            let open = (last + random.random_range(-3..=3)).max(500);
-            let close = (open + random.random_range(-12..=12)).max(500);
-            last = close;
-            let time = MarketTime::from_secs(1_420_070_400 + 60 * minute as i64);
-            Bar {
-                time,
-                end: time + Duration::from_secs(60),
-                open: price(open),
-                high: price(open.max(close) + random.random_range(0..=5)),
-                low: price(open.min(close) - random.random_range(0..=5)),
-                close: price(close),
-                volume: Some(1_000),
-            }
-        })
-        .collect()
-}
+#[path = "trading/mod.rs"]
+mod trading;
 
 /// The strategies of the bare loop stand behind this, as ours do behind theirs.
 trait Rule {
@@ -167,34 +120,7 @@ fn bare(series: &[Arc<[Bar]>], (fast, slow): (usize, usize)) -> (u64, f64) {
 }
 
 fn engine(series: &[Arc<[Bar]>], settings: &Settings) -> (u64, f64) {
-    let named = settings.symbols.iter().zip(series);
-    let data = Data {
-        series: named.map(|((symbol, _), bars)| (symbol.clone(), Arc::clone(bars))).collect(),
-        size: BarSize::Min1,
-        inside: Default::default(),
-        jumps: Vec::new(),
-        on_jump: Default::default(),
-        load: Duration::ZERO,
-    };
-    let mut plan = settings.plan(AccountId("".into()));
-    // There is no gateway that could be away.
-    plan.guards.expected = Default::default();
-    let setup = Setup {
-        plan,
-        exchange: Config { commission: CommissionPlan::Free, ..Config::default() },
-        cash: settings.default_cash,
-        seed: 1,
-        trade_from: MarketTime::MIN,
-        forgets: true,
-        described: Vec::new(),
-        warnings: Vec::new(),
-    };
-    let strategies: BTreeMap<Symbol, _> = settings
-        .symbols
-        .iter()
-        .map(|(symbol, plan)| (symbol.clone(), build(&plan.strategy, &plan.params).unwrap()))
-        .collect();
-    let outcome = run(&setup, &data, strategies, &mut ()).outcome;
+    let outcome = trading::play(series, settings, &mut ());
     assert!(outcome.refusals.is_empty(), "{:?}", outcome.refusals);
     (outcome.fills, outcome.final_equity.to_f64())
 }
@@ -221,15 +147,8 @@ struct Measured {
 }
 
 fn compare(name: &str, symbols: usize, bars: usize, runs: usize, (fast, slow): (usize, usize)) -> Measured {
-    let series: Vec<Arc<[Bar]>> = (0..symbols).map(|number| walk(number as u64 + 1, bars)).collect();
-    let names: Vec<String> = (0..symbols).map(|number| format!("S{number:02}")).collect();
-    let mut layers = Layers::new();
-    for (setting, value) in SETTINGS {
-        layers.set(setting, value, Source::Default);
-    }
-    layers.set("STRATEGY_PARAMS", format!("fast={fast},slow={slow}"), Source::Default);
-    layers.set("SYMBOLS", names.join(","), Source::Default);
-    let settings = Settings::resolve(&layers).unwrap();
+    let series: Vec<Arc<[Bar]>> = (0..symbols).map(|number| trading::walk(number as u64 + 1, bars)).collect();
+    let settings = trading::settings(symbols, (fast, slow));
     let (mut ours, mut floor) = (Vec::new(), Vec::new());
     let mut results = Vec::new();
     for _ in 0..runs {

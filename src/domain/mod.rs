@@ -12,6 +12,7 @@ pub mod order;
 pub mod position;
 pub mod progress;
 pub mod refusal;
+mod text;
 pub mod ticket;
 pub mod time;
 

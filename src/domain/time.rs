@@ -6,10 +6,11 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
+use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeZone, Utc};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An instant of market time: milliseconds since 1970-01-01T00:00:00 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -89,12 +90,17 @@ impl Serialize for MarketTime {
     }
 }
 
+impl FromStr for MarketTime {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let at = DateTime::parse_from_rfc3339(text).map_err(|e| format!("{text:?} is not an RFC 3339 instant: {e}"))?;
+        Ok(Self::from(at.with_timezone(&Utc)))
+    }
+}
+
 impl<'de> Deserialize<'de> for MarketTime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let at = DateTime::parse_from_rfc3339(&text)
-            .map_err(|e| de::Error::custom(format!("{text:?} is not an RFC 3339 instant: {e}")))?;
-        Ok(Self::from(at.with_timezone(&Utc)))
+        super::text::parsed(deserializer, "an RFC 3339 instant")
     }
 }
 

@@ -4,6 +4,7 @@
 //! shared database can take its place behind the same trait. [`Writer`] gives it a thread of its
 //! own, so that waiting for a disk never blocks the loop's other work.
 
+mod decode;
 mod error;
 mod schema;
 pub mod sqlite;

@@ -6,14 +6,12 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 use tracing::warn;
 
+use super::decode::{BODY_VERSION, COLUMNS, Decoder};
 use super::schema::{APPLICATION_ID, CREATE, VERSION};
 use super::{Durability, Journal, JournalError, Row, Trouble};
 use crate::domain::MarketTime;
+use crate::domain::Symbol;
 use crate::domain::book::{Fact, LedgerFact, Record};
-use crate::domain::{ContractId, Symbol};
-
-/// The version of fact bodies that this program writes.
-const BODY_VERSION: i64 = 1;
 
 /// How long SQLite waits by itself for another program's lock.
 const BUSY: Duration = Duration::from_secs(1);
@@ -212,9 +210,9 @@ impl Journal for SqliteJournal {
         // Numbers that no append gives are seen, too: they are found missing, not passed over.
         let first = if from <= 1 { i64::MIN } else { i64::try_from(from).unwrap_or(i64::MAX) };
         let mut expected = from.max(1);
-        let query =
-            "SELECT seq, at, strategy, symbol, con_id, kind, version, body FROM facts WHERE seq >= ?1 ORDER BY seq";
-        let mut select = self.connection.prepare(query).map_err(&failed)?;
+        let mut decoder = Decoder::default();
+        let query = format!("SELECT {COLUMNS} FROM facts WHERE seq >= ?1 ORDER BY seq");
+        let mut select = self.connection.prepare(&query).map_err(&failed)?;
         let mut rows = select.query([first]).map_err(&failed)?;
         while let Some(row) = rows.next().map_err(&failed)? {
             let found = row.get::<_, i64>(0).map_err(&failed)?;
@@ -223,26 +221,7 @@ impl Journal for SqliteJournal {
                 return Err(JournalError::Gap { path: self.path.clone(), expected, found });
             }
             expected += 1;
-            let unreadable = |why: String| JournalError::Unreadable { seq, why };
-            let wrong = |error: rusqlite::Error| unreadable(error.to_string());
-            let kind: String = row.get(5).map_err(wrong)?;
-            let version: i64 = row.get(6).map_err(wrong)?;
-            if version != BODY_VERSION || !Fact::KINDS.contains(&kind.as_str()) {
-                return Err(JournalError::UnknownKind { seq, kind, version });
-            }
-            let at: String = row.get(1).map_err(wrong)?;
-            let symbol: Option<String> = row.get(3).map_err(wrong)?;
-            let body: String = row.get(7).map_err(wrong)?;
-            let record = Record {
-                at: serde_json::from_value(serde_json::Value::String(at)).map_err(|e| unreadable(e.to_string()))?,
-                strategy: row.get(2).map_err(wrong)?,
-                symbol: symbol.map(|s| s.parse()).transpose().map_err(|e| unreadable(format!("{e}")))?,
-                contract: row.get::<_, Option<i32>>(4).map_err(wrong)?.map(ContractId),
-                fact: serde_json::from_str(&body).map_err(|e| unreadable(e.to_string()))?,
-            };
-            if record.fact.kind() != kind {
-                return Err(unreadable(format!("it is filed as {kind}, its body is of kind {}", record.fact.kind())));
-            }
+            let record = decoder.record(row, seq)?;
             take(Row { seq, record });
         }
         Ok(())

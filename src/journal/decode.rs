@@ -1,0 +1,63 @@
+//! Rows of the journal become records again. A start reads every row there is: texts are looked at
+//! where they lie, and names that repeat are shared.
+
+use std::sync::Arc;
+
+use rusqlite::Row;
+
+use super::JournalError;
+use crate::domain::book::{Fact, Record};
+use crate::domain::{ContractId, MarketTime, Symbol};
+
+/// The version of fact bodies that this program writes.
+pub(super) const BODY_VERSION: i64 = 1;
+
+/// What [`Decoder::record`] reads, in this order.
+pub(super) const COLUMNS: &str = "seq, at, strategy, symbol, con_id, kind, version, body";
+
+/// Reads rows; remembers the names of the last one.
+#[derive(Debug, Default)]
+pub(super) struct Decoder {
+    strategy: Option<Arc<str>>,
+    symbol: Option<Symbol>,
+}
+
+impl Decoder {
+    /// The record in a row with this number.
+    ///
+    /// # Errors
+    /// A kind or version that this program does not know, or a text that cannot be what it should.
+    pub(super) fn record(&mut self, row: &Row<'_>, seq: u64) -> Result<Record, JournalError> {
+        let unreadable = |why: String| JournalError::Unreadable { seq, why };
+        let text = |column: usize| {
+            let value = row.get_ref(column).map_err(|error| unreadable(error.to_string()))?;
+            value.as_str_or_null().map_err(|error| unreadable(format!("column {column}: {error}")))
+        };
+        let needed = |column: usize| text(column)?.ok_or_else(|| unreadable(format!("column {column} is empty")));
+        let wrong = |error: rusqlite::Error| unreadable(error.to_string());
+        let kind = needed(5)?;
+        let version: i64 = row.get(6).map_err(wrong)?;
+        if version != BODY_VERSION || !Fact::KINDS.contains(&kind) {
+            return Err(JournalError::UnknownKind { seq, kind: kind.to_owned(), version });
+        }
+        let at: MarketTime = needed(1)?.parse().map_err(unreadable)?;
+        let (strategy, symbol) = (text(2)?, text(3)?);
+        if self.strategy.as_deref() != strategy {
+            self.strategy = strategy.map(Arc::from);
+        }
+        if self.symbol.as_ref().map(Symbol::as_str) != symbol {
+            self.symbol = symbol.map(str::parse).transpose().map_err(|error| unreadable(format!("{error}")))?;
+        }
+        let fact: Fact = serde_json::from_str(needed(7)?).map_err(|error| unreadable(error.to_string()))?;
+        if fact.kind() != kind {
+            return Err(unreadable(format!("it is filed as {kind}, its body is of kind {}", fact.kind())));
+        }
+        Ok(Record {
+            at,
+            strategy: self.strategy.clone(),
+            symbol: self.symbol.clone(),
+            contract: row.get::<_, Option<i32>>(4).map_err(wrong)?.map(ContractId),
+            fact,
+        })
+    }
+}
