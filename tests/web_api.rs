@@ -16,7 +16,7 @@ use robo_trader::web::{Shared, metrics, router};
 use serde_json::{Value, json};
 use support::{Daemon, Start, book, settings, synthetic};
 use tower::ServiceExt;
-use web_support::{PATIENCE, Served, config};
+use web_support::{Answer, PATIENCE, Served, config};
 
 const BUSY: &[(&str, &str)] =
     &[("SYMBOLS", "AAPL,NVDA"), ("STRATEGY_PARAMS", "fast=2,slow=5"), ("RISK_MAX_DAILY_NOTIONAL", "1000000000")];
@@ -107,9 +107,16 @@ async fn commands_are_carried_out_and_their_refusals_told() {
     daemon.until("some fills", |progress| progress.executions >= 2).await;
     let without = served.raw("POST", "/api/v1/commands/halt", &[("Content-Type", "application/json")], "{}").await;
     assert_eq!(without.status, 401, "{without:?}");
+    let trades = |answer: &Answer, word: &str| answer.json()["connection"]["trading"] == word;
+    let before = served.until("/api/v1/health", "it trades", |answer| trades(answer, "yes")).await.json();
     let said = served.command("halt", &json!({ "symbol": "NVDA", "reason": "earnings" })).await;
     assert_eq!((said.status, said.json()["ok"].as_bool()), (200, Some(true)), "{said:?}");
     served.until("/api/v1/locks", "the lock", |answer| answer.body.contains("earnings")).await;
+    // Since when, by the connection's part as by the status.
+    let halted = served.until("/api/v1/health", "it halts", |answer| trades(answer, "exits only: locked")).await.json();
+    let since = |health: &Value| health["connection"]["trading_since"].as_str().unwrap().to_owned();
+    assert!(since(&halted) >= since(&before), "{before} {halted}");
+    assert_eq!(served.get("/api/v1/status").await["trading_since"], since(&halted));
     assert_eq!(served.command("resume", &json!({ "symbol": "NVDA" })).await.status, 200);
     let again = served.command("resume", &json!({ "symbol": "NVDA" })).await;
     assert_eq!((again.status, again.json()["ok"].as_bool()), (409, Some(false)), "{again:?}");

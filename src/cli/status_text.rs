@@ -27,7 +27,10 @@ fn line(out: &mut String, name: &str, value: &str) {
 /// Everything of `status`.
 pub(super) fn status(_: &str, status: &Value) -> String {
     let mut out = String::new();
-    line(&mut out, "trading", &text(&status["trading"]));
+    line(&mut out, "trading", &format!("{}, since {}", text(&status["trading"]), text(&status["reason_since"])));
+    if status["trading"] != "yes" && status["trading_since"] != status["reason_since"] {
+        line(&mut out, "blocked", &format!("since {}, by other reasons before", text(&status["trading_since"])));
+    }
     if let Some(why) = status["why"].as_str().filter(|why| !why.is_empty()) {
         line(&mut out, "why", why);
     }
@@ -162,7 +165,7 @@ mod tests {
     #[test]
     fn what_blocks_trading_is_named_and_what_is_unknown_says_so() {
         let status = json!({
-            "trading": "exits only: locked",
+            "trading": "exits only: locked", "trading_since": "t4", "reason_since": "t5",
             "connection": {"text": "connected for 5 s", "breaker": "closed"},
             "outage": null,
             "layers": [
@@ -180,7 +183,8 @@ mod tests {
         });
         let shown = super::status("", &status);
         for part in [
-            "trading      exits only: locked",
+            "trading      exits only: locked, since t5",
+            "blocked      since t4, by other reasons before",
             "DOWN since t1: 2103; it blocks bars",
             "equity       unknown",
             "locked       account (operator) since t3: news; ends: robo-trader resume",

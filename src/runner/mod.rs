@@ -5,6 +5,7 @@ mod alive;
 mod answers;
 mod bars;
 pub mod board;
+mod configured;
 mod contracts;
 pub mod desk_loop;
 pub mod exit;
@@ -16,6 +17,8 @@ pub mod lock;
 mod notices;
 pub mod operate;
 pub mod outbox;
+pub mod outlook;
+mod permitted;
 mod reads;
 pub mod reload;
 mod safety;
@@ -35,32 +38,31 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::config::{Durability, FeedKind, Settings};
+use crate::config::{Durability, Settings};
 use crate::desk::{Desk, Event};
 use crate::domain::book::Counts;
 use crate::domain::progress::Progress;
-use crate::domain::{Bar, Contract, HistoryRequest, Symbol};
-use crate::feed::{FeedConfig, Kind, Pulse, Track};
-use crate::robust_connection::{BackoffPolicy, BreakerPolicy, HealthPolicy, Policy, RobustConnection};
+use crate::domain::{Bar, Contract, Symbol};
+use crate::feed::Track;
+use crate::robust_connection::RobustConnection;
 use crate::service_manager::ServiceManager;
-use crate::tws::{Gateway, Session, TwsConfig};
+use crate::tws::{Gateway, Session};
 use crate::{clock, control};
 
 use alerts::Alerts;
+use configured::{feed_config, policy, tws_config};
 use contracts::{Contracts, Unresolved};
 use desk_loop::{Command, DeskError, DeskLoop, Inputs};
 pub use exit::RunError;
 use layers::Layers;
 pub use ledger::put_aside as put_ledger_aside;
 use lock::ProcessLock;
-use operate::{Operated, Outlook};
+use operate::Operated;
+use outlook::Outlook;
+use permitted::Permitted;
 use scope::{Ended, Scope};
 pub use summary::Summary;
 use view::DeskView;
-
-/// Above so many symbols, `auto` uses five-second bars: one stream of each kind a symbol costs a
-/// market data line all the same, but historical streams are fewer (at most 50 requests open).
-const STREAMS_AT_MOST: usize = 40;
 
 /// Part of the grace time that closing a session may take.
 const CLOSING: f64 = 0.2;
@@ -170,7 +172,9 @@ impl Runner {
             shown: shown.subscribe(),
             layers: layers.clone(),
             dashboard: config.board.as_ref().map(|board| board.dashboard()).unwrap_or_default(),
+            permitted: Arc::new(Permitted::default()),
         };
+        watchers.spawn(outlook.clone().follow());
         if let Some(board) = &config.board {
             board.attach(outlook.clone(), asked.clone());
             watchers.spawn(Arc::clone(board).follow(outlook.clone()));
@@ -417,71 +421,5 @@ impl From<Unresolved> for Opening {
             Unresolved::Lost(why) => Self::Lost(why),
             Unresolved::Wrong(error) => Self::Failed(RunError::Contract(error)),
         }
-    }
-}
-
-fn tws_config(settings: &Settings) -> TwsConfig {
-    let connection = &settings.connection;
-    TwsConfig {
-        host: connection.host.clone(),
-        port: connection.port,
-        client_id: connection.client_id,
-        account: connection.account.clone(),
-        connect_within: connection.dial_deadline,
-        reply_within: connection.reply_within,
-        send_within: connection.reply_within,
-        message_rate: connection.message_rate,
-        historical_pacing: connection.historical_pacing,
-    }
-}
-
-fn policy(settings: &Settings) -> Policy {
-    let connection = &settings.connection;
-    Policy {
-        backoff: BackoffPolicy {
-            base: connection.backoff_base,
-            cap: connection.backoff_cap,
-            multiplier: connection.backoff_multiplier,
-            jitter: connection.backoff_jitter,
-        },
-        breaker: BreakerPolicy {
-            threshold: connection.breaker_threshold,
-            timeout: connection.breaker_timeout,
-            half_open_successes: connection.breaker_successes,
-        },
-        // The gateway bounds its own steps; this only catches what none of them bounds.
-        dial_deadline: tws_config(settings).attempt_within(),
-        health: HealthPolicy {
-            interval: connection.probe_interval,
-            deadline: connection.probe_deadline,
-            misses: connection.probe_misses,
-        },
-        ..Policy::default()
-    }
-}
-
-fn feed_config(settings: &Settings) -> FeedConfig {
-    let kind = match settings.feed {
-        FeedKind::Stream => Kind::Stream,
-        FeedKind::Realtime => Kind::Realtime,
-        FeedKind::Poll => Kind::Poll(settings.poll_interval),
-        FeedKind::Auto if settings.symbols.len() <= STREAMS_AT_MOST => Kind::Stream,
-        FeedKind::Auto => Kind::Realtime,
-    };
-    let request = HistoryRequest {
-        duration: settings.duration,
-        size: settings.bar_size,
-        show: settings.show,
-        regular_only: settings.regular_only,
-        end: None,
-    };
-    let else_poll = (settings.feed == FeedKind::Auto).then_some(settings.poll_interval);
-    FeedConfig {
-        kind,
-        request,
-        calendar: settings.calendar,
-        else_poll,
-        pulse: Pulse::new(settings.symbols.len()),
-        park_after: settings.park_after,
     }
 }

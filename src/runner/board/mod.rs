@@ -18,7 +18,8 @@ use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use super::operate::{DashboardState, Outlook, Reply, Request, Status};
+use super::operate::{Reply, Request};
+use super::outlook::{DashboardState, Outlook, Status};
 use crate::control::Asked;
 use crate::desk::Desk;
 use crate::domain::book::{Book, DayFact, Fact, FillFact, Record};

@@ -310,6 +310,10 @@ pub struct EquityView {
 pub struct LinkView {
     /// `yes`, or the first reason why not.
     pub trading: &'static str,
+    /// Since when entries are permitted, or are not for whatever reasons, by this machine's clock.
+    pub trading_since: MarketTime,
+    /// Since when that reason is the first one, by this machine's clock.
+    pub reason_since: MarketTime,
     /// One word for what the connection is doing.
     pub phase: &'static str,
     /// Since when, by this machine's clock.
