@@ -48,6 +48,7 @@ pub(super) fn status(_: &str, status: &Value) -> String {
         }
         line(&mut out, "layer", &words);
     }
+    measured(&mut out, &status["measured"]);
     let desk = &status["desk"];
     if desk.is_null() {
         line(&mut out, "desk", "no session was Ready yet: book and positions are not open");
@@ -80,6 +81,21 @@ pub(super) fn status(_: &str, status: &Value) -> String {
         line(&mut out, "incident", &words);
     }
     out
+}
+
+/// How long things take, so far as they have happened.
+fn measured(out: &mut String, measured: &Value) {
+    let rows =
+        [("tick_to_order", "tick to order"), ("lost_to_ready", "lost to ready"), ("dial_to_ready", "dial to ready")];
+    let rows = rows.into_iter().filter_map(|(key, name)| {
+        let row = &measured[key];
+        let count = row["count"].as_u64().filter(|count| *count > 0)?;
+        Some(format!("{name} p50 {} ms, p99 {} ms ({count})", text(&row["p50_ms"]), text(&row["p99_ms"])))
+    });
+    let words = rows.collect::<Vec<_>>().join("; ");
+    if !words.is_empty() {
+        line(out, "took", &words);
+    }
 }
 
 fn money(out: &mut String, desk: &Value) {
@@ -168,6 +184,10 @@ mod tests {
             "trading": "exits only: locked", "trading_since": "t4", "reason_since": "t5",
             "connection": {"text": "connected for 5 s", "breaker": "closed"},
             "outage": null,
+            "measured": {
+                "tick_to_order": {"count": 3, "p50_ms": 0.4, "p99_ms": 1.5, "max_ms": 1.5},
+                "lost_to_ready": {"count": 0, "p50_ms": null, "p99_ms": null, "max_ms": null},
+            },
             "layers": [
                 {"layer": "socket", "up": true, "since": "t0", "why": null, "blocks": null},
                 {"layer": "farm usfarm (market data)", "up": false, "since": "t1", "why": "2103", "blocks": "bars"},
@@ -186,6 +206,7 @@ mod tests {
             "trading      exits only: locked, since t5",
             "blocked      since t4, by other reasons before",
             "DOWN since t1: 2103; it blocks bars",
+            "took         tick to order p50 0.4 ms, p99 1.5 ms (3)\n",
             "equity       unknown",
             "locked       account (operator) since t3: news; ends: robo-trader resume",
             "last bar unknown",

@@ -1,8 +1,10 @@
 //! What the settings mean to the parts that the runner joins.
 
+use std::sync::Arc;
+
 use crate::config::{FeedKind, Settings};
 use crate::domain::HistoryRequest;
-use crate::feed::{FeedConfig, Kind, Pulse};
+use crate::feed::{FeedConfig, Kind, Pulse, Ticks};
 use crate::robust_connection::{BackoffPolicy, BreakerPolicy, HealthPolicy, Policy};
 use crate::tws::TwsConfig;
 
@@ -50,7 +52,7 @@ pub(super) fn policy(settings: &Settings) -> Policy {
     }
 }
 
-pub(super) fn feed_config(settings: &Settings) -> FeedConfig {
+pub(super) fn feed_config(settings: &Settings, ticks: &Arc<Ticks>) -> FeedConfig {
     let kind = match settings.feed {
         FeedKind::Stream => Kind::Stream,
         FeedKind::Realtime => Kind::Realtime,
@@ -72,6 +74,7 @@ pub(super) fn feed_config(settings: &Settings) -> FeedConfig {
         calendar: settings.calendar,
         else_poll,
         pulse: Pulse::new(settings.symbols.len()),
+        ticks: Arc::clone(ticks),
         park_after: settings.park_after,
     }
 }

@@ -11,9 +11,11 @@ pub mod desk_loop;
 pub mod exit;
 mod fact_log;
 mod heartbeat;
+pub mod histogram;
 pub mod layers;
 mod ledger;
 pub mod lock;
+pub mod measured;
 mod notices;
 pub mod operate;
 pub mod outbox;
@@ -57,6 +59,7 @@ pub use exit::RunError;
 use layers::Layers;
 pub use ledger::put_aside as put_ledger_aside;
 use lock::ProcessLock;
+use measured::Stats;
 use operate::Operated;
 use outlook::Outlook;
 use permitted::Permitted;
@@ -139,6 +142,7 @@ struct Runner {
     watchers: JoinSet<()>,
     alerts: Option<Alerts>,
     answered: watch::Sender<Option<Instant>>,
+    stats: Arc<Stats>,
     known: Contracts,
     contracts: Vec<Contract>,
     shown: watch::Sender<Option<watch::Receiver<Arc<DeskView>>>>,
@@ -155,17 +159,16 @@ impl Runner {
         let layers = Layers::new(config.settings.guards.expected.clone());
         // Until a session has told that IBKR is at the other end, its own windows mean nothing.
         layers.ignore_outages(config.settings.has_default_windows());
-        let planned = layers.clone();
-        let gateway = Gateway::new(tws_config(&config.settings))
-            .planned_outages(Arc::new(move || planned.outage(clock::wall_now()).is_some()));
+        let stats = config.board.as_ref().map(|board| Arc::clone(board.stats())).unwrap_or_default();
+        let gateway = gateway(&config.settings, &layers, &stats);
         let connection = RobustConnection::new(gateway, policy(&config.settings), seed);
         let shown = watch::Sender::new(None);
         let mut watchers = JoinSet::new();
-        let symbols = config.settings.symbols.len();
         watchers.spawn(layers.clone().follow(connection.state()));
         watchers.spawn(layers.clone().escalate());
         let (compare, operated) = (Arc::new(Notify::new()), watch::Sender::new(None));
         let (asked, asked_in) = mpsc::channel(16);
+        stats.channel("operators", &asked);
         let control = control::bind(&config.state_dir.join(CONTROL_SOCKET))?;
         let outlook = Outlook {
             connection: connection.state(),
@@ -173,6 +176,7 @@ impl Runner {
             layers: layers.clone(),
             dashboard: config.board.as_ref().map(|board| board.dashboard()).unwrap_or_default(),
             permitted: Arc::new(Permitted::default()),
+            stats: Arc::clone(&stats),
         };
         watchers.spawn(outlook.clone().follow());
         if let Some(board) = &config.board {
@@ -181,6 +185,7 @@ impl Runner {
         }
         watchers.spawn(control::serve(control, asked, config.stop.clone()));
         let answered = watch::Sender::new(None);
+        stats.alive_by(answered.subscribe());
         let notify = &config.settings.notify;
         let alerts = Alerts::start(notify, &layers, connection.state(), shown.subscribe(), answered.subscribe());
         let operator = Operated {
@@ -194,12 +199,8 @@ impl Runner {
         watchers.spawn(operator.answer(asked_in));
         let manager = ServiceManager::from_environment();
         watchers.spawn(alive::report(manager.clone(), connection.state(), shown.subscribe(), config.stop.clone()));
-        watchers.spawn(heartbeat::beat(
-            config.settings.heartbeat_interval,
-            connection.state(),
-            shown.subscribe(),
-            symbols,
-        ));
+        let (every, symbols) = (config.settings.heartbeat_interval, config.settings.symbols.len());
+        watchers.spawn(heartbeat::beat(every, connection.state(), shown.subscribe(), symbols));
         Ok(Self {
             config,
             tracks: BTreeMap::new(),
@@ -211,6 +212,7 @@ impl Runner {
             watchers,
             alerts: Some(alerts),
             answered,
+            stats,
             known: Contracts::default(),
             contracts: Vec::new(),
             shown,
@@ -269,7 +271,8 @@ impl Runner {
             layers: self.layers.clone(),
             compare: Arc::clone(&self.compare),
             view: desk.view.clone(),
-            feed: feed_config(&self.config.settings),
+            feed: feed_config(&self.config.settings, &self.stats.ticks),
+            stats: Arc::clone(&self.stats),
             once: self.config.once,
             stop: self.config.stop.clone(),
         };
@@ -322,13 +325,18 @@ impl Runner {
         }
         let (events, events_in) = mpsc::channel(INBOX);
         let (commands, commands_in) = mpsc::channel(16);
+        self.stats.channel("desk", &events);
+        self.stats.channel("desk_commands", &commands);
+        let (batches, waiting) = opened.writer.queue();
+        self.stats.queue("journal", batches, waiting);
         let (barriers, barriers_in) = mpsc::channel(4);
         let (view, view_out) = watch::channel(Arc::new(DeskView::of(&opened.desk)));
         self.shown.send_replace(Some(view_out.clone()));
         let durable = settings.durability == Durability::Full;
         let before = opened.before;
         let progress = self.config.progress.clone();
-        let desk_loop = DeskLoop::new(opened.desk, opened.writer, durable, settings.ack_deadline, progress, view);
+        let (stats, within) = (Arc::clone(&self.stats), settings.ack_deadline);
+        let desk_loop = DeskLoop::new(opened.desk, opened.writer, durable, within, progress, view, stats);
         let desk_loop = desk_loop.telling(self.alerts.as_ref().and_then(Alerts::teller));
         let desk_loop = desk_loop.shown_on(self.config.board.clone());
         let mut task = JoinSet::new();
@@ -401,6 +409,15 @@ impl Runner {
             }
         }
     }
+}
+
+/// What is dialled, by the settings.
+fn gateway(settings: &Settings, layers: &Layers, stats: &Stats) -> Gateway {
+    let planned = layers.clone();
+    let gateway = Gateway::new(tws_config(settings))
+        .planned_outages(Arc::new(move || planned.outage(clock::wall_now()).is_some()));
+    stats.paced_by(gateway.budget());
+    gateway
 }
 
 /// Why a session cannot be used.

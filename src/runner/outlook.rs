@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::heartbeat;
 use super::layers::{LayerView, Layers};
+use super::measured::{MeasuredView, Recovery, Stats};
 use super::permitted::{Permitted, Trading};
 use super::view::DeskView;
 use crate::clock::wall_now;
@@ -29,6 +30,10 @@ pub struct ConnectionView {
     pub attempts: u32,
     /// Sessions got by this process.
     pub sessions: u64,
+    /// Sessions lost by this process.
+    pub lost: u64,
+    /// Attempts to get a session by this process.
+    pub dials: u64,
     /// Seconds until the next attempt, where one is waited for.
     pub next_attempt_s: Option<u64>,
     /// The latest failure or loss.
@@ -60,6 +65,8 @@ pub struct Status {
     pub layers: Vec<LayerView>,
     /// Where the dashboard is, or why it is not there; `None` without one.
     pub dashboard: Option<String>,
+    /// What is measured: how long things take, what waits.
+    pub measured: MeasuredView,
     /// The desk; `None` before the first session.
     pub desk: Option<DeskView>,
 }
@@ -74,6 +81,8 @@ pub struct Outlook {
     pub(super) dashboard: DashboardState,
     /// Since when it trades or does not.
     pub(super) permitted: Arc<Permitted>,
+    /// What is measured.
+    pub(super) stats: Arc<Stats>,
 }
 
 /// How the dashboard is, in words; `None` where there is none. Shared by whoever serves it and whoever tells.
@@ -89,10 +98,10 @@ impl Outlook {
         self.permitted.look(|| self.view()).1
     }
 
-    /// Notes at once when trading begins to be permitted or blocked; for ever.
+    /// Notes at once when trading begins to be permitted or blocked, and how long coming back took; for ever.
     pub(super) async fn follow(self) {
         let mut shown = self.shown.clone();
-        let mut view = None;
+        let (mut view, mut recovery) = (None, Recovery::default());
         loop {
             if shown.has_changed().is_err() {
                 return;
@@ -104,7 +113,9 @@ impl Outlook {
             if let Some(view) = &mut view {
                 view.mark_unchanged();
             }
-            self.trading();
+            let (seen, _) = self.permitted.look(|| self.view());
+            let ready = seen.is_some_and(|view| view.ready);
+            recovery.saw(ready, &self.connection.borrow(), Instant::now(), &self.stats);
             let ended = match &mut view {
                 Some(view) => view.changed().await.is_err(),
                 None => shown.changed().await.is_err(),
@@ -135,6 +146,7 @@ impl Outlook {
             outage: self.outage(),
             layers: self.layers.view(),
             dashboard: self.dashboard.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            measured: self.stats.view(),
             desk: desk.map(|view| (*view).clone()),
         }
     }
@@ -153,6 +165,8 @@ fn connection_view(state: &ConnectionState) -> ConnectionView {
         breaker: state.breaker.as_str(),
         attempts: state.attempts,
         sessions: state.sessions,
+        lost: state.lost,
+        dials: state.dials,
         next_attempt_s: until.map(|until| until.saturating_duration_since(now).as_secs()),
         last_error: state.last_error.clone(),
     }

@@ -82,6 +82,8 @@ fn view(outlook: &Outlook, instants: &Instants) -> LinkView {
         breaker: state.breaker.as_str(),
         attempts: state.attempts,
         sessions: state.sessions,
+        lost: state.lost,
+        dials: state.dials,
         next_attempt_at: instants.next_attempt_at,
         last_error: state.last_error.clone(),
         outage: outlook.outage(),

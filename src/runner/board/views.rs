@@ -324,6 +324,10 @@ pub struct LinkView {
     pub attempts: u32,
     /// Sessions got by this process.
     pub sessions: u64,
+    /// Sessions lost by this process.
+    pub lost: u64,
+    /// Attempts to get a session by this process.
+    pub dials: u64,
     /// When the next attempt begins, by this machine's clock, where one is waited for.
     pub next_attempt_at: Option<MarketTime>,
     /// The latest failure or loss.
