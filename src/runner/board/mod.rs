@@ -5,6 +5,7 @@
 
 mod link;
 pub mod positions;
+mod schemas;
 mod state;
 pub mod told;
 pub mod views;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -35,7 +37,7 @@ use super::view::{DeskView, IncidentView, LockView};
 const ACCOUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// Everything that deltas change, at a moment.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Snapshot {
     /// The connection and health; null before the runner has begun.
     pub connection: Option<Arc<LinkView>>,

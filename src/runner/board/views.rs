@@ -1,6 +1,7 @@
 //! What the board shows: orders, fills, signals and the like, with units in their names. Prices and
 //! money are decimals as text, exactly as the journal has them; unknown is null.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::{Layers, Source};
@@ -10,7 +11,7 @@ use crate::domain::{Bar, MarketTime, OrderKind, Price, Shares, Symbol, Usd};
 use crate::runner::layers::LayerView;
 
 /// A step of an order's life.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct StepView {
     /// Market time.
     pub at: MarketTime,
@@ -21,7 +22,7 @@ pub struct StepView {
 }
 
 /// An order of ours with its life.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct OrderView {
     /// Its number in the ledger.
     pub intent: u64,
@@ -161,7 +162,7 @@ fn snake(words: &str) -> String {
 }
 
 /// An execution of ours.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct FillView {
     /// The broker's id of it.
     pub execution: String,
@@ -201,7 +202,7 @@ impl FillView {
 }
 
 /// What a strategy wants.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct SignalView {
     /// End of the bar it was decided on, market time.
     pub at: MarketTime,
@@ -234,7 +235,7 @@ impl SignalView {
 }
 
 /// An order that risk refused.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct RefusalView {
     /// When, market time.
     pub at: MarketTime,
@@ -264,7 +265,7 @@ impl RefusalView {
 }
 
 /// A closed bar. Prices are numbers as the market's data has them.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct BarView {
     /// Its open instant, milliseconds since 1970 UTC.
     pub time_ms: i64,
@@ -297,7 +298,7 @@ impl From<&Bar> for BarView {
 }
 
 /// A point of the equity curve.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct EquityView {
     /// Market time.
     pub at: MarketTime,
@@ -306,7 +307,7 @@ pub struct EquityView {
 }
 
 /// The connection and the layers of health.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct LinkView {
     /// `yes`, or the first reason why not.
     pub trading: &'static str,
@@ -339,7 +340,7 @@ pub struct LinkView {
 }
 
 /// A line of the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LogView {
     /// When, by this machine's clock.
     pub at: MarketTime,
@@ -352,7 +353,7 @@ pub struct LogView {
 }
 
 /// A setting, as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SettingView {
     /// Its name, with the symbol before it where it is a symbol's own.
     pub name: String,
