@@ -1,6 +1,8 @@
 //! What the board shows: orders, fills, signals and the like, with units in their names. Prices and
 //! money are decimals as text, exactly as the journal has them; unknown is null.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -9,6 +11,7 @@ use crate::domain::book::{Book, FillRecord, OrderFact, OrderRecord, Record, Refu
 use crate::domain::order::{OrderState, Role, TrailBy};
 use crate::domain::{Bar, MarketTime, OrderKind, Price, Shares, Symbol, Usd};
 use crate::runner::layers::LayerView;
+use crate::strategy::script::file_of;
 
 /// A step of an order's life.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -361,13 +364,24 @@ pub struct SettingView {
     pub value: String,
     /// Where it came from.
     pub source: String,
+    /// Differs where the value differs, even where it is masked, or names a script whose text has changed.
+    #[serde(skip)]
+    pub(in crate::runner) stamp: u64,
 }
 
 impl SettingView {
     /// Every setting, and every one that a symbol has of its own.
     pub fn all(layers: &Layers) -> Vec<Self> {
-        let row = |name: String, value: String, source: Source| Self { name, value, source: source.to_string() };
-        let common = layers.shown().into_iter().map(|(name, value, source)| row(name.to_owned(), value, source));
+        let row = |name: String, value: String, source: Source| Self {
+            name,
+            stamp: stamp(&value),
+            value,
+            source: source.to_string(),
+        };
+        let common = layers.shown().into_iter().map(|(name, value, source)| Self {
+            stamp: stamp(&layers.get(name).0),
+            ..row(name.to_owned(), value, source)
+        });
         let mut rows: Vec<Self> = common.collect();
         for symbol in layers.symbols() {
             let own = layers.shown_for(symbol).into_iter();
@@ -375,6 +389,15 @@ impl SettingView {
         }
         rows
     }
+}
+
+/// Of what a value means: itself, and the text of the script that it names.
+fn stamp(value: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    // One that cannot be read is refused where settings are resolved.
+    file_of(value).and_then(|file| std::fs::read(file).ok()).hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]
