@@ -21,6 +21,8 @@ use tower::ServiceExt;
 use web_support::schema::Schemas;
 use web_support::{PATIENCE, Served, config};
 
+type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+
 const BUSY: &[(&str, &str)] =
     &[("SYMBOLS", "AAPL,NVDA"), ("STRATEGY_PARAMS", "fast=2,slow=5"), ("RISK_MAX_DAILY_NOTIONAL", "1000000000")];
 
@@ -135,18 +137,9 @@ fn promised<'a>(document: &'a Value, method: &str, path: &str, status: u16) -> &
     &document["paths"][path][method]["responses"][status.to_string()]["content"]["application/json"]["schema"]
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_answer_and_message_of_a_daemon_that_trades_is_what_the_document_says() {
-    let dir = tempfile::tempdir().unwrap();
-    let (simulator, mut daemon, served) = busy(dir.path()).await;
-    let document = served.get("/api/v1/openapi.json").await;
-    let mut schemas = Schemas::of(&document);
+/// What commands take and answer.
+async fn commanded(served: &Served, schemas: &mut Schemas<'_>, document: &Value) -> Vec<String> {
     let mut faults = Vec::new();
-    // From the first moment on: what is unknown is null there, and must be promised as such.
-    let early = served.get("/api/v1/status").await;
-    faults.extend(schemas.faults("early status", &early, promised(&document, "get", "/api/v1/status", 200)));
-    let (mut feed, _) = tokio_tungstenite::connect_async(format!("ws://{}/api/v1/ws", served.address)).await.unwrap();
-    daemon.until("some fills", |progress| progress.executions >= 6).await;
     for (name, body) in [
         ("halt", json!({ "symbol": "NVDA", "reason": "a test" })),
         ("resume", json!({ "symbol": "NVDA" })),
@@ -160,11 +153,17 @@ async fn every_answer_and_message_of_a_daemon_that_trades_is_what_the_document_s
     ] {
         let path = format!("/api/v1/commands/{name}");
         let answer = served.command(name, &body).await;
-        faults.extend(schemas.faults(&path, &answer.json(), promised(&document, "post", &path, answer.status)));
+        faults.extend(schemas.faults(&path, &answer.json(), promised(document, "post", &path, answer.status)));
         let takes = &document["paths"][&path]["post"]["requestBody"]["content"]["application/json"]["schema"];
         let fits = schemas.faults(&path, &body, takes).is_empty();
         assert_eq!(fits, answer.status != 422, "the body {body} of {name} fits, or is refused");
     }
+    faults
+}
+
+/// What every path answers, and refuses.
+async fn read(served: &Served, schemas: &mut Schemas<'_>, document: &Value) -> Vec<String> {
+    let mut faults = Vec::new();
     let asked = [
         "/api/v1/version",
         "/api/v1/health",
@@ -183,6 +182,8 @@ async fn every_answer_and_message_of_a_daemon_that_trades_is_what_the_document_s
         "/api/v1/equity",
         "/api/v1/bars?symbol=AAPL",
         "/api/v1/bars",
+        "/api/v1/indicators?symbol=AAPL",
+        "/api/v1/indicators",
         "/api/v1/bars?symbol=NONE",
         "/api/v1/log",
         "/api/v1/log?level=loud",
@@ -197,9 +198,15 @@ async fn every_answer_and_message_of_a_daemon_that_trades_is_what_the_document_s
         if path.starts_with("/api/v1/ws") || path.ends_with("openapi.json") {
             continue;
         }
-        let schema = promised(&document, "get", path.split('?').next().unwrap(), answer.status);
+        let schema = promised(document, "get", path.split('?').next().unwrap(), answer.status);
         faults.extend(schemas.faults(path, &answer.json(), schema));
     }
+    faults
+}
+
+/// What the feed tells, until every kind of message has come.
+async fn told(feed: &mut Socket, schemas: &mut Schemas<'_>, document: &Value) -> Vec<String> {
+    let mut faults = Vec::new();
     let message = &document["components"]["schemas"]["FeedMessage"];
     let mut kinds = BTreeSet::new();
     while !["snapshot", "connection", "bar", "order", "fill", "position", "account", "lock", "target"]
@@ -212,6 +219,24 @@ async fn every_answer_and_message_of_a_daemon_that_trades_is_what_the_document_s
         faults.extend(schemas.faults("feed", &heard, message));
         kinds.insert(heard["type"].as_str().unwrap().to_owned());
     }
+    faults
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_and_message_of_a_daemon_that_trades_is_what_the_document_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let (simulator, mut daemon, served) = busy(dir.path()).await;
+    let document = served.get("/api/v1/openapi.json").await;
+    let mut schemas = Schemas::of(&document);
+    let mut faults = Vec::new();
+    // From the first moment on: what is unknown is null there, and must be promised as such.
+    let early = served.get("/api/v1/status").await;
+    faults.extend(schemas.faults("early status", &early, promised(&document, "get", "/api/v1/status", 200)));
+    let (mut feed, _) = tokio_tungstenite::connect_async(format!("ws://{}/api/v1/ws", served.address)).await.unwrap();
+    daemon.until("some fills", |progress| progress.executions >= 6).await;
+    faults.extend(commanded(&served, &mut schemas, &document).await);
+    faults.extend(read(&served, &mut schemas, &document).await);
+    faults.extend(told(&mut feed, &mut schemas, &document).await);
     daemon.stop().await.1.unwrap();
     simulator.stop().await.unwrap();
     assert!(faults.is_empty(), "{}", faults.join("\n"));

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::StrategyView;
 use super::commands::COMMANDS;
-use super::reads::{Bars, Health, Version};
+use super::reads::{Bars, Health, Indicators, Version};
 use super::routes::READS;
 use crate::runner::board::Snapshot;
 use crate::runner::board::positions::{AccountView, LimitView, PositionView};
@@ -31,7 +31,7 @@ fn parameter(path: &str, name: &str) -> Value {
         "boot" => ("string", "the process that `from` is a number of, as hello tells it"),
         _ => ("integer", "the number of the last message seen: the feed goes on from there where it can"),
     };
-    let required = path.ends_with("/bars") && name == "symbol";
+    let required = name == "symbol" && (path.ends_with("/bars") || path.ends_with("/indicators"));
     json!({ "name": name, "in": "query", "required": required, "description": what, "schema": { "type": kind } })
 }
 
@@ -70,6 +70,7 @@ fn answer(schemas: &mut SchemaGenerator, path: &str) -> Option<Value> {
         "config" => field::<Vec<SettingView>>(schemas, "settings"),
         "equity" => field::<Vec<EquityView>>(schemas, "equity"),
         "bars" => whole(schemas.subschema_for::<Bars>()),
+        "indicators" => whole(schemas.subschema_for::<Indicators>()),
         "log" => field::<Vec<LogView>>(schemas, "log"),
         "openapi.json" => json!({ "type": "object", "description": "This document." }),
         _ => return None,
@@ -149,7 +150,9 @@ fn faults(more: &[(&str, &str, &str)]) -> Map<String, Value> {
 fn reads(schemas: &mut SchemaGenerator, paths: &mut Map<String, Value>) {
     for (path, summary, parameters) in READS {
         let mut responses = faults(&match path.rsplit('/').next() {
-            Some("bars") => vec![("400", "No symbol.", "Fault"), ("404", "No bar of it has come yet.", "Fault")],
+            Some("bars" | "indicators") => {
+                vec![("400", "No symbol.", "Fault"), ("404", "No bar of it has come yet.", "Fault")]
+            }
             Some("status") => vec![("503", "The daemon is starting.", "Fault")],
             Some("ws") => vec![("400", "No such type or symbol.", "Fault"), ("503", "Too many clients.", "Fault")],
             _ if parameters.is_empty() => Vec::new(),

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::{Shared, metrics};
 use crate::domain::{MarketTime, Symbol};
+use crate::runner::board::indicators::IndicatorView;
 use crate::runner::board::views::{BarView, LinkView};
 
 /// Rows of a list where nobody says how many.
@@ -194,6 +195,31 @@ pub(super) async fn bars(State(shared): Board, wanted: Wanted) -> Response {
     let bar_s = shared.board.snapshot().0.account.map(|account| account.bar_s);
     match shared.board.bars_of(&symbol, rows) {
         Some(bars) => Json(Bars { symbol, bar_s, bars }).into_response(),
+        None => fault(StatusCode::NOT_FOUND, format!("no bar of {symbol} has come yet")),
+    }
+}
+
+/// Indicators of a symbol's strategy.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Indicators {
+    /// Which symbol.
+    symbol: Symbol,
+    /// Open instants of the bars, milliseconds since 1970 UTC, oldest first.
+    time_ms: Vec<i64>,
+    /// Each with one value a bar; empty where the strategy has none.
+    indicators: Vec<IndicatorView>,
+}
+
+pub(super) async fn indicators(State(shared): Board, wanted: Wanted) -> Response {
+    let rows = wanted.rows();
+    let Some(symbol) = wanted.symbol else {
+        return fault(StatusCode::BAD_REQUEST, "say which symbol: ?symbol=AAPL");
+    };
+    match shared.board.indicators_of(&symbol, rows) {
+        Some((bars, indicators)) => {
+            let time_ms = bars.iter().map(|bar| bar.time_ms).collect();
+            Json(Indicators { symbol, time_ms, indicators }).into_response()
+        }
         None => fault(StatusCode::NOT_FOUND, format!("no bar of {symbol} has come yet")),
     }
 }

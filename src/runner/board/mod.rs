@@ -3,6 +3,7 @@
 //!
 //! Everything is bounded. The lock is held for copies of pointers only.
 
+pub mod indicators;
 mod link;
 pub mod positions;
 mod schemas;
@@ -26,6 +27,8 @@ use crate::control::Asked;
 use crate::desk::Desk;
 use crate::domain::book::{Book, DayFact, Fact, FillFact, Record};
 use crate::domain::{Bar, Symbol};
+use crate::strategy::Strategy;
+use indicators::{IndicatorView, Makers};
 use positions::{AccountView, PositionView};
 use state::State;
 use told::{Feed, Kind, Told};
@@ -80,6 +83,7 @@ pub struct Board {
     log: Mutex<std::collections::VecDeque<Arc<LogView>>>,
     feed: Feed,
     stats: Arc<Stats>,
+    makers: Makers,
     dashboard: DashboardState,
     outlook: OnceLock<Outlook>,
     asked: OnceLock<mpsc::Sender<Asked>>,
@@ -270,6 +274,22 @@ impl Board {
         let state = self.state();
         let bars = state.bars.get(symbol)?;
         Some(bars.iter().skip(bars.len().saturating_sub(at_most)).copied().collect())
+    }
+
+    /// How a symbol's strategy is made, for its indicators.
+    pub(super) fn draws(&self, symbol: Symbol, fresh: impl Fn() -> Option<Box<dyn Strategy>> + Send + Sync + 'static) {
+        self.makers.set(symbol, Box::new(fresh));
+    }
+
+    /// The latest closed bars of a symbol, oldest first, with the indicators of its strategy over them; these have
+    /// seen every bar that is kept. `None` where it has no bars.
+    pub fn indicators_of(&self, symbol: &Symbol, at_most: usize) -> Option<(Vec<BarView>, Vec<IndicatorView>)> {
+        let mut bars = self.bars_of(symbol, usize::MAX)?;
+        let mut indicators = self.makers.over(symbol, &bars);
+        let old = bars.len().saturating_sub(at_most);
+        bars.drain(..old);
+        indicators.iter_mut().for_each(|indicator| drop(indicator.values.drain(..old)));
+        Some((bars, indicators))
     }
 
     /// Orders refused so far in what is kept, by limit.
