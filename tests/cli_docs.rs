@@ -269,6 +269,28 @@ fn every_link_between_pages_leads_somewhere() {
 }
 
 #[test]
+fn the_page_of_the_api_lists_the_metrics_as_they_are() {
+    let rows =
+        robo_trader::web::metrics::METRICS.iter().map(|(name, kind, help)| format!("| `{name}` | {kind} | {help} |\n"));
+    let head = "\n| Metric | Type | What |\n| --- | --- | --- |\n";
+    marked("docs/api.md", "metrics", &format!("{head}{}\n", rows.collect::<String>()));
+}
+
+#[test]
+fn the_page_of_operations_lists_what_reload_takes() {
+    let names: Vec<String> = robo_trader::runner::reload::MAY_CHANGE.iter().map(|name| format!("`{name}`")).collect();
+    let mut lines = vec![String::new()];
+    for name in names {
+        if lines.last().unwrap().len() + name.len() > 110 {
+            lines.push(String::new());
+        }
+        let line = lines.last_mut().unwrap();
+        *line += &format!("{}{name}", if line.is_empty() { "" } else { " " });
+    }
+    marked("docs/operations.md", "reload", &format!("\n{}\n\n", lines.join("\n")));
+}
+
+#[test]
 fn every_strategy_is_named_in_the_readme() {
     let readme = page("README.md");
     for row in robo_trader::strategy::REGISTRY {
