@@ -2,6 +2,7 @@
 
 mod backtest;
 mod bars;
+mod broker;
 mod check;
 mod config;
 mod history;

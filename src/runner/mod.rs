@@ -9,6 +9,7 @@ mod contracts;
 pub mod desk_loop;
 pub mod exit;
 mod fact_log;
+pub mod guests;
 mod heartbeat;
 pub mod layers;
 mod ledger;
@@ -18,6 +19,7 @@ pub mod operate;
 pub mod outbox;
 mod reads;
 pub mod reload;
+mod request;
 mod safety;
 mod scope;
 pub mod summary;
@@ -135,6 +137,7 @@ struct Runner {
     compare: Arc<Notify>,
     operated: watch::Sender<Option<mpsc::Sender<Command>>>,
     watchers: JoinSet<()>,
+    guests: guests::Door,
     alerts: Option<Alerts>,
     answered: watch::Sender<Option<Instant>>,
     known: Contracts,
@@ -162,7 +165,7 @@ impl Runner {
         let symbols = config.settings.symbols.len();
         watchers.spawn(layers.clone().follow(connection.state()));
         watchers.spawn(layers.clone().escalate());
-        let (compare, operated) = (Arc::new(Notify::new()), watch::Sender::new(None));
+        let (compare, operated, guests) = (Arc::new(Notify::new()), watch::Sender::new(None), guests::Door::new(None));
         let (asked, asked_in) = mpsc::channel(16);
         let control = control::bind(&config.state_dir.join(CONTROL_SOCKET))?;
         let outlook = Outlook {
@@ -186,6 +189,7 @@ impl Runner {
             stop: config.stop.clone(),
             reload: config.reload.clone(),
             compare: Arc::clone(&compare),
+            guests: guests::Guests(guests.subscribe()),
         };
         watchers.spawn(operator.answer(asked_in));
         let manager = ServiceManager::from_environment();
@@ -205,6 +209,7 @@ impl Runner {
             compare,
             operated,
             watchers,
+            guests,
             alerts: Some(alerts),
             answered,
             known: Contracts::default(),
@@ -264,6 +269,7 @@ impl Runner {
             barriers: desk.barriers.clone(),
             layers: self.layers.clone(),
             compare: Arc::clone(&self.compare),
+            guests: self.guests.clone(),
             view: desk.view.clone(),
             feed: feed_config(&self.config.settings),
             once: self.config.once,

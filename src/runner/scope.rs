@@ -12,6 +12,7 @@ use tracing::{debug, error, warn};
 
 use super::desk_loop::{Command, Trouble};
 use super::exit::RunError;
+use super::guests;
 use super::layers::{Layer, Layers};
 use super::notices;
 use super::outbox::{self, Outbox};
@@ -53,6 +54,8 @@ pub struct Scope<'a> {
     pub layers: Layers,
     /// Asks for a comparison with the broker.
     pub compare: Arc<Notify>,
+    /// Where questions of others come in while the session is Ready.
+    pub(super) guests: guests::Door,
     /// What the desk looks like.
     pub view: watch::Receiver<Arc<DeskView>>,
     /// How bars come.
@@ -190,6 +193,7 @@ impl Scope<'_> {
                 Report::Lost("the bars' watcher has ended".into())
             });
         }
+        tasks.spawn(guests::serve(self.session.clone(), self.contracts.clone(), self.guests.clone()));
         let (session, events) = (self.session.clone(), self.events.clone());
         tasks.spawn(async move { read_account(session, events).await });
     }
