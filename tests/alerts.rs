@@ -107,4 +107,15 @@ fn what_ends_a_run_is_told_and_addresses_are_shown_nowhere() {
     let failed = place.tell_with(&closed, &["notify", "test"]).ends(1, &[]);
     assert!(failed.out.contains("not taken") && !failed.out.contains("secret"), "{}", failed.out);
     place.tell_with(&[("NOTIFY_SLACK", "hooks.slack.com/secret")], &["config"]).ends(2, &["NOTIFY_SLACK", "https://"]);
+    let mail = [("NOTIFY_EMAIL_TO", "me@example.org"), ("NOTIFY_SMTP_URL", "smtp://me:secret@127.0.0.1:9")];
+    let failed = place.tell_with(&mail, &["notify", "test"]).ends(1, &[]);
+    assert!(
+        failed.out.starts_with("email     not taken: no answer") && !failed.out.contains("secret"),
+        "{}",
+        failed.out
+    );
+    let shown = place.tell_with(&mail, &["config"]).ends(0, &[]).out;
+    assert!(shown.contains("me@example.org") && !shown.contains("secret"), "{shown}");
+    let half = place.tell_with(&mail[..1], &["config"]).ends(2, &["NOTIFY_SMTP_URL", "smtps://USER"]);
+    assert!(!half.err.contains("secret"), "{}", half.err);
 }

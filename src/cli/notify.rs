@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::settings_args::SettingsArgs;
 use super::state_dir::DaemonArgs;
 use crate::config::Settings;
-use crate::notify::{Level, Message, PostError, post};
+use crate::notify::{Level, Message, PostError};
 use crate::runner::exit;
 
 /// Flags of `notify`.
@@ -33,7 +33,7 @@ enum NotifyError {
     #[error(transparent)]
     Settings(#[from] crate::config::BadSettings),
     #[error(
-        "nobody is told anything: set NOTIFY_WEBHOOK, NOTIFY_SLACK, NOTIFY_DISCORD, NOTIFY_NTFY or NOTIFY_TELEGRAM"
+        "nobody is told anything: set NOTIFY_WEBHOOK, NOTIFY_SLACK, NOTIFY_DISCORD, NOTIFY_NTFY, NOTIFY_TELEGRAM or NOTIFY_EMAIL_TO"
     )]
     Nobody,
 }
@@ -71,5 +71,5 @@ fn test(settings: &SettingsArgs) -> Result<Vec<Tried>, NotifyError> {
     }
     let text = "this is a test of robo-trader's alerts: nothing has happened".to_owned();
     let message = Message { level: Level::Info, kind: "test".into(), symbol: None, text, at: None };
-    Ok(channels.iter().map(|channel| (channel.name(), post(&channel.request(&message)))).collect())
+    Ok(channels.iter().map(|channel| (channel.name(), channel.deliver(&message))).collect())
 }

@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 use crate::notify::heartbeat::Address;
-use crate::notify::{Channel, Level, Policy, rules};
+use crate::notify::{BadEmail, Channel, Email, Level, Policy, rules};
 
 /// Channels by the settings that hold their addresses.
 const CHANNELS: [(&str, &str); 5] = [
@@ -36,6 +36,7 @@ pub(super) fn read(read: &mut Reader<'_>) -> NotifySettings {
             Err(error) => read.reject(name, error.to_string()),
         }
     }
+    channels.extend(email(read));
     let levels = [Level::Info, Level::Warning, Level::Critical].map(|level| (level.as_str(), level));
     let list = rules(&read.text("NOTIFY_RULES")).unwrap_or_else(|error| {
         read.reject("NOTIFY_RULES", error.to_string());
@@ -58,4 +59,24 @@ pub(super) fn read(read: &mut Reader<'_>) -> NotifySettings {
         }
     });
     NotifySettings { channels, policy, heartbeat }
+}
+
+/// Mail, where somebody is to get it; a server for nobody is a mistake, too.
+fn email(read: &mut Reader<'_>) -> Option<Channel> {
+    let (to, server) = (read.text("NOTIFY_EMAIL_TO"), read.text("NOTIFY_SMTP_URL"));
+    if to.is_empty() && server.is_empty() {
+        return None;
+    }
+    match Email::new(&to, &read.text("NOTIFY_EMAIL_FROM"), &server) {
+        Ok(email) => Some(Channel::Email(email)),
+        Err(error) => {
+            let name = match error {
+                BadEmail::To => "NOTIFY_EMAIL_TO",
+                BadEmail::From => "NOTIFY_EMAIL_FROM",
+                BadEmail::Server => "NOTIFY_SMTP_URL",
+            };
+            read.reject(name, error.to_string());
+            None
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! receives it has tasks of its own. A channel that fails is reported like anything else.
 
 mod channels;
+mod email;
 pub mod heartbeat;
 mod post;
 mod rules;
@@ -25,7 +26,8 @@ use tracing::{error, info, warn};
 use crate::domain::MarketTime;
 
 pub use channels::{BadChannel, Channel};
-pub use post::{PostError, post};
+pub use email::{BadEmail, Email};
+pub use post::PostError;
 pub use rules::{BadRules, Policy, Rule, Rules, rules};
 
 /// Notices that may wait to be looked at.
@@ -253,8 +255,8 @@ fn hand_out(lines: &mut [Line], messages: Vec<Message>, posts: &mut JoinSet<(usi
 async fn deliver(channel: Channel, message: Message) -> Result<(), PostError> {
     let mut wait = FIRST_WAIT;
     for attempt in 1.. {
-        let request = channel.request(&message);
-        let result = match tokio::task::spawn_blocking(move || post(&request)).await {
+        let (to, copy) = (channel.clone(), message.clone());
+        let result = match tokio::task::spawn_blocking(move || to.deliver(&copy)).await {
             Ok(result) => result,
             Err(error) => Err(PostError::Failed(error.to_string())),
         };
