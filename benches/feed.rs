@@ -1,4 +1,4 @@
-//! What feed clients cost the desk: the time from a batch of inputs to the release of its orders, with 200 clients
+//! What feed clients cost the desk: the time from a closed bar's arrival to its order at the socket, with 200 clients
 //! of which 20 never read, and without any; rounds of both alternate. `cargo bench --bench feed`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on fails")]
 
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use robo_trader::runner::board::Board;
-use robo_trader::runner::board::histogram::BOUNDS_US;
+use robo_trader::runner::histogram::MOMENTS_US;
 use robo_trader::web::Shared;
 use robo_trader::web::thread::WebThread;
 use support::{Daemon, Start, settings, synthetic};
@@ -34,7 +34,7 @@ fn median(before: &[u64], after: &[u64]) -> f64 {
         before.iter().zip(after).map(|(before, after)| f64::from(u32::try_from(after - before).unwrap())).collect();
     let half = counts.last().unwrap() / 2.0;
     let place = counts.iter().position(|count| *count >= half).unwrap();
-    let us = |index: usize| BOUNDS_US.get(index).map_or(5e6, |us| f64::from(u32::try_from(*us).unwrap()));
+    let us = |index: usize| MOMENTS_US.get(index).map_or(5e6, |us| f64::from(u32::try_from(*us).unwrap()));
     let (low, below) = if place == 0 { (0.0, 0.0) } else { (us(place - 1), counts[place - 1]) };
     low + (us(place) - low) * (half - below) / (counts[place] - below).max(1.0)
 }
@@ -55,10 +55,10 @@ async fn clients(address: SocketAddr, there: watch::Sender<bool>) {
 }
 
 async fn round(daemon: &mut Daemon, board: &Board) -> f64 {
-    let (before, _) = board.stats().decide.read();
+    let (before, _) = board.stats().tick_to_order.read();
     let executions = daemon.progress.borrow().executions;
     daemon.until("a round", |progress| progress.executions >= executions + EXECUTIONS).await;
-    median(&before, &board.stats().decide.read().0)
+    median(&before, &board.stats().tick_to_order.read().0)
 }
 
 #[tokio::main]
@@ -96,7 +96,7 @@ async fn main() {
     with.sort_by(f64::total_cmp);
     let ratio = with[ROUNDS / 2] / without[ROUNDS / 2];
     println!(
-        "median time from inputs to orders, us: {:.0} alone, {:.0} with {CLIENTS} clients of which {IDLE} never read",
+        "median time from tick to order, us: {:.0} alone, {:.0} with {CLIENTS} clients of which {IDLE} never read",
         without[ROUNDS / 2],
         with[ROUNDS / 2]
     );

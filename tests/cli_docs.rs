@@ -269,6 +269,14 @@ fn every_link_between_pages_leads_somewhere() {
 }
 
 #[test]
+fn the_page_of_the_api_lists_the_metrics_as_they_are() {
+    let rows =
+        robo_trader::web::metrics::METRICS.iter().map(|(name, kind, help)| format!("| `{name}` | {kind} | {help} |\n"));
+    let head = "\n| Metric | Type | What |\n| --- | --- | --- |\n";
+    marked("docs/api.md", "metrics", &format!("{head}{}\n", rows.collect::<String>()));
+}
+
+#[test]
 fn every_strategy_is_named_in_the_readme() {
     let readme = page("README.md");
     for row in robo_trader::strategy::REGISTRY {

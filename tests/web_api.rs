@@ -4,19 +4,17 @@
 mod support;
 mod web_support;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
 use proptest::prelude::*;
 use robo_trader::runner::board::Board;
-use robo_trader::web::routes::READS;
-use robo_trader::web::{Shared, metrics, router};
+use robo_trader::web::{Shared, router};
 use serde_json::{Value, json};
 use support::{Daemon, Start, book, settings, synthetic};
 use tower::ServiceExt;
-use web_support::{PATIENCE, Served, config};
+use web_support::{Answer, PATIENCE, Served, config};
 
 const BUSY: &[(&str, &str)] =
     &[("SYMBOLS", "AAPL,NVDA"), ("STRATEGY_PARAMS", "fast=2,slow=5"), ("RISK_MAX_DAILY_NOTIONAL", "1000000000")];
@@ -107,9 +105,16 @@ async fn commands_are_carried_out_and_their_refusals_told() {
     daemon.until("some fills", |progress| progress.executions >= 2).await;
     let without = served.raw("POST", "/api/v1/commands/halt", &[("Content-Type", "application/json")], "{}").await;
     assert_eq!(without.status, 401, "{without:?}");
+    let trades = |answer: &Answer, word: &str| answer.json()["connection"]["trading"] == word;
+    let before = served.until("/api/v1/health", "it trades", |answer| trades(answer, "yes")).await.json();
     let said = served.command("halt", &json!({ "symbol": "NVDA", "reason": "earnings" })).await;
     assert_eq!((said.status, said.json()["ok"].as_bool()), (200, Some(true)), "{said:?}");
     served.until("/api/v1/locks", "the lock", |answer| answer.body.contains("earnings")).await;
+    // Since when, by the connection's part as by the status.
+    let halted = served.until("/api/v1/health", "it halts", |answer| trades(answer, "exits only: locked")).await.json();
+    let since = |health: &Value| health["connection"]["trading_since"].as_str().unwrap().to_owned();
+    assert!(since(&halted) >= since(&before), "{before} {halted}");
+    assert_eq!(served.get("/api/v1/status").await["trading_since"], since(&halted));
     assert_eq!(served.command("resume", &json!({ "symbol": "NVDA" })).await.status, 200);
     let again = served.command("resume", &json!({ "symbol": "NVDA" })).await;
     assert_eq!((again.status, again.json()["ok"].as_bool()), (409, Some(false)), "{again:?}");
@@ -152,73 +157,6 @@ async fn a_port_in_use_is_told_and_taken_once_it_is_free() {
     tokio::time::timeout(PATIENCE, address.wait_for(Option::is_some)).await.unwrap().unwrap();
     assert!(board.dashboard().lock().unwrap().as_ref().unwrap().starts_with("http://127.0.0.1:"));
     task.shutdown().await;
-}
-
-#[tokio::test]
-async fn the_document_has_the_routes_and_the_routes_have_the_document() {
-    let dir = tempfile::tempdir().unwrap();
-    let app = router(Shared::new(config(dir.path()), Board::new()).unwrap());
-    let ask = |method: &str, path: &str| {
-        let request = Request::builder().method(method).uri(path).header("Host", "localhost");
-        app.clone().oneshot(request.body(Body::empty()).unwrap())
-    };
-    let answer = ask("GET", "/api/v1/openapi.json").await.unwrap();
-    let bytes = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
-    let document: Value = serde_json::from_slice(&bytes).unwrap();
-    let paths = document["paths"].as_object().unwrap();
-    for (path, operations) in paths {
-        if operations.get("get").is_some() {
-            let status = ask("GET", path).await.unwrap().status().as_u16();
-            assert!(![404, 405].contains(&status), "{path}: {status}");
-        }
-        assert!(operations.get("get").or(operations.get("post")).unwrap()["summary"].is_string());
-    }
-    // Every route of the code is in the document, but the page's own files.
-    let code = include_str!("../src/web/routes.rs");
-    let routed: BTreeSet<&str> = code.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-    let told: BTreeSet<&str> = READS.iter().map(|(path, ..)| *path).collect();
-    let page = ["/", "/app.js", "/chart.js", "/style.css", "/api/v1/commands/{name}"];
-    assert_eq!(routed, told.iter().copied().chain(page).collect());
-    assert!(told.iter().all(|path| paths.contains_key(*path)));
-    assert_eq!(ask("GET", "/api/v1/nothing").await.unwrap().status(), 404);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn metrics_are_those_of_the_table_and_grafana_asks_for_no_others() {
-    let dir = tempfile::tempdir().unwrap();
-    let (simulator, mut daemon, served) = busy(dir.path()).await;
-    daemon.until("some fills", |progress| progress.executions >= 2).await;
-    let told = served.raw("GET", "/metrics", &[], "").await;
-    daemon.stop().await.1.unwrap();
-    simulator.stop().await.unwrap();
-    let known: BTreeSet<&str> = metrics::METRICS.iter().map(|(name, ..)| *name).collect();
-    let heads: BTreeSet<&str> =
-        told.body.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
-    assert_eq!(heads, known, "every metric is told by a daemon that trades, and no other");
-    for line in told.body.lines().filter(|line| !line.starts_with('#')) {
-        let (name, value) = line.rsplit_once(' ').unwrap();
-        let name = name.split('{').next().unwrap();
-        let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
-        assert!(known.contains(name) || known.contains(base), "{line}");
-        assert!(value.parse::<f64>().is_ok(), "{line}");
-    }
-    let grafana = include_str!("../deploy/grafana.json");
-    let board: Value = serde_json::from_str(grafana).unwrap();
-    let exprs: Vec<&str> = board["panels"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .flat_map(|panel| panel["targets"].as_array().unwrap())
-        .map(|target| target["expr"].as_str().unwrap())
-        .collect();
-    assert!(exprs.len() >= 12);
-    for expr in exprs {
-        let words = expr.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        for word in words.filter(|word| word.starts_with("robo_trader_")) {
-            let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word);
-            assert!(known.contains(word) || known.contains(base), "{word} in {expr}");
-        }
-    }
 }
 
 #[test]

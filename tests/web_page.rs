@@ -197,6 +197,7 @@ async fn the_page_tells_what_the_api_tells_obeys_the_token_and_heals() {
     page.until("document.querySelectorAll('#fills tr').length > 5").await;
     page.until("Number(document.getElementById('chart').dataset.fills) > 0").await;
     page.until("document.querySelectorAll('#health .chip.good').length > 3").await;
+    page.until("document.getElementById('health').textContent.includes('entries permitted since')").await;
     // The keyboard's focus stays where it is while rows are drawn anew.
     page.value("document.querySelectorAll('#positions button')[1].focus(); document.activeElement.click(); true").await;
     page.until("document.getElementById('h-chart').textContent.includes('NVDA')").await;

@@ -27,7 +27,10 @@ fn line(out: &mut String, name: &str, value: &str) {
 /// Everything of `status`.
 pub(super) fn status(_: &str, status: &Value) -> String {
     let mut out = String::new();
-    line(&mut out, "trading", &text(&status["trading"]));
+    line(&mut out, "trading", &format!("{}, since {}", text(&status["trading"]), text(&status["reason_since"])));
+    if status["trading"] != "yes" && status["trading_since"] != status["reason_since"] {
+        line(&mut out, "blocked", &format!("since {}, by other reasons before", text(&status["trading_since"])));
+    }
     if let Some(why) = status["why"].as_str().filter(|why| !why.is_empty()) {
         line(&mut out, "why", why);
     }
@@ -45,6 +48,7 @@ pub(super) fn status(_: &str, status: &Value) -> String {
         }
         line(&mut out, "layer", &words);
     }
+    measured(&mut out, &status["measured"]);
     let desk = &status["desk"];
     if desk.is_null() {
         line(&mut out, "desk", "no session was Ready yet: book and positions are not open");
@@ -77,6 +81,21 @@ pub(super) fn status(_: &str, status: &Value) -> String {
         line(&mut out, "incident", &words);
     }
     out
+}
+
+/// How long things take, so far as they have happened.
+fn measured(out: &mut String, measured: &Value) {
+    let rows =
+        [("tick_to_order", "tick to order"), ("lost_to_ready", "lost to ready"), ("dial_to_ready", "dial to ready")];
+    let rows = rows.into_iter().filter_map(|(key, name)| {
+        let row = &measured[key];
+        let count = row["count"].as_u64().filter(|count| *count > 0)?;
+        Some(format!("{name} p50 {} ms, p99 {} ms ({count})", text(&row["p50_ms"]), text(&row["p99_ms"])))
+    });
+    let words = rows.collect::<Vec<_>>().join("; ");
+    if !words.is_empty() {
+        line(out, "took", &words);
+    }
 }
 
 fn money(out: &mut String, desk: &Value) {
@@ -162,9 +181,13 @@ mod tests {
     #[test]
     fn what_blocks_trading_is_named_and_what_is_unknown_says_so() {
         let status = json!({
-            "trading": "exits only: locked",
+            "trading": "exits only: locked", "trading_since": "t4", "reason_since": "t5",
             "connection": {"text": "connected for 5 s", "breaker": "closed"},
             "outage": null,
+            "measured": {
+                "tick_to_order": {"count": 3, "p50_ms": 0.4, "p99_ms": 1.5, "max_ms": 1.5},
+                "lost_to_ready": {"count": 0, "p50_ms": null, "p99_ms": null, "max_ms": null},
+            },
             "layers": [
                 {"layer": "socket", "up": true, "since": "t0", "why": null, "blocks": null},
                 {"layer": "farm usfarm (market data)", "up": false, "since": "t1", "why": "2103", "blocks": "bars"},
@@ -180,8 +203,10 @@ mod tests {
         });
         let shown = super::status("", &status);
         for part in [
-            "trading      exits only: locked",
+            "trading      exits only: locked, since t5",
+            "blocked      since t4, by other reasons before",
             "DOWN since t1: 2103; it blocks bars",
+            "took         tick to order p50 0.4 ms, p99 1.5 ms (3)\n",
             "equity       unknown",
             "locked       account (operator) since t3: news; ends: robo-trader resume",
             "last bar unknown",

@@ -6,6 +6,7 @@
 
 pub mod closing;
 pub mod pulse;
+mod ticks;
 mod track;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::tws::{BarItem, BarStream, RequestError, Session, StreamEnd};
 use closing::Aggregating;
 pub use pulse::Pulse;
 use pulse::Silence;
+pub use ticks::Ticks;
 pub use track::Track;
 
 /// How live bars come, decided.
@@ -50,6 +52,8 @@ pub struct FeedConfig {
     pub else_poll: Option<Duration>,
     /// What the feeds of the session tell each other.
     pub pulse: Arc<Pulse>,
+    /// When bars came.
+    pub ticks: Arc<Ticks>,
     /// Silent or failed subscriptions in a row that park the symbol.
     pub park_after: u32,
 }
@@ -190,7 +194,7 @@ impl Feed {
                 Next::Time => {}
                 Next::Anew => return Ok(()),
                 Next::Item(BarItem::History(bars)) => self.catch_up(bars).await?,
-                Next::Item(BarItem::Update(bar)) => self.update(bar).await?,
+                Next::Item(BarItem::Update(bar)) => self.update(bar, line.heard).await?,
             }
         }
     }
@@ -223,7 +227,7 @@ impl Feed {
                 whole = true;
             }
             if whole {
-                self.update(big).await?;
+                self.update(big, line.heard).await?;
             }
         }
     }
@@ -383,7 +387,7 @@ impl Feed {
         warn!(symbol = %track.symbol, time = %bar.time, refused = track.closing.refused(), "bar refused: {fault}");
     }
 
-    async fn update(&mut self, bar: Bar) -> Result<(), FeedError> {
+    async fn update(&mut self, bar: Bar, heard: Instant) -> Result<(), FeedError> {
         let mut unparked = false;
         let event = {
             let mut track = self.track.lock().await;
@@ -403,28 +407,27 @@ impl Feed {
         if unparked {
             self.tell(Event::Operator(Order::Unpark { symbol: self.contract.symbol.clone() })).await?;
         }
-        match event {
-            Some(event) => {
-                self.tell(event).await?;
-                self.tell_fault().await
-            }
-            None => Ok(()),
-        }
+        self.tell_live(event, heard).await
     }
 
     async fn time_passed(&mut self, now: MarketTime) -> Result<(), FeedError> {
+        let heard = Instant::now();
         let event = {
             let mut track = self.track.lock().await;
             let closed = track.closing.elapse(now);
             closed.map(|closed| track.live(self.contract.id, closed, true))
         };
-        match event {
-            Some(event) => {
-                self.tell(event).await?;
-                self.tell_fault().await
-            }
-            None => Ok(()),
+        self.tell_live(event, heard).await
+    }
+
+    /// What a live bar led to, where one has closed by what was `heard` then.
+    async fn tell_live(&self, event: Option<Event>, heard: Instant) -> Result<(), FeedError> {
+        let Some(event) = event else { return Ok(()) };
+        if let Event::Bar { contract, bar, .. } = &event {
+            self.config.ticks.came(*contract, bar.end, heard);
         }
+        self.tell(event).await?;
+        self.tell_fault().await
     }
 
     /// A strategy that has given up trades no more, though its bars go on: a human must know.

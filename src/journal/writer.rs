@@ -60,6 +60,13 @@ impl Writer {
         answer.await.map_err(|_| JournalError::Stopped)?
     }
 
+    /// Batches that may wait, and a look at how many do, which keeps nothing open: `None` once it has ended.
+    pub fn queue(&self) -> (usize, impl Fn() -> Option<usize> + Send + Sync + use<>) {
+        let weak = self.batches.as_ref().map(mpsc::Sender::downgrade);
+        let look = move || weak.as_ref()?.upgrade().map(|batches| batches.max_capacity() - batches.capacity());
+        (WAITING, look)
+    }
+
     /// Ends the thread after its last batch.
     pub fn close(mut self) {
         self.join();

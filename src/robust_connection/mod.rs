@@ -167,6 +167,10 @@ impl<D: Dial> RobustConnection<D> {
             let probe = self.admitted().await;
             self.attempts = self.attempts.saturating_add(1);
             info!(attempt = self.attempts, breaker = %self.breaker.state(), "dialling");
+            self.state.send_modify(|state| {
+                state.dials += 1;
+                state.dialled_at = Some(Instant::now());
+            });
             self.publish(Phase::Dialing { attempt: self.attempts, probe });
             // The attempt's own future ends here, and with it its socket, before any wait.
             let outcome = timeout(self.policy.dial_deadline, self.dial.dial()).await;
@@ -224,7 +228,10 @@ impl<D: Dial> RobustConnection<D> {
         let wait = self.backoff.next_wait();
         self.not_before = Some(now + wait);
         warn!(why, ?held_for, next_attempt_in = ?wait, breaker = %self.breaker.state(), "session lost");
-        self.state.send_modify(|state| state.last_error = Some(why.to_owned()));
+        self.state.send_modify(|state| {
+            state.last_error = Some(why.to_owned());
+            state.lost += 1;
+        });
         self.publish(Phase::Lost { why: why.to_owned(), until: now + wait });
     }
 

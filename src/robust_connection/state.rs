@@ -19,6 +19,12 @@ pub struct ConnectionState {
     pub attempts: u32,
     /// Sessions got so far in this process.
     pub sessions: u64,
+    /// Attempts to get one so far in this process.
+    pub dials: u64,
+    /// Sessions lost so far in this process.
+    pub lost: u64,
+    /// When the latest attempt began.
+    pub dialled_at: Option<Instant>,
     /// The latest failure or loss, if any.
     pub last_error: Option<String>,
 }
@@ -81,6 +87,9 @@ impl ConnectionState {
             breaker: BreakerState::Closed { failures: 0 },
             attempts: 0,
             sessions: 0,
+            dials: 0,
+            lost: 0,
+            dialled_at: None,
             last_error: None,
         }
     }

@@ -14,7 +14,8 @@ use super::alerts::Teller;
 use super::answers::Answer;
 use super::board::Board;
 use super::fact_log;
-use super::outbox::{Outbox, Overflow};
+use super::measured::Stats;
+use super::outbox::{Outbox, Overflow, Released};
 use super::view::DeskView;
 use crate::desk::recovery::Stranger;
 use crate::desk::{Action, Desk, Event, Recovered, Unable, operator};
@@ -122,6 +123,7 @@ pub struct DeskLoop {
     view: watch::Sender<Arc<DeskView>>,
     teller: Option<Teller>,
     board: Option<Arc<Board>>,
+    stats: Arc<Stats>,
 }
 
 /// The loop's inputs.
@@ -153,6 +155,7 @@ impl DeskLoop {
         ack_deadline: Duration,
         progress: watch::Sender<Progress>,
         view: watch::Sender<Arc<DeskView>>,
+        stats: Arc<Stats>,
     ) -> Self {
         Self {
             desk,
@@ -168,6 +171,7 @@ impl DeskLoop {
             view,
             teller: None,
             board: None,
+            stats,
         }
     }
 
@@ -297,9 +301,10 @@ impl DeskLoop {
             if matches!(event, Event::Fenced | Event::Link { .. }) {
                 self.reading = None;
             }
+            let came = self.stats.came(&event);
             let decided = self.desk.decide(event);
             records.extend(decided.records);
-            actions.extend(decided.actions);
+            actions.extend(decided.actions.into_iter().map(|action| (action, came)));
             if decided.wants_reconcile {
                 reconcile = Some("the desk is in doubt");
             }
@@ -310,8 +315,8 @@ impl DeskLoop {
         }
         let acts = !actions.is_empty();
         self.settle(records, actions).await?;
-        if let (true, Some(board)) = (acts, &self.board) {
-            board.stats().decide.record(began.elapsed());
+        if acts {
+            self.stats.decide.record(began.elapsed());
         }
         if let Some(why) = reconcile {
             self.tell_trouble(Trouble::Reconcile(why));
@@ -328,7 +333,7 @@ impl DeskLoop {
     async fn settle(
         &mut self,
         records: Vec<crate::domain::book::Record>,
-        actions: Vec<Action>,
+        actions: Vec<Released>,
     ) -> Result<(), DeskError> {
         for record in &records {
             fact_log::log(record);
@@ -340,14 +345,16 @@ impl DeskLoop {
         let began = Instant::now();
         self.journal.append(records, durability).await?;
         let now = Instant::now();
+        if any {
+            self.stats.journal.record(now - began);
+        }
         if let Some(board) = self.board.as_ref().filter(|_| any) {
-            board.stats().journal.record(now - began);
             board.facts(&heard, self.desk.book());
         }
         if let Some(teller) = &self.teller {
             teller.facts(&heard);
         }
-        for action in actions {
+        for (action, came) in actions {
             let intent = match &action {
                 Action::Submit(order) => Some(order.ticket().order_ref.intent),
                 Action::Cancel { intent, .. } => Some(*intent),
@@ -357,7 +364,7 @@ impl DeskLoop {
                 self.deadlines.insert(intent, now + self.ack_deadline);
             }
             match &self.attached {
-                Some(attached) => attached.outbox.release(action)?,
+                Some(attached) => attached.outbox.release((action, came))?,
                 None => warn!(?action, "not sent: no session"),
             }
         }

@@ -5,18 +5,23 @@ mod alive;
 mod answers;
 mod bars;
 pub mod board;
+mod configured;
 mod contracts;
 pub mod desk_loop;
 pub mod exit;
 mod fact_log;
 pub mod guests;
 mod heartbeat;
+pub mod histogram;
 pub mod layers;
 mod ledger;
 pub mod lock;
+pub mod measured;
 mod notices;
 pub mod operate;
 pub mod outbox;
+pub mod outlook;
+mod permitted;
 mod reads;
 pub mod reload;
 mod request;
@@ -37,32 +42,32 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::config::{Durability, FeedKind, Settings};
+use crate::config::{Durability, Settings};
 use crate::desk::{Desk, Event};
 use crate::domain::book::Counts;
 use crate::domain::progress::Progress;
-use crate::domain::{Bar, Contract, HistoryRequest, Symbol};
-use crate::feed::{FeedConfig, Kind, Pulse, Track};
-use crate::robust_connection::{BackoffPolicy, BreakerPolicy, HealthPolicy, Policy, RobustConnection};
+use crate::domain::{Bar, Contract, Symbol};
+use crate::feed::Track;
+use crate::robust_connection::RobustConnection;
 use crate::service_manager::ServiceManager;
-use crate::tws::{Gateway, Session, TwsConfig};
+use crate::tws::{Gateway, Session};
 use crate::{clock, control};
 
 use alerts::Alerts;
+use configured::{feed_config, policy, tws_config};
 use contracts::{Contracts, Unresolved};
 use desk_loop::{Command, DeskError, DeskLoop, Inputs};
 pub use exit::RunError;
 use layers::Layers;
 pub use ledger::put_aside as put_ledger_aside;
 use lock::ProcessLock;
-use operate::{Operated, Outlook};
+use measured::Stats;
+use operate::Operated;
+use outlook::Outlook;
+use permitted::Permitted;
 use scope::{Ended, Scope};
 pub use summary::Summary;
 use view::DeskView;
-
-/// Above so many symbols, `auto` uses five-second bars: one stream of each kind a symbol costs a
-/// market data line all the same, but historical streams are fewer (at most 50 requests open).
-const STREAMS_AT_MOST: usize = 40;
 
 /// Part of the grace time that closing a session may take.
 const CLOSING: f64 = 0.2;
@@ -140,6 +145,7 @@ struct Runner {
     guests: guests::Door,
     alerts: Option<Alerts>,
     answered: watch::Sender<Option<Instant>>,
+    stats: Arc<Stats>,
     known: Contracts,
     contracts: Vec<Contract>,
     shown: watch::Sender<Option<watch::Receiver<Arc<DeskView>>>>,
@@ -156,30 +162,33 @@ impl Runner {
         let layers = Layers::new(config.settings.guards.expected.clone());
         // Until a session has told that IBKR is at the other end, its own windows mean nothing.
         layers.ignore_outages(config.settings.has_default_windows());
-        let planned = layers.clone();
-        let gateway = Gateway::new(tws_config(&config.settings))
-            .planned_outages(Arc::new(move || planned.outage(clock::wall_now()).is_some()));
+        let stats = config.board.as_ref().map(|board| Arc::clone(board.stats())).unwrap_or_default();
+        let gateway = gateway(&config.settings, &layers, &stats);
         let connection = RobustConnection::new(gateway, policy(&config.settings), seed);
         let shown = watch::Sender::new(None);
         let mut watchers = JoinSet::new();
-        let symbols = config.settings.symbols.len();
         watchers.spawn(layers.clone().follow(connection.state()));
         watchers.spawn(layers.clone().escalate());
         let (compare, operated, guests) = (Arc::new(Notify::new()), watch::Sender::new(None), guests::Door::new(None));
         let (asked, asked_in) = mpsc::channel(16);
+        stats.channel("operators", &asked);
         let control = control::bind(&config.state_dir.join(CONTROL_SOCKET))?;
         let outlook = Outlook {
             connection: connection.state(),
             shown: shown.subscribe(),
             layers: layers.clone(),
             dashboard: config.board.as_ref().map(|board| board.dashboard()).unwrap_or_default(),
+            permitted: Arc::new(Permitted::default()),
+            stats: Arc::clone(&stats),
         };
+        watchers.spawn(outlook.clone().follow());
         if let Some(board) = &config.board {
             board.attach(outlook.clone(), asked.clone());
             watchers.spawn(Arc::clone(board).follow(outlook.clone()));
         }
         watchers.spawn(control::serve(control, asked, config.stop.clone()));
         let answered = watch::Sender::new(None);
+        stats.alive_by(answered.subscribe());
         let notify = &config.settings.notify;
         let alerts = Alerts::start(notify, &layers, connection.state(), shown.subscribe(), answered.subscribe());
         let operator = Operated {
@@ -194,12 +203,8 @@ impl Runner {
         watchers.spawn(operator.answer(asked_in));
         let manager = ServiceManager::from_environment();
         watchers.spawn(alive::report(manager.clone(), connection.state(), shown.subscribe(), config.stop.clone()));
-        watchers.spawn(heartbeat::beat(
-            config.settings.heartbeat_interval,
-            connection.state(),
-            shown.subscribe(),
-            symbols,
-        ));
+        let (every, symbols) = (config.settings.heartbeat_interval, config.settings.symbols.len());
+        watchers.spawn(heartbeat::beat(every, connection.state(), shown.subscribe(), symbols));
         Ok(Self {
             config,
             tracks: BTreeMap::new(),
@@ -212,6 +217,7 @@ impl Runner {
             guests,
             alerts: Some(alerts),
             answered,
+            stats,
             known: Contracts::default(),
             contracts: Vec::new(),
             shown,
@@ -271,7 +277,8 @@ impl Runner {
             compare: Arc::clone(&self.compare),
             guests: self.guests.clone(),
             view: desk.view.clone(),
-            feed: feed_config(&self.config.settings),
+            feed: feed_config(&self.config.settings, &self.stats.ticks),
+            stats: Arc::clone(&self.stats),
             once: self.config.once,
             stop: self.config.stop.clone(),
         };
@@ -324,13 +331,18 @@ impl Runner {
         }
         let (events, events_in) = mpsc::channel(INBOX);
         let (commands, commands_in) = mpsc::channel(16);
+        self.stats.channel("desk", &events);
+        self.stats.channel("desk_commands", &commands);
+        let (batches, waiting) = opened.writer.queue();
+        self.stats.queue("journal", batches, waiting);
         let (barriers, barriers_in) = mpsc::channel(4);
         let (view, view_out) = watch::channel(Arc::new(DeskView::of(&opened.desk)));
         self.shown.send_replace(Some(view_out.clone()));
         let durable = settings.durability == Durability::Full;
         let before = opened.before;
         let progress = self.config.progress.clone();
-        let desk_loop = DeskLoop::new(opened.desk, opened.writer, durable, settings.ack_deadline, progress, view);
+        let (stats, within) = (Arc::clone(&self.stats), settings.ack_deadline);
+        let desk_loop = DeskLoop::new(opened.desk, opened.writer, durable, within, progress, view, stats);
         let desk_loop = desk_loop.telling(self.alerts.as_ref().and_then(Alerts::teller));
         let desk_loop = desk_loop.shown_on(self.config.board.clone());
         let mut task = JoinSet::new();
@@ -405,6 +417,15 @@ impl Runner {
     }
 }
 
+/// What is dialled, by the settings.
+fn gateway(settings: &Settings, layers: &Layers, stats: &Stats) -> Gateway {
+    let planned = layers.clone();
+    let gateway = Gateway::new(tws_config(settings))
+        .planned_outages(Arc::new(move || planned.outage(clock::wall_now()).is_some()));
+    stats.paced_by(gateway.budget());
+    gateway
+}
+
 /// Why a session cannot be used.
 enum Opening {
     Lost(String),
@@ -423,71 +444,5 @@ impl From<Unresolved> for Opening {
             Unresolved::Lost(why) => Self::Lost(why),
             Unresolved::Wrong(error) => Self::Failed(RunError::Contract(error)),
         }
-    }
-}
-
-fn tws_config(settings: &Settings) -> TwsConfig {
-    let connection = &settings.connection;
-    TwsConfig {
-        host: connection.host.clone(),
-        port: connection.port,
-        client_id: connection.client_id,
-        account: connection.account.clone(),
-        connect_within: connection.dial_deadline,
-        reply_within: connection.reply_within,
-        send_within: connection.reply_within,
-        message_rate: connection.message_rate,
-        historical_pacing: connection.historical_pacing,
-    }
-}
-
-fn policy(settings: &Settings) -> Policy {
-    let connection = &settings.connection;
-    Policy {
-        backoff: BackoffPolicy {
-            base: connection.backoff_base,
-            cap: connection.backoff_cap,
-            multiplier: connection.backoff_multiplier,
-            jitter: connection.backoff_jitter,
-        },
-        breaker: BreakerPolicy {
-            threshold: connection.breaker_threshold,
-            timeout: connection.breaker_timeout,
-            half_open_successes: connection.breaker_successes,
-        },
-        // The gateway bounds its own steps; this only catches what none of them bounds.
-        dial_deadline: tws_config(settings).attempt_within(),
-        health: HealthPolicy {
-            interval: connection.probe_interval,
-            deadline: connection.probe_deadline,
-            misses: connection.probe_misses,
-        },
-        ..Policy::default()
-    }
-}
-
-fn feed_config(settings: &Settings) -> FeedConfig {
-    let kind = match settings.feed {
-        FeedKind::Stream => Kind::Stream,
-        FeedKind::Realtime => Kind::Realtime,
-        FeedKind::Poll => Kind::Poll(settings.poll_interval),
-        FeedKind::Auto if settings.symbols.len() <= STREAMS_AT_MOST => Kind::Stream,
-        FeedKind::Auto => Kind::Realtime,
-    };
-    let request = HistoryRequest {
-        duration: settings.duration,
-        size: settings.bar_size,
-        show: settings.show,
-        regular_only: settings.regular_only,
-        end: None,
-    };
-    let else_poll = (settings.feed == FeedKind::Auto).then_some(settings.poll_interval);
-    FeedConfig {
-        kind,
-        request,
-        calendar: settings.calendar,
-        else_poll,
-        pulse: Pulse::new(settings.symbols.len()),
-        park_after: settings.park_after,
     }
 }

@@ -1,123 +1,25 @@
 //! The operator's end of the daemon: what may be said on the control socket, and the answers.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::desk_loop::Command;
 use super::guests::{self, Guests};
-use super::heartbeat;
-use super::layers::{LayerView, Layers};
+use super::outlook::Outlook;
 use super::reload::Reload;
 pub use super::request::{Reply, Request};
-use super::view::DeskView;
-use crate::clock::wall_now;
 use crate::control::Asked;
 use crate::desk::operator::{Acceptance, Order};
 use crate::domain::Symbol;
 use crate::notify::Notifier;
-use crate::robust_connection::{ConnectionState, Phase};
 
 /// How long the desk may take to answer: an append to the journal, at worst behind a busy reader.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
-
-/// The connection, for people and programs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ConnectionView {
-    /// One word for what it is doing.
-    pub phase: &'static str,
-    /// The same in a sentence.
-    pub text: String,
-    /// Seconds since when.
-    pub for_s: u64,
-    /// The breaker's state.
-    pub breaker: &'static str,
-    /// Attempts since the last session that was held.
-    pub attempts: u32,
-    /// Sessions got by this process.
-    pub sessions: u64,
-    /// Seconds until the next attempt, where one is waited for.
-    pub next_attempt_s: Option<u64>,
-    /// The latest failure or loss.
-    pub last_error: Option<String>,
-}
-
-/// Everything that `status` tells.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Status {
-    /// The program's version.
-    pub version: &'static str,
-    /// `yes`, or the first reason why not.
-    pub trading: &'static str,
-    /// That reason with its particulars; empty where it trades.
-    pub why: String,
-    /// Whether orders can leave.
-    pub ready: bool,
-    /// This machine's time.
-    pub at: crate::domain::MarketTime,
-    /// The connection.
-    pub connection: ConnectionView,
-    /// The expected outage that is on.
-    pub outage: Option<String>,
-    /// Health by layers.
-    pub layers: Vec<LayerView>,
-    /// Where the dashboard is, or why it is not there; `None` without one.
-    pub dashboard: Option<String>,
-    /// The desk; `None` before the first session.
-    pub desk: Option<DeskView>,
-}
-
-/// What can be seen of the runner.
-#[derive(Debug, Clone)]
-pub struct Outlook {
-    pub(super) connection: watch::Receiver<ConnectionState>,
-    pub(super) shown: watch::Receiver<Option<watch::Receiver<Arc<DeskView>>>>,
-    pub(super) layers: Layers,
-    /// How the dashboard is.
-    pub(super) dashboard: DashboardState,
-}
-
-/// How the dashboard is, in words; `None` where there is none. Shared by whoever serves it and whoever tells.
-pub type DashboardState = Arc<Mutex<Option<String>>>;
-
-impl Outlook {
-    fn view(&self) -> Option<Arc<DeskView>> {
-        self.shown.borrow().as_ref().map(|view| Arc::clone(&view.borrow()))
-    }
-
-    /// Whether it trades; where not, the first reason that is true.
-    pub fn trading(&self) -> &'static str {
-        self.view().as_deref().map_or("no: no session was Ready yet", heartbeat::trading)
-    }
-
-    /// The expected outage that is on.
-    pub fn outage(&self) -> Option<String> {
-        self.layers.outage(wall_now()).map(|(name, until)| format!("{name}, until {}", until.close))
-    }
-
-    /// Everything that is known.
-    pub fn status(&self) -> Status {
-        let desk = self.view();
-        Status {
-            version: env!("CARGO_PKG_VERSION"),
-            trading: desk.as_deref().map_or("no: no session was Ready yet", heartbeat::trading),
-            why: why(desk.as_deref(), &self.connection.borrow(), &self.layers.view()),
-            ready: desk.as_deref().is_some_and(|view| view.ready),
-            at: wall_now(),
-            connection: connection_view(&self.connection.borrow()),
-            outage: self.outage(),
-            layers: self.layers.view(),
-            dashboard: self.dashboard.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            desk: desk.map(|view| (*view).clone()),
-        }
-    }
-}
 
 /// What the answers are made from.
 pub(super) struct Operated {
@@ -301,49 +203,6 @@ fn tell(answer: oneshot::Sender<String>, reply: &Reply) {
         .unwrap_or_else(|error| format!("{{\"ok\":false,\"text\":\"the answer cannot be written: {error}\"}}"));
     if answer.send(text).is_err() {
         warn!("an operator did not wait for the answer: {}", reply.text);
-    }
-}
-
-fn connection_view(state: &ConnectionState) -> ConnectionView {
-    let now = Instant::now();
-    let until = match &state.phase {
-        Phase::BackingOff { until, .. } | Phase::Open { until } | Phase::Lost { until, .. } => Some(*until),
-        Phase::Idle | Phase::Dialing { .. } | Phase::Connected | Phase::Held | Phase::Failed { .. } => None,
-    };
-    ConnectionView {
-        phase: state.phase.as_str(),
-        text: heartbeat::describe(state),
-        for_s: now.saturating_duration_since(state.since).as_secs(),
-        breaker: state.breaker.as_str(),
-        attempts: state.attempts,
-        sessions: state.sessions,
-        next_attempt_s: until.map(|until| until.saturating_duration_since(now).as_secs()),
-        last_error: state.last_error.clone(),
-    }
-}
-
-/// Why it does not trade, in a sentence that says what to look at.
-fn why(desk: Option<&DeskView>, connection: &ConnectionState, layers: &[LayerView]) -> String {
-    let Some(view) = desk.filter(|view| view.ready) else {
-        let down = layers.iter().filter(|layer| !layer.up);
-        let down = down.map(|layer| format!("{} is down: {}", layer.layer, layer.why.as_deref().unwrap_or("unknown")));
-        return std::iter::once(heartbeat::describe(connection)).chain(down).collect::<Vec<_>>().join("; ");
-    };
-    let trading = heartbeat::trading(view);
-    if trading.ends_with("locked") {
-        let locks = view.locks.iter().map(|lock| format!("{lock}; ends: {}", lock.ends));
-        return locks.collect::<Vec<_>>().join("; ");
-    }
-    if trading.ends_with("closed") {
-        let next = view.next_open.map_or_else(|| "unknown".to_owned(), |at| at.to_string());
-        return format!("the next session opens: {next}");
-    }
-    if trading.ends_with("of late") {
-        return format!("no symbol has had a bar within {} s", 3 * view.bar_s);
-    }
-    match trading {
-        "yes" => String::new(),
-        other => other.split_once(": ").map_or(other, |(_, words)| words).to_owned(),
     }
 }
 

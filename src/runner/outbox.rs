@@ -4,17 +4,22 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tracing::{error, warn};
 
+use super::measured::Stats;
 use crate::desk::Action;
 use crate::domain::order::Role;
 use crate::domain::{Contract, ContractId};
 use crate::tws::{SendError, Session};
 
+/// An action that the desk released, with the instant at which the bar came that it follows from.
+pub type Released = (Action, Option<Instant>);
+
 /// The desk's end of the outbox.
 #[derive(Debug, Clone)]
 pub struct Outbox {
-    queue: mpsc::Sender<Action>,
+    queue: mpsc::Sender<Released>,
     waiting: Arc<watch::Sender<u64>>,
 }
 
@@ -28,7 +33,7 @@ pub struct Overflow;
 impl Outbox {
     /// An outbox for so many symbols, and the task's end of it. It holds the largest burst there
     /// can be: every leg of every symbol cancelled, an exit, protection again.
-    pub fn new(symbols: usize) -> (Self, mpsc::Receiver<Action>) {
+    pub fn new(symbols: usize) -> (Self, mpsc::Receiver<Released>) {
         let (queue, actions) = mpsc::channel(8 * symbols + 64);
         (Self { queue, waiting: Arc::new(watch::Sender::new(0)) }, actions)
     }
@@ -38,11 +43,11 @@ impl Outbox {
     ///
     /// # Errors
     /// The outbox is full.
-    pub fn release(&self, action: Action) -> Result<(), Overflow> {
+    pub fn release(&self, released: Released) -> Result<(), Overflow> {
         self.waiting.send_modify(|waiting| *waiting += 1);
-        match self.queue.try_send(action) {
+        match self.queue.try_send(released) {
             Ok(()) => Ok(()),
-            Err(mpsc::error::TrySendError::Closed(action)) => {
+            Err(mpsc::error::TrySendError::Closed((action, _))) => {
                 self.waiting.send_modify(|waiting| *waiting -= 1);
                 warn!(?action, "not sent: its session has ended");
                 Ok(())
@@ -54,6 +59,11 @@ impl Outbox {
     /// Actions not sent yet.
     pub fn waiting(&self) -> u64 {
         *self.waiting.borrow()
+    }
+
+    /// Actions that it holds at most.
+    pub fn capacity(&self) -> usize {
+        self.queue.max_capacity()
     }
 
     /// Follows how many actions are not sent yet.
@@ -75,18 +85,24 @@ fn rank(action: &Action) -> u8 {
     }
 }
 
+/// Whether it is the order that a bar led to, not one of those that protect it.
+fn is_trade(action: &Action) -> bool {
+    matches!(action, Action::Submit(order) if matches!(order.ticket().role, Role::Entry | Role::Exit))
+}
+
 /// Queues by rank. A cancel never overtakes the order that it cancels: it goes right behind it.
-fn enqueue(queued: &mut BTreeMap<u8, VecDeque<Action>>, action: Action) {
-    let cancelled = match &action {
+fn enqueue(queued: &mut BTreeMap<u8, VecDeque<Released>>, released: Released) {
+    let action = &released.0;
+    let cancelled = match action {
         Action::Cancel { intent, .. } => Some(*intent),
         Action::Submit(_) | Action::Amend(_) | Action::CancelEverything => None,
     };
-    let own = |queued: &Action| match queued {
+    let own = |(queued, _): &Released| match queued {
         Action::Submit(order) => Some(order.ticket().order_ref.intent) == cancelled,
         Action::Amend(_) | Action::Cancel { .. } | Action::CancelEverything => false,
     };
     let behind = queued.iter().find(|(_, waiting)| waiting.iter().any(own)).map(|(rank, _)| *rank);
-    queued.entry(behind.unwrap_or_else(|| rank(&action))).or_default().push_back(action);
+    queued.entry(behind.unwrap_or_else(|| rank(action))).or_default().push_back(released);
 }
 
 /// Sends until the session fails or the desk lets go of the outbox.
@@ -97,12 +113,13 @@ pub async fn send(
     session: Session,
     contracts: BTreeMap<ContractId, Contract>,
     outbox: Outbox,
-    mut actions: mpsc::Receiver<Action>,
+    mut actions: mpsc::Receiver<Released>,
+    stats: Arc<Stats>,
 ) -> Result<(), SendError> {
     let waiting = Arc::clone(&outbox.waiting);
     // Only the desk's end keeps the queue open.
     drop(outbox);
-    let mut queued: BTreeMap<u8, VecDeque<Action>> = BTreeMap::new();
+    let mut queued: BTreeMap<u8, VecDeque<Released>> = BTreeMap::new();
     loop {
         if queued.is_empty() {
             let Some(action) = actions.recv().await else { return Ok(()) };
@@ -116,7 +133,7 @@ pub async fn send(
         if first.get().is_empty() {
             first.remove();
         }
-        let Some(action) = next else { continue };
+        let Some((action, came)) = next else { continue };
         let sent = match &action {
             Action::Submit(order) | Action::Amend(order) => {
                 let ticket = order.ticket();
@@ -133,7 +150,11 @@ pub async fn send(
         };
         waiting.send_modify(|waiting| *waiting -= 1);
         match sent {
-            Ok(()) => {}
+            Ok(()) => {
+                if let Some(came) = came.filter(|_| is_trade(&action)) {
+                    stats.tick_to_order.record(came.elapsed());
+                }
+            }
             // It stays unanswered, becomes Unknown at its deadline and is settled by two reads.
             Err(error) if error.never_left() => error!(%error, "order not sent"),
             Err(error) => return Err(error),
@@ -145,8 +166,8 @@ pub async fn send(
 mod tests {
     use super::*;
 
-    fn cancel(intent: u64) -> Action {
-        Action::Cancel { intent, order_id: 1 }
+    fn cancel(intent: u64) -> Released {
+        (Action::Cancel { intent, order_id: 1 }, None)
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::desk_loop::{Command, Trouble};
 use super::exit::RunError;
 use super::guests;
 use super::layers::{Layer, Layers};
+use super::measured::Stats;
 use super::notices;
 use super::outbox::{self, Outbox};
 use super::reads::Reads;
@@ -60,6 +61,8 @@ pub struct Scope<'a> {
     pub view: watch::Receiver<Arc<DeskView>>,
     /// How bars come.
     pub feed: FeedConfig,
+    /// What is measured.
+    pub stats: Arc<Stats>,
     /// Every closed bar of history once, then the end.
     pub once: bool,
     /// Told to stop.
@@ -97,7 +100,11 @@ impl Scope<'_> {
             return Ended::Failed(RunError::Internal("the session's streams were taken before".into()));
         };
         let (outbox, actions) = Outbox::new(self.contracts.len());
-        let queued = outbox.follow();
+        let (queued, waiting) = (outbox.follow(), outbox.follow());
+        // With the session's end its sender is gone, and with it what there is to see.
+        let look =
+            move || waiting.has_changed().is_ok().then(|| usize::try_from(*waiting.borrow()).unwrap_or(usize::MAX));
+        self.stats.queue("outbox", outbox.capacity(), look);
         let (trouble, mut troubles) = mpsc::channel(16);
         for contract in &self.contracts {
             if self.events.send(Event::Listed(contract.clone())).await.is_err() {
@@ -111,8 +118,8 @@ impl Scope<'_> {
         }
         let by_id: BTreeMap<ContractId, Contract> = self.contracts.iter().map(|c| (c.id, c.clone())).collect();
         let mut tasks: JoinSet<Report> = JoinSet::new();
-        let session = self.session.clone();
-        tasks.spawn(async move { Report::Sender(outbox::send(session, by_id, outbox, actions).await) });
+        let (session, stats) = (self.session.clone(), Arc::clone(&self.stats));
+        tasks.spawn(async move { Report::Sender(outbox::send(session, by_id, outbox, actions, stats).await) });
         let ended = tokio::select! {
             () = self.stop.cancelled() => Ended::Done,
             ended = self.prepared(held, notices, &mut troubles, &mut tasks) => ended,

@@ -10,6 +10,7 @@ use ibapi::{Client, Error};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use super::budget::Budget;
 use super::codes;
 use super::error::{DialError, RequestError};
 use super::limiter::{Limiter, Priority};
@@ -117,6 +118,11 @@ impl Gateway {
     pub fn planned_outages(mut self, planned: Planned) -> Self {
         self.planned = Some(planned);
         self
+    }
+
+    /// What its limits leave, for whoever looks.
+    pub fn budget(&self) -> Budget {
+        Budget { limiter: Arc::clone(&self.limiter), pacer: Arc::clone(&self.pacer) }
     }
 
     /// Its settings.

@@ -114,6 +114,16 @@ impl Limiter {
         self.lock().waiting.len()
     }
 
+    /// Messages that may leave now, one after the other without a wait.
+    pub fn left(&self) -> usize {
+        let (state, now) = (self.lock(), Instant::now());
+        if state.not_before.is_some_and(|until| now < until) {
+            return 0;
+        }
+        let recent = state.sent.iter().rev().take_while(|sent| **sent + WINDOW > now).count();
+        self.rate.saturating_sub(recent)
+    }
+
     fn queue(&self, priority: Priority) -> Place<'_> {
         let mut state = self.lock();
         let key = (priority, state.next_ticket);
@@ -224,9 +234,14 @@ mod tests {
     async fn a_reported_breach_holds_everything_back_for_a_while() {
         let limiter = Limiter::new(45);
         let start = Instant::now();
+        assert_eq!(limiter.left(), 45);
         limiter.hold();
+        assert_eq!(limiter.left(), 0);
         limiter.acquire(Priority::Cancel).await;
         assert_eq!(start.elapsed(), HOLD);
+        assert_eq!(limiter.left(), 44);
+        advance(WINDOW).await;
+        assert_eq!(limiter.left(), 45);
     }
 
     proptest! {

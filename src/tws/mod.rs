@@ -6,6 +6,7 @@
 //! is turned into the words of `domain` before it leaves this module.
 
 pub mod bars;
+mod budget;
 pub mod codes;
 mod contracts;
 pub mod dial;
@@ -24,6 +25,7 @@ pub mod sockets;
 mod zones;
 
 pub use bars::{BarItem, BarStream};
+pub use budget::Budget;
 pub use codes::{Farm, FarmKind, FarmState, Link, Notice};
 pub use dial::{Gateway, Planned, TwsConfig};
 pub use error::{ContractError, DialError, RequestError, SendError, StreamEnd};

@@ -141,6 +141,26 @@ impl Pacer {
         self.lock().not_before = Some(Instant::now() + COOL_DOWN);
     }
 
+    /// How many more the rule of ten minutes allows now, each counted once; `None` where nothing is paced.
+    pub fn left(&self) -> Option<u32> {
+        let (state, now) = (self.lock(), Instant::now());
+        if state.not_before.is_some_and(|until| now < until) {
+            return self.paced.then_some(0);
+        }
+        let recent = state.asked.iter().filter(|asked| asked.at + LONG > now).map(Asked::weight).sum();
+        self.paced.then(|| LONG_WEIGHT.saturating_sub(recent))
+    }
+
+    /// Places among the open requests that are free.
+    pub fn open_left(&self) -> usize {
+        self.open.available_permits()
+    }
+
+    /// The same for requests that stay open.
+    pub fn streams_left(&self) -> usize {
+        self.streams.available_permits().min(self.open_left())
+    }
+
     async fn pace(&self, contract: &Contract, request: &HistoryRequest, weight: u32) {
         if !self.paced || request.size > BarSize::Secs30 {
             return;

@@ -9,7 +9,8 @@ use super::Shared;
 use crate::clock::wall_now;
 use crate::domain::Usd;
 use crate::runner::board::Board;
-use crate::runner::board::histogram::{BOUNDS_US, Histogram};
+use crate::runner::histogram::Histogram;
+use crate::runner::measured::QueueView;
 
 /// Every metric: name, type, help.
 pub const METRICS: &[(&str, &str, &str)] = &[
@@ -17,10 +18,27 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("robo_trader_up_seconds", "gauge", "How long this process has served."),
     ("robo_trader_ready", "gauge", "1 while orders may be sent."),
     ("robo_trader_trading", "gauge", "1 while entries are made."),
+    (
+        "robo_trader_trading_since_timestamp_seconds",
+        "gauge",
+        "When entries began to be permitted, or not to be, by this machine's clock.",
+    ),
     ("robo_trader_session_phase", "gauge", "1 for what the connection is doing."),
     ("robo_trader_breaker_state", "gauge", "1 for the circuit breaker's state."),
     ("robo_trader_connect_attempts", "gauge", "Attempts since the last session that was held."),
     ("robo_trader_sessions_total", "counter", "Sessions got by this process."),
+    ("robo_trader_sessions_lost_total", "counter", "Sessions lost by this process."),
+    ("robo_trader_dial_attempts_total", "counter", "Attempts to get a session by this process."),
+    (
+        "robo_trader_lost_to_ready_seconds",
+        "histogram",
+        "From losing a session to the first order permitted in another one, waits between attempts included.",
+    ),
+    (
+        "robo_trader_dial_to_ready_seconds",
+        "histogram",
+        "From the beginning of the attempt that got a session to the first order permitted in it.",
+    ),
     ("robo_trader_layer_up", "gauge", "1 while a layer of health is up."),
     ("robo_trader_detect_seconds", "gauge", "Time that the latest outage of a kind took to be noticed."),
     ("robo_trader_recover_seconds", "gauge", "Time that the latest outage of a kind lasted."),
@@ -45,6 +63,21 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("robo_trader_locks", "gauge", "Locks in force."),
     ("robo_trader_journal_append_seconds", "histogram", "Appending a batch of facts to the journal."),
     ("robo_trader_decide_seconds", "histogram", "From a batch of inputs to the release of its orders."),
+    (
+        "robo_trader_tick_to_order_seconds",
+        "histogram",
+        "From a closed bar's arrival in its feed to its entry or exit handed to the gateway's socket.",
+    ),
+    ("robo_trader_desk_heartbeat_age_seconds", "gauge", "Time since the desk gave its last sign of life."),
+    ("robo_trader_queue_depth", "gauge", "What waits in a bounded queue."),
+    ("robo_trader_queue_capacity", "gauge", "What it holds at most."),
+    (
+        "robo_trader_messages_left",
+        "gauge",
+        "Messages to the gateway that may leave now before the limit holds one back.",
+    ),
+    ("robo_trader_messages_waiting", "gauge", "Messages that wait for the limit."),
+    ("robo_trader_history_requests_left", "gauge", "Historical requests that IBKR's rules still allow now, by rule."),
     ("robo_trader_feed_messages_total", "counter", "Messages of the feed."),
     ("robo_trader_feed_clients", "gauge", "Clients that listen to the feed."),
     ("robo_trader_feed_dropped_total", "counter", "Feed clients dropped because they did not read."),
@@ -83,10 +116,10 @@ impl Text {
 
     fn histogram(&mut self, name: &str, histogram: &Histogram) {
         self.head(name);
-        let (counts, sum_s) = histogram.read();
+        let (bounds, (counts, sum_s)) = (histogram.bounds_us(), histogram.read());
         let mut all = 0;
         for (index, count) in counts.iter().enumerate() {
-            let bound = BOUNDS_US.get(index).map_or_else(|| "+Inf".to_owned(), |us| seconds(*us).to_string());
+            let bound = bounds.get(index).map_or_else(|| "+Inf".to_owned(), |us| seconds(*us).to_string());
             // Writing to a String cannot fail.
             let _ = writeln!(self.0, "{name}_bucket{{le=\"{bound}\"}} {count}");
             all = *count;
@@ -112,6 +145,10 @@ fn number(count: u64) -> f64 {
     count as f64
 }
 
+fn size(count: usize) -> f64 {
+    number(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
 /// All metrics as text.
 pub fn text(shared: &Shared) -> String {
     let mut text = Text(String::new());
@@ -123,11 +160,37 @@ pub fn text(shared: &Shared) -> String {
     symbols(&mut text, board);
     text.histogram("robo_trader_journal_append_seconds", &board.stats().journal);
     text.histogram("robo_trader_decide_seconds", &board.stats().decide);
+    text.histogram("robo_trader_tick_to_order_seconds", &board.stats().tick_to_order);
+    text.histogram("robo_trader_lost_to_ready_seconds", &board.stats().lost_to_ready);
+    text.histogram("robo_trader_dial_to_ready_seconds", &board.stats().dial_to_ready);
+    waiting(&mut text, board);
     text.one("robo_trader_feed_messages_total", Some(number(board.feed().told())));
-    let clients = u64::try_from(board.feed().listeners()).unwrap_or(u64::MAX);
-    text.one("robo_trader_feed_clients", Some(number(clients)));
+    text.one("robo_trader_feed_clients", Some(size(board.feed().listeners())));
     text.one("robo_trader_feed_dropped_total", Some(number(shared.dropped.load(Ordering::Relaxed))));
     text.0
+}
+
+/// What waits, and what pacing leaves.
+fn waiting(text: &mut Text, board: &Board) {
+    let stats = board.stats();
+    text.one("robo_trader_desk_heartbeat_age_seconds", stats.desk_heartbeat_age().map(|age| age.as_secs_f64()));
+    let (behind, at_most) = board.feed().behind();
+    let clients = QueueView { queue: "feed_client", waiting: Some(behind), capacity: at_most };
+    let queues: Vec<QueueView> = stats.queue_views().into_iter().chain([clients]).collect();
+    let depths = queues.iter().filter_map(|row| Some((row.queue.to_owned(), size(row.waiting?))));
+    text.many("robo_trader_queue_depth", "queue", depths);
+    let capacities = queues.iter().map(|row| (row.queue.to_owned(), size(row.capacity)));
+    text.many("robo_trader_queue_capacity", "queue", capacities);
+    let Some(pacing) = stats.pacing() else { return };
+    text.one("robo_trader_messages_left", Some(size(pacing.messages_left)));
+    text.one("robo_trader_messages_waiting", Some(size(pacing.messages_waiting)));
+    let left = [
+        ("ten_minutes", pacing.small_bar_requests_left.map(f64::from)),
+        ("open", Some(size(pacing.open_requests_left))),
+        ("streams", Some(size(pacing.streams_left))),
+    ];
+    let left = left.into_iter().filter_map(|(rule, left)| Some((rule.to_owned(), left?)));
+    text.many("robo_trader_history_requests_left", "rule", left);
 }
 
 fn connection(text: &mut Text, board: &Board) {
@@ -135,10 +198,14 @@ fn connection(text: &mut Text, board: &Board) {
     let Some(link) = snapshot.connection else { return };
     text.one("robo_trader_ready", snapshot.account.as_ref().map(|account| yes(account.ready)));
     text.one("robo_trader_trading", Some(yes(link.trading == "yes")));
+    let since = number(u64::try_from(link.trading_since.millis()).unwrap_or(0)) / 1e3;
+    text.one("robo_trader_trading_since_timestamp_seconds", Some(since));
     text.many("robo_trader_session_phase", "phase", [(link.phase.to_owned(), 1.0)]);
     text.many("robo_trader_breaker_state", "state", [(link.breaker.to_owned(), 1.0)]);
     text.one("robo_trader_connect_attempts", Some(f64::from(link.attempts)));
     text.one("robo_trader_sessions_total", Some(number(link.sessions)));
+    text.one("robo_trader_sessions_lost_total", Some(number(link.lost)));
+    text.one("robo_trader_dial_attempts_total", Some(number(link.dials)));
     let layers = link.layers.iter().map(|layer| (layer.layer.clone(), yes(layer.up)));
     text.many("robo_trader_layer_up", "layer", layers);
     let mut latest = std::collections::BTreeMap::new();
@@ -179,8 +246,7 @@ fn money(text: &mut Text, board: &Board) {
     let refused = board.refused().into_iter().map(|(name, count)| (name.to_owned(), number(count)));
     text.many("robo_trader_refusals_total", "limit", refused);
     text.one("robo_trader_incidents_total", Some(number(account.counts.incidents)));
-    let locks = u64::try_from(snapshot.locks.len()).unwrap_or(u64::MAX);
-    text.one("robo_trader_locks", Some(number(locks)));
+    text.one("robo_trader_locks", Some(size(snapshot.locks.len())));
 }
 
 fn symbols(text: &mut Text, board: &Board) {

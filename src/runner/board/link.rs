@@ -11,7 +11,7 @@ use super::views::LinkView;
 use crate::clock::wall_now;
 use crate::domain::MarketTime;
 use crate::robust_connection::{ConnectionState, Phase};
-use crate::runner::operate::Outlook;
+use crate::runner::outlook::Outlook;
 
 /// Time between two looks at what does not tell of its changes itself.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -72,14 +72,18 @@ impl Board {
 }
 
 fn view(outlook: &Outlook, instants: &Instants) -> LinkView {
-    let state = &instants.state;
+    let (state, trading) = (&instants.state, outlook.trading());
     LinkView {
-        trading: outlook.trading(),
+        trading: trading.word,
+        trading_since: trading.since,
+        reason_since: trading.reason_since,
         phase: state.phase.as_str(),
         since: instants.since,
         breaker: state.breaker.as_str(),
         attempts: state.attempts,
         sessions: state.sessions,
+        lost: state.lost,
+        dials: state.dials,
         next_attempt_at: instants.next_attempt_at,
         last_error: state.last_error.clone(),
         outage: outlook.outage(),

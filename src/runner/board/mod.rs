@@ -3,7 +3,6 @@
 //!
 //! Everything is bounded. The lock is held for copies of pointers only.
 
-pub mod histogram;
 mod link;
 pub mod positions;
 mod state;
@@ -18,12 +17,13 @@ use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use super::operate::{DashboardState, Outlook, Reply, Request, Status};
+use super::measured::Stats;
+use super::operate::{Reply, Request};
+use super::outlook::{DashboardState, Outlook, Status};
 use crate::control::Asked;
 use crate::desk::Desk;
 use crate::domain::book::{Book, DayFact, Fact, FillFact, Record};
 use crate::domain::{Bar, Symbol};
-use histogram::Histogram;
 use positions::{AccountView, PositionView};
 use state::State;
 use told::{Feed, Kind, Told};
@@ -70,15 +70,6 @@ impl Teller<'_> {
     }
 }
 
-/// What is only told, never asked for by the desk: how long things took.
-#[derive(Debug, Default)]
-pub struct Stats {
-    /// Appending a batch to the journal.
-    pub journal: Histogram,
-    /// From taking a batch of inputs to the release of the orders that it led to.
-    pub decide: Histogram,
-}
-
 /// The board. One a process, shared.
 #[derive(Debug, Default)]
 pub struct Board {
@@ -86,7 +77,7 @@ pub struct Board {
     /// The log's last lines; a lock of its own, for the log is written anywhere.
     log: Mutex<std::collections::VecDeque<Arc<LogView>>>,
     feed: Feed,
-    stats: Stats,
+    stats: Arc<Stats>,
     dashboard: DashboardState,
     outlook: OnceLock<Outlook>,
     asked: OnceLock<mpsc::Sender<Asked>>,
@@ -257,8 +248,8 @@ impl Board {
         Arc::clone(&self.dashboard)
     }
 
-    /// How long things took.
-    pub fn stats(&self) -> &Stats {
+    /// What is measured.
+    pub fn stats(&self) -> &Arc<Stats> {
         &self.stats
     }
 

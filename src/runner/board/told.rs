@@ -166,6 +166,11 @@ impl Feed {
         self.listeners.receiver_count()
     }
 
+    /// Messages that the slowest client has still to be sent, and how many it may be behind before it is dropped.
+    pub fn behind(&self) -> (usize, usize) {
+        (self.listeners.len().min(QUEUE), QUEUE)
+    }
+
     /// Messages told so far.
     pub fn told(&self) -> u64 {
         self.kept().last

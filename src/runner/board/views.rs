@@ -310,6 +310,10 @@ pub struct EquityView {
 pub struct LinkView {
     /// `yes`, or the first reason why not.
     pub trading: &'static str,
+    /// Since when entries are permitted, or are not for whatever reasons, by this machine's clock.
+    pub trading_since: MarketTime,
+    /// Since when that reason is the first one, by this machine's clock.
+    pub reason_since: MarketTime,
     /// One word for what the connection is doing.
     pub phase: &'static str,
     /// Since when, by this machine's clock.
@@ -320,6 +324,10 @@ pub struct LinkView {
     pub attempts: u32,
     /// Sessions got by this process.
     pub sessions: u64,
+    /// Sessions lost by this process.
+    pub lost: u64,
+    /// Attempts to get a session by this process.
+    pub dials: u64,
     /// When the next attempt begins, by this machine's clock, where one is waited for.
     pub next_attempt_at: Option<MarketTime>,
     /// The latest failure or loss.

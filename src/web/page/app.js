@@ -142,6 +142,9 @@ const health = () => {
   const link = S.connection;
   const chips = [];
   if (link) {
+    const trades = link.trading === "yes";
+    chips.push(chip(trades ? "good" : link.trading.startsWith("exits") ? "warn" : "bad", (trades ? "entries permitted" : "entries blocked") + " since " + when(link.trading_since),
+      link.trading + " since " + when(link.reason_since)));
     const held = link.phase === "held";
     chips.push(chip(held ? "good" : "bad", "connection: " + link.phase + " since " + when(link.since), link.last_error));
     const wait = link.next_attempt_at ? (Date.parse(link.next_attempt_at) - Date.now()) / 1000 : null;

@@ -1,0 +1,198 @@
+//! What can be seen of the runner: the status, for the control socket, the API and the board.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::heartbeat;
+use super::layers::{LayerView, Layers};
+use super::measured::{MeasuredView, Recovery, Stats};
+use super::permitted::{Permitted, Trading};
+use super::view::DeskView;
+use crate::clock::wall_now;
+use crate::domain::MarketTime;
+use crate::robust_connection::{ConnectionState, Phase};
+
+/// The connection, for people and programs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ConnectionView {
+    /// One word for what it is doing.
+    pub phase: &'static str,
+    /// The same in a sentence.
+    pub text: String,
+    /// Seconds since when.
+    pub for_s: u64,
+    /// The breaker's state.
+    pub breaker: &'static str,
+    /// Attempts since the last session that was held.
+    pub attempts: u32,
+    /// Sessions got by this process.
+    pub sessions: u64,
+    /// Sessions lost by this process.
+    pub lost: u64,
+    /// Attempts to get a session by this process.
+    pub dials: u64,
+    /// Seconds until the next attempt, where one is waited for.
+    pub next_attempt_s: Option<u64>,
+    /// The latest failure or loss.
+    pub last_error: Option<String>,
+}
+
+/// Everything that `status` tells.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    /// The program's version.
+    pub version: &'static str,
+    /// `yes`, or the first reason why not.
+    pub trading: &'static str,
+    /// Since when entries are permitted, or are not for whatever reasons, by this machine's clock.
+    pub trading_since: MarketTime,
+    /// Since when that reason is the first one, by this machine's clock.
+    pub reason_since: MarketTime,
+    /// That reason with its particulars; empty where it trades.
+    pub why: String,
+    /// Whether orders can leave.
+    pub ready: bool,
+    /// This machine's time.
+    pub at: MarketTime,
+    /// The connection.
+    pub connection: ConnectionView,
+    /// The expected outage that is on.
+    pub outage: Option<String>,
+    /// Health by layers.
+    pub layers: Vec<LayerView>,
+    /// Where the dashboard is, or why it is not there; `None` without one.
+    pub dashboard: Option<String>,
+    /// What is measured: how long things take, what waits.
+    pub measured: MeasuredView,
+    /// The desk; `None` before the first session.
+    pub desk: Option<DeskView>,
+}
+
+/// What can be seen of the runner.
+#[derive(Debug, Clone)]
+pub struct Outlook {
+    pub(super) connection: watch::Receiver<ConnectionState>,
+    pub(super) shown: watch::Receiver<Option<watch::Receiver<Arc<DeskView>>>>,
+    pub(super) layers: Layers,
+    /// How the dashboard is.
+    pub(super) dashboard: DashboardState,
+    /// Since when it trades or does not.
+    pub(super) permitted: Arc<Permitted>,
+    /// What is measured.
+    pub(super) stats: Arc<Stats>,
+}
+
+/// How the dashboard is, in words; `None` where there is none. Shared by whoever serves it and whoever tells.
+pub type DashboardState = Arc<Mutex<Option<String>>>;
+
+impl Outlook {
+    pub(super) fn view(&self) -> Option<Arc<DeskView>> {
+        self.shown.borrow().as_ref().map(|view| Arc::clone(&view.borrow()))
+    }
+
+    /// Whether it trades, and since when.
+    pub fn trading(&self) -> Trading {
+        self.permitted.look(|| self.view()).1
+    }
+
+    /// Notes at once when trading begins to be permitted or blocked, and how long coming back took; for ever.
+    pub(super) async fn follow(self) {
+        let mut shown = self.shown.clone();
+        let (mut view, mut recovery) = (None, Recovery::default());
+        loop {
+            if shown.has_changed().is_err() {
+                return;
+            }
+            if view.is_none() {
+                view = shown.borrow_and_update().clone();
+            }
+            // Marked as seen before it is looked at: what changes in between is looked at again.
+            if let Some(view) = &mut view {
+                view.mark_unchanged();
+            }
+            let (seen, _) = self.permitted.look(|| self.view());
+            let ready = seen.is_some_and(|view| view.ready);
+            recovery.saw(ready, &self.connection.borrow(), Instant::now(), &self.stats);
+            let ended = match &mut view {
+                Some(view) => view.changed().await.is_err(),
+                None => shown.changed().await.is_err(),
+            };
+            if ended {
+                return;
+            }
+        }
+    }
+
+    /// The expected outage that is on.
+    pub fn outage(&self) -> Option<String> {
+        self.layers.outage(wall_now()).map(|(name, until)| format!("{name}, until {}", until.close))
+    }
+
+    /// Everything that is known.
+    pub fn status(&self) -> Status {
+        let (desk, trading) = self.permitted.look(|| self.view());
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            trading: trading.word,
+            trading_since: trading.since,
+            reason_since: trading.reason_since,
+            why: why(desk.as_deref(), &self.connection.borrow(), &self.layers.view()),
+            ready: desk.as_deref().is_some_and(|view| view.ready),
+            at: wall_now(),
+            connection: connection_view(&self.connection.borrow()),
+            outage: self.outage(),
+            layers: self.layers.view(),
+            dashboard: self.dashboard.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            measured: self.stats.view(),
+            desk: desk.map(|view| (*view).clone()),
+        }
+    }
+}
+
+fn connection_view(state: &ConnectionState) -> ConnectionView {
+    let now = Instant::now();
+    let until = match &state.phase {
+        Phase::BackingOff { until, .. } | Phase::Open { until } | Phase::Lost { until, .. } => Some(*until),
+        Phase::Idle | Phase::Dialing { .. } | Phase::Connected | Phase::Held | Phase::Failed { .. } => None,
+    };
+    ConnectionView {
+        phase: state.phase.as_str(),
+        text: heartbeat::describe(state),
+        for_s: now.saturating_duration_since(state.since).as_secs(),
+        breaker: state.breaker.as_str(),
+        attempts: state.attempts,
+        sessions: state.sessions,
+        lost: state.lost,
+        dials: state.dials,
+        next_attempt_s: until.map(|until| until.saturating_duration_since(now).as_secs()),
+        last_error: state.last_error.clone(),
+    }
+}
+
+/// Why it does not trade, in a sentence that says what to look at.
+fn why(desk: Option<&DeskView>, connection: &ConnectionState, layers: &[LayerView]) -> String {
+    let Some(view) = desk.filter(|view| view.ready) else {
+        let down = layers.iter().filter(|layer| !layer.up);
+        let down = down.map(|layer| format!("{} is down: {}", layer.layer, layer.why.as_deref().unwrap_or("unknown")));
+        return std::iter::once(heartbeat::describe(connection)).chain(down).collect::<Vec<_>>().join("; ");
+    };
+    let trading = heartbeat::trading(view);
+    if trading.ends_with("locked") {
+        let locks = view.locks.iter().map(|lock| format!("{lock}; ends: {}", lock.ends));
+        return locks.collect::<Vec<_>>().join("; ");
+    }
+    if trading.ends_with("closed") {
+        let next = view.next_open.map_or_else(|| "unknown".to_owned(), |at| at.to_string());
+        return format!("the next session opens: {next}");
+    }
+    if trading.ends_with("of late") {
+        return format!("no symbol has had a bar within {} s", 3 * view.bar_s);
+    }
+    match trading {
+        "yes" => String::new(),
+        other => other.split_once(": ").map_or(other, |(_, words)| words).to_owned(),
+    }
+}

@@ -1,0 +1,128 @@
+//! What the API promises: metrics by their table, answers by the document.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod support;
+mod web_support;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::Request;
+use robo_trader::runner::board::Board;
+use robo_trader::web::routes::READS;
+use robo_trader::web::{Shared, metrics, router};
+use serde_json::Value;
+use support::proxy::{Cut, Proxy};
+use support::{Daemon, Start, settings, synthetic};
+use tower::ServiceExt;
+use web_support::{Served, config};
+
+const BUSY: &[(&str, &str)] =
+    &[("SYMBOLS", "AAPL,NVDA"), ("STRATEGY_PARAMS", "fast=2,slow=5"), ("RISK_MAX_DAILY_NOTIONAL", "1000000000")];
+
+/// A daemon that trades often, and its board served.
+async fn busy(dir: &std::path::Path) -> (robo_trader::simulator::Running, Daemon, Served) {
+    let simulator = synthetic(None, 0).await;
+    let board = Board::new();
+    let how = Start { board: Some(Arc::clone(&board)), ..Start::default() };
+    let daemon = Daemon::start(settings(simulator.address, BUSY), dir, how);
+    let served = Served::of(board, config(dir)).await;
+    (simulator, daemon, served)
+}
+
+#[tokio::test]
+async fn the_document_has_the_routes_and_the_routes_have_the_document() {
+    let dir = tempfile::tempdir().unwrap();
+    let app = router(Shared::new(config(dir.path()), Board::new()).unwrap());
+    let ask = |method: &str, path: &str| {
+        let request = Request::builder().method(method).uri(path).header("Host", "localhost");
+        app.clone().oneshot(request.body(Body::empty()).unwrap())
+    };
+    let answer = ask("GET", "/api/v1/openapi.json").await.unwrap();
+    let bytes = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+    let document: Value = serde_json::from_slice(&bytes).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    for (path, operations) in paths {
+        if operations.get("get").is_some() {
+            let status = ask("GET", path).await.unwrap().status().as_u16();
+            assert!(![404, 405].contains(&status), "{path}: {status}");
+        }
+        assert!(operations.get("get").or(operations.get("post")).unwrap()["summary"].is_string());
+    }
+    // Every route of the code is in the document, but the page's own files.
+    let code = include_str!("../src/web/routes.rs");
+    let routed: BTreeSet<&str> = code.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let told: BTreeSet<&str> = READS.iter().map(|(path, ..)| *path).collect();
+    let page = ["/", "/app.js", "/chart.js", "/style.css", "/api/v1/commands/{name}"];
+    assert_eq!(routed, told.iter().copied().chain(page).collect());
+    assert!(told.iter().all(|path| paths.contains_key(*path)));
+    assert_eq!(ask("GET", "/api/v1/nothing").await.unwrap().status(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_those_of_the_table_and_grafana_asks_for_no_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let (simulator, mut daemon, served) = busy(dir.path()).await;
+    daemon.until("some fills", |progress| progress.executions >= 2).await;
+    let told = served.raw("GET", "/metrics", &[], "").await;
+    daemon.stop().await.1.unwrap();
+    simulator.stop().await.unwrap();
+    let known: BTreeSet<&str> = metrics::METRICS.iter().map(|(name, ..)| *name).collect();
+    let heads: BTreeSet<&str> =
+        told.body.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    assert_eq!(heads, known, "every metric is told by a daemon that trades, and no other");
+    for queue in ["desk", "desk_commands", "operators", "outbox", "journal", "feed_client"] {
+        let depth = format!("robo_trader_queue_depth{{queue=\"{queue}\"}}");
+        assert!(told.body.contains(&depth), "{depth} in {}", told.body);
+    }
+    for line in told.body.lines().filter(|line| !line.starts_with('#')) {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        let name = name.split('{').next().unwrap();
+        let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        assert!(known.contains(name) || known.contains(base), "{line}");
+        assert!(value.parse::<f64>().is_ok(), "{line}");
+    }
+    let grafana = include_str!("../deploy/grafana.json");
+    let board: Value = serde_json::from_str(grafana).unwrap();
+    let exprs: Vec<&str> = board["panels"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|panel| panel["targets"].as_array().unwrap())
+        .map(|target| target["expr"].as_str().unwrap())
+        .collect();
+    assert!(exprs.len() >= 12);
+    for expr in exprs {
+        let words = expr.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        for word in words.filter(|word| word.starts_with("robo_trader_")) {
+            let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word);
+            assert!(known.contains(word) || known.contains(base), "{word} in {expr}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tick_to_order_and_coming_back_are_measured_live() {
+    let dir = tempfile::tempdir().unwrap();
+    let simulator = synthetic(None, 0).await;
+    let proxy = Proxy::to(simulator.address).await;
+    let board = Board::new();
+    let how = Start { board: Some(Arc::clone(&board)), ..Start::default() };
+    let mut daemon = Daemon::start(settings(proxy.address, BUSY), dir.path(), how);
+    let served = Served::of(board, config(dir.path())).await;
+    daemon.until("some fills", |progress| progress.executions >= 2).await;
+    let count = |status: &Value, what: &str| status["measured"][what]["count"].as_u64().unwrap();
+    let before = served.get("/api/v1/status").await;
+    assert!(count(&before, "tick_to_order") >= 1 && before["measured"]["tick_to_order"]["p50_ms"].is_f64(), "{before}");
+    assert_eq!((count(&before, "dial_to_ready"), count(&before, "lost_to_ready")), (1, 0));
+    assert!(before["measured"]["lost_to_ready"]["p50_ms"].is_null(), "what has not happened took no time, not 0");
+    proxy.cut_next_order(Cut::Before);
+    let is_back = |status: &Value| count(status, "lost_to_ready") == 1 && count(status, "dial_to_ready") == 2;
+    let status = served.until("/api/v1/status", "back after the cut", |answer| is_back(&answer.json())).await.json();
+    assert_eq!((&status["connection"]["lost"], &status["connection"]["sessions"]), (&1.into(), &2.into()));
+    let (back, dial) = (&status["measured"]["lost_to_ready"]["max_ms"], &status["measured"]["dial_to_ready"]["p50_ms"]);
+    assert!(back.as_f64() > Some(0.0) && dial.as_f64() > Some(0.0), "{status}");
+    daemon.stop().await.1.unwrap();
+    simulator.stop().await.unwrap();
+}
