@@ -1,5 +1,6 @@
 //! The settings of alerts.
 
+use super::Layers;
 use super::reader::Reader;
 use crate::notify::heartbeat::Address;
 use crate::notify::{BadEmail, Channel, Email, Level, Policy, rules};
@@ -22,6 +23,14 @@ pub struct NotifySettings {
     pub policy: Policy,
     /// Where the outbound heartbeat goes.
     pub heartbeat: Option<Address>,
+}
+
+impl NotifySettings {
+    /// Those of the layers that can be read, whatever else in them is wrong: what keeps the daemon from starting is to be
+    /// told, too.
+    pub fn alone(layers: &Layers) -> Self {
+        read(&mut Reader::new(layers, None))
+    }
 }
 
 pub(super) fn read(read: &mut Reader<'_>) -> NotifySettings {

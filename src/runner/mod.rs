@@ -60,7 +60,7 @@ use desk_loop::{Command, DeskError, DeskLoop, Inputs};
 pub use exit::RunError;
 use layers::Layers;
 pub use ledger::put_aside as put_ledger_aside;
-use lock::ProcessLock;
+use lock::{LockError, ProcessLock};
 use measured::Stats;
 use operate::Operated;
 use outlook::Outlook;
@@ -105,9 +105,14 @@ pub struct RunConfig {
 /// # Errors
 /// Why it cannot go on; its exit code says whether to start it again.
 pub async fn run(config: RunConfig) -> (Summary, Result<(), RunError>) {
+    let notify = config.settings.notify.clone();
     let mut runner = match Runner::new(config) {
         Ok(runner) => runner,
-        Err(error) => return (Summary::nothing(), Err(error)),
+        Err(error) => {
+            let another = matches!(error, RunError::Lock(LockError::Held { .. }));
+            alerts::not_started(&notify, &error.to_string(), another).await;
+            return (Summary::nothing(), Err(error));
+        }
     };
     let manager = runner.manager.clone();
     let result = runner.sessions().await;
@@ -191,6 +196,7 @@ impl Runner {
         stats.alive_by(answered.subscribe());
         let notify = &config.settings.notify;
         let alerts = Alerts::start(notify, &layers, connection.state(), shown.subscribe(), answered.subscribe());
+        stats.told_by(alerts.notifier());
         let operator = Operated {
             notifier: alerts.notifier(),
             outlook,
@@ -342,8 +348,12 @@ impl Runner {
         let before = opened.before;
         let progress = self.config.progress.clone();
         let (stats, within) = (Arc::clone(&self.stats), settings.ack_deadline);
+        let teller = self.alerts.as_ref().and_then(Alerts::teller);
+        if let Some(teller) = &teller {
+            teller.standing(opened.desk.book());
+        }
         let desk_loop = DeskLoop::new(opened.desk, opened.writer, durable, within, progress, view, stats);
-        let desk_loop = desk_loop.telling(self.alerts.as_ref().and_then(Alerts::teller));
+        let desk_loop = desk_loop.telling(teller);
         let desk_loop = desk_loop.shown_on(self.config.board.clone());
         let mut task = JoinSet::new();
         task.spawn(desk_loop.run(Inputs { events: events_in, commands: commands_in, barriers: barriers_in }));
