@@ -51,6 +51,7 @@ const HOUSE: &[(&str, &[&str], bool)] = &[
     (
         "cli",
         &[
+            "private_dir",
             "web",
             "domain",
             "calendar",

@@ -96,7 +96,7 @@ enum Command {
     /// Print the effective settings with the source of each, secrets masked.
     Config(Box<settings_args::SettingsArgs>),
     /// List the strategies with their parameters.
-    Strategies,
+    Strategies(strategies::StrategiesArgs),
     /// Try out the alerts.
     Notify(notify::NotifyArgs),
     /// Look at, check, aggregate, convert and generate bar files.
@@ -139,7 +139,7 @@ pub fn main() -> ExitCode {
         Command::Backtest(args) => backtest::main(*args),
         Command::Sweep(args) => sweep::main(*args),
         Command::Config(args) => config::main(&args),
-        Command::Strategies => strategies::main(),
+        Command::Strategies(args) => strategies::main(&args),
         Command::Notify(args) => notify::main(&args),
         Command::Bars(args) => bars::main(*args),
     }

@@ -292,7 +292,7 @@ fn conclude(summary: &Summary, result: Result<(), runner::RunError>, json: Optio
     if let Some(path) = json {
         let written = serde_json::to_vec_pretty(summary)
             .map_err(|error| error.to_string())
-            .and_then(|bytes| std::fs::write(path, bytes).map_err(|error| error.to_string()));
+            .and_then(|bytes| crate::private_dir::write(path, &bytes).map_err(|error| error.to_string()));
         if let Err(error) = written {
             error!("--summary-json {}: {error}", path.display());
             code = if code == exit::DONE { exit::RESTART } else { code };
