@@ -1,6 +1,5 @@
 //! Logging: console for people, and a file that `tail -F` can follow.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -86,7 +85,7 @@ fn start(
     let console = fmt::layer()
         .with_timer(utc())
         .with_target(false)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(super::colours(&std::io::stderr()))
         .with_writer(std::io::stderr);
     let layers: Vec<Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>> =
         besides.chain(std::iter::once(console.boxed())).collect();
