@@ -143,9 +143,10 @@ fn lived(args: RunArgs) -> Ended {
     let web = WebConfig::of(&settings, Arc::clone(&reload), state_dir.clone());
     let web = settings.web.enabled.then(|| (web, Board::new()));
     let board = web.as_ref().map(|(_, board)| Arc::clone(board));
-    if let Err(error) = super::logging::init(&settings, args.simulator, board) {
-        return Ended::told(exit::USAGE, &error, &settings.notify);
-    }
+    let _traces = match super::logging::init(&settings, args.simulator, board) {
+        Ok(traces) => traces,
+        Err(error) => return Ended::told(exit::USAGE, &error, &settings.notify),
+    };
     for warning in layers.warnings() {
         warn!("{warning}");
     }

@@ -40,7 +40,7 @@ use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{Instrument, error, trace_span, warn};
 
 use crate::config::{Durability, Settings};
 use crate::desk::{Desk, Event};
@@ -74,6 +74,9 @@ const CLOSING: f64 = 0.2;
 
 /// The control socket's name in the state directory.
 pub const CONTROL_SOCKET: &str = "control.sock";
+
+/// The target of spans: of what takes time, for a collector of traces and for no log.
+pub const TRACES: &str = "robo_trader::traces";
 
 /// Events that may wait for the desk.
 const INBOX: usize = 1_024;
@@ -239,7 +242,7 @@ impl Runner {
             let session = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                session = self.connection.session() => session?,
+                session = self.connection.session().instrument(trace_span!(target: TRACES, "dial")) => session?,
             };
             let ended = self.session(&session).await;
             self.detach(&ended).await;

@@ -8,8 +8,9 @@ use tokio::sync::{Mutex, Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::{Instrument, Span, debug, error, trace_span, warn};
 
+use super::TRACES;
 use super::desk_loop::{Command, Trouble};
 use super::exit::RunError;
 use super::guests;
@@ -152,7 +153,7 @@ impl Scope<'_> {
         // From the first read on: what TWS says while its link to IBKR is down proves nothing.
         let (events, pulse, layers) = (self.events.clone(), Arc::clone(&self.feed.pulse), self.layers.clone());
         tasks.spawn(async move { notices::listen(notices, events, &pulse, &layers).await });
-        if let Err(ended) = self.reads().reconcile("a new session").await {
+        if let Err(ended) = self.reads().reconcile("a new session").instrument(reconciling()).await {
             return ended;
         }
         // Ready, and it still answers: the breaker's success.
@@ -252,7 +253,7 @@ impl Scope<'_> {
                 trouble = troubles.recv() => match trouble {
                     Some(Trouble::OrdersEnded(why)) => return lost(format!("the order stream ended: {why}")),
                     Some(Trouble::Reconcile(why)) => {
-                        if let Err(ended) = self.reads().reconcile(why).await {
+                        if let Err(ended) = self.reads().reconcile(why).instrument(reconciling()).await {
                             return ended;
                         }
                     }
@@ -375,6 +376,11 @@ impl Scope<'_> {
         }
         Ended::Done
     }
+}
+
+/// Of a reconciliation, for a collector of traces.
+fn reconciling() -> Span {
+    trace_span!(target: TRACES, "reconcile")
 }
 
 pub(super) fn desk_gone() -> Ended {
