@@ -3,6 +3,7 @@
 
 mod cli_support;
 
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -107,4 +108,68 @@ fn what_ends_a_run_is_told_and_addresses_are_shown_nowhere() {
     let failed = place.tell_with(&closed, &["notify", "test"]).ends(1, &[]);
     assert!(failed.out.contains("not taken") && !failed.out.contains("secret"), "{}", failed.out);
     place.tell_with(&[("NOTIFY_SLACK", "hooks.slack.com/secret")], &["config"]).ends(2, &["NOTIFY_SLACK", "https://"]);
+    let mail = [("NOTIFY_EMAIL_TO", "me@example.org"), ("NOTIFY_SMTP_URL", "smtp://me:secret@127.0.0.1:9")];
+    let failed = place.tell_with(&mail, &["notify", "test"]).ends(1, &[]);
+    assert!(
+        failed.out.starts_with("email     not taken: no answer") && !failed.out.contains("secret"),
+        "{}",
+        failed.out
+    );
+    let shown = place.tell_with(&mail, &["config"]).ends(0, &[]).out;
+    assert!(shown.contains("me@example.org") && !shown.contains("secret"), "{shown}");
+    let half = place.tell_with(&mail[..1], &["config"]).ends(2, &["NOTIFY_SMTP_URL", "smtps://USER"]);
+    assert!(!half.err.contains("secret"), "{}", half.err);
+}
+
+#[test]
+fn what_keeps_a_daemon_from_starting_is_told_too() {
+    let (address, posts) = server();
+    let place = Place::new();
+    let (hook, ping) = (format!("{address}/hook"), format!("{address}/ping"));
+    let told = [("NOTIFY_WEBHOOK", hook.as_str()), ("HEARTBEAT_URL", ping.as_str()), ("NOTIFY_LEVEL", "info")];
+    let run = ["run", "--simulator", "--symbols", "AAPL"];
+    let fails = |arguments: &[&str], more: &[(&str, &str)], code: i32| {
+        place.tell_with(&[&told[..], more].concat(), arguments).ends(code, &[]);
+    };
+    let pings = Cell::new(0);
+    let comes = |kind: &str| {
+        let mut told = until(&posts, kind);
+        pings.set(pings.get() + told.iter().filter(|(kind, _)| kind == "/ping/fail").count());
+        told.pop().unwrap().1["text"].as_str().unwrap().to_owned()
+    };
+    let failure = || comes("process.failed");
+    // A wrong setting beside the alerts' own, a mode that the simulator refuses, and one that the port contradicts.
+    fails(&run, &[("RISK_MAX_LEVERAGE", "x")], 2);
+    assert!(failure().contains("has not started: 1 setting(s) are wrong"));
+    fails(&run, &[("EXECUTION_MODE", "live")], 3);
+    assert!(failure().contains("no real money"));
+    fails(&["run", "--port", "7496", "--symbols", "AAPL"], &[], 3);
+    assert!(failure().contains("7496"));
+    let mut daemon = place.start(&told, &run);
+    daemon.says("ready:");
+    comes("process.started");
+    assert_eq!(pings.get(), 3, "one a failure");
+    // Another daemon has the state directory: it is well, and its pings say so.
+    fails(&run, &[], 3);
+    assert!(failure().contains("another robo-trader"));
+    fails(&["run", "--port", "4002", "--symbols", "AAPL"], &[], 3);
+    assert!(failure().contains("another robo-trader"));
+    daemon.ends_well_on("TERM");
+    comes("process.stopped");
+    assert_eq!(pings.get(), 3);
+}
+
+#[test]
+fn a_channel_that_is_dead_is_told_by_status_and_metrics() {
+    let place = Place::new();
+    let dead = [("NOTIFY_WEBHOOK", "http://127.0.0.1:9/secret"), ("NOTIFY_LEVEL", "info"), ("DASH_ENABLED", "no")];
+    let mut daemon = place.start(&dead, &["run", "--simulator", "--symbols", "AAPL"]);
+    daemon.says("notices do not get through");
+    let status: Value = serde_json::from_str(&place.tell(&["status", "--json"]).out).unwrap();
+    let channel = &status["alerts"][0];
+    assert_eq!((channel["channel"].as_str(), channel["delivered"].as_u64()), (Some("webhook"), Some(0)), "{channel}");
+    assert!(channel["failed"].as_u64() >= Some(1) && channel["failing_for_s"].is_u64(), "{channel}");
+    let shown = place.tell(&["status"]).out;
+    assert!(shown.contains("by webhook DO NOT GET THROUGH") && !shown.contains("secret"), "{shown}");
+    daemon.ends_well_on("TERM");
 }

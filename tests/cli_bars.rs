@@ -357,3 +357,29 @@ fn parquet_goes_there_and_back() {
     let told = place.tell(&["bars", "validate", "B-1min.parquet"]).ends(2, &[]);
     assert!(told.out.contains("B-1min.parquet"), "{told:#?}");
 }
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_that_is_downloaded_in_pieces_is_the_same_as_csv_in_one() {
+    let place = Place::new();
+    let mut daemon = place.start(&[], &["run", "--simulator", "--symbols", "AAPL"]);
+    daemon.says("ready:");
+    let check: serde_json::Value = serde_json::from_str(&place.tell(&["check", "--connect", "--json"]).out).unwrap();
+    let now = chrono::DateTime::parse_from_rfc3339(check["session"]["gateway_time"].as_str().unwrap()).unwrap();
+    let at = |minutes: i64| (now - chrono::TimeDelta::minutes(minutes)).to_rfc3339();
+    let (first, middle, last) = (at(40), at(25), at(5));
+    let download = |more: &[&str]| {
+        let words = ["history", "download", "--bar-size", "5 secs", "--set", "CALENDAR=always", "--symbols", "AAPL"];
+        place.tell(&[&words, more].concat()).ends(0, &[])
+    };
+    download(&["--from", &first, "--until", &last]);
+    for until in [&middle, &last] {
+        download(&["--from", &first, "--until", until, "--format", "parquet"]);
+    }
+    daemon.ends_well_on("TERM");
+    let calendar = ["--calendar", "always"];
+    let convert = ["bars", "convert", "bars/AAPL-5secs.parquet", "--out", "back.csv"];
+    place.tell(&[&convert[..], &calendar].concat()).ends(0, &[]);
+    assert_eq!(text(&place, "back.csv"), text(&place, "bars/AAPL-5secs.csv"));
+    assert_eq!(std::fs::read_dir(place.path("cwd").join("bars")).unwrap().count(), 2, "nothing is left beside them");
+}

@@ -147,11 +147,46 @@ fn a_download_that_is_gone_on_with_is_the_same_as_one_in_a_piece() {
 }
 
 #[test]
-fn a_download_does_not_disturb_a_daemon_unasked() {
+fn with_a_daemon_there_is_one_session_and_it_asks_for_others() {
     let place = Place::new();
     let mut daemon = place.start(&[], &["run", "--simulator", "--symbols", "AAPL"]);
     daemon.says("ready:");
-    place.tell(&["history", "download", "--from", "1h"]).ends(3, &["a daemon runs", "--beside"]);
+    // The port is nobody's: whatever answers is the daemon's own session.
+    let nobody = ["--port", "1", "--symbols", "AAPL"];
+    let check = read(&place.tell(&[&["check", "--connect", "--json"][..], &nobody].concat()));
+    assert_eq!(check["asked_by"].as_str(), Some("the running daemon's session"), "{check:#}");
+    assert_eq!(check["session"]["account"].as_str(), Some("DU1234567"));
+    let download =
+        ["history", "download", "--bar-size", "5 secs", "--set", "CALENDAR=always", "--from", "10m", "--json"];
+    let told = read(&place.tell(&[&download[..], &nobody].concat()).ends(0, &[]));
+    let file = &told["files"][0];
+    assert_eq!((told["ok"].as_bool(), file["symbol"].as_str()), (Some(true), Some("AAPL")), "{told:#}");
+    assert!(file["bars_added"].as_u64().unwrap() > 100, "{told:#}");
+    place.tell(&["bars", "validate", "bars", "--calendar", "always", "--strict"]).ends(0, &[]);
+    // A symbol that is not of the plan.
+    place.tell(&["history", "download", "--from", "10m", "--symbols", "MSFT", "--out", "other"]).ends(0, &[]);
+    let other = ["history", "download", "--from", "1h", "--format", "parquet"];
+    if !cfg!(feature = "parquet") {
+        place.tell(&other).ends(2, &["cargo build --features parquet"]);
+    }
+    daemon.ends_well_on("TERM");
+}
+
+#[test]
+fn a_daemon_without_a_session_is_not_gone_round() {
+    let place = Place::new();
+    let simulator = Simulator::start();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let mut daemon = place.start(&[], &["run", "--port", &port]);
+    daemon.says("attempt failed");
+    // There is a gateway at this port, and nobody dials it beside the daemon.
+    let told = place.tell(&["check", "--connect", "--port", &simulator.port]).ends(3, &[]);
+    assert!(told.out.contains("no session that is Ready"), "{}", told.out);
+    place
+        .tell(&["history", "download", "--from", "1h", "--port", &simulator.port])
+        .ends(1, &["no session that is Ready"]);
     daemon.ends_well_on("TERM");
 }
 

@@ -22,6 +22,10 @@ fn a_backup_of_a_journal_that_is_written_is_whole_and_replaces_nothing() {
     let mut daemon = busy(&place);
     daemon.says("fill: ");
     let told = place.tell(&["journal", "backup", "copy.db", "--json"]).ends(0, &[]);
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(place.path("cwd").join("copy.db")).unwrap().permissions(),
+    );
+    assert_eq!(mode & 0o777, 0o600, "an account is nobody else's to read");
     let copied = read(&told.out);
     assert!(copied["fills"].as_u64().unwrap() >= 1 && copied["account"] == "DU1234567", "{copied}");
     // The daemon goes on meanwhile, and its journal is sound while it does.

@@ -161,3 +161,44 @@ fn a_state_directory_too_long_for_a_socket_is_refused_at_the_start() {
     let told = place.tell(&["run", "--simulator", "--state-dir", long.to_str().unwrap()]);
     told.ends(3, &["too long for a socket", "choose a shorter directory"]);
 }
+
+#[test]
+fn a_machine_gets_json_of_every_answer_however_it_ended() {
+    let place = Place::new();
+    let read =
+        |told: &Told| -> Value { serde_json::from_str(&told.out).unwrap_or_else(|error| panic!("{error}: {told:#?}")) };
+    let silent = read(&place.tell(&["halt", "--json"]).ends(1, &[]));
+    assert!(silent["ok"] == false && silent["text"].as_str().unwrap().contains("nothing answers"), "{silent}");
+    assert_eq!(read(&place.tell(&["service", "status", "--json"]).ends(1, &[]))["installed"], false);
+    let mut daemon = busy(&place);
+    daemon.says("fill: ");
+    for (words, code, ok) in [
+        (&["halt", "AAPL", "--reason", "a look", "--json"][..], 0, true),
+        (&["resume", "AAPL", "--json"], 0, true),
+        (&["flatten", "--everything", "--json"], 3, false),
+        (&["cancel", "99999", "--json"], 3, false),
+        (&["notify", "ack", "--json"], 3, false),
+        (&["reconcile", "accept", "AAPL", "--reason", "x", "--json"], 3, false),
+    ] {
+        let told = place.tell(words).ends(code, &[]);
+        let answer = read(&told);
+        assert!(answer["ok"] == ok && answer["text"].as_str().is_some_and(|text| !text.is_empty()), "{told:#?}");
+    }
+    assert!(read(&place.tell(&["service", "status", "--json"]))["daemon"]["trading"].is_string());
+    daemon.ends_well_on("TERM");
+    let config = read(&place.tell_with(&[("NOTIFY_SLACK", "https://secret")], &["config", "--json"]).ends(0, &[]));
+    let row =
+        |name: &str| config["settings"].as_array().unwrap().iter().find(|row| row["name"] == name).unwrap().clone();
+    assert_eq!(
+        (&row("NOTIFY_SLACK")["value"], &row("NOTIFY_SLACK")["source"]),
+        (&"********".into(), &"environment".into())
+    );
+    assert!(row("IBKR_PORT")["value"] == "4002" || row("IBKR_PORT")["value"] == "7497", "{}", row("IBKR_PORT"));
+    let wrong = read(&place.tell(&["config", "--json", "--set", "IBKR_PORT=x"]).ends(2, &[]));
+    assert!(wrong["wrong"][0].as_str().unwrap().contains("IBKR_PORT"), "{wrong:#}");
+    let strategies = read(&place.tell(&["strategies", "--json"]).ends(0, &[]));
+    assert!(strategies["strategies"].as_array().unwrap().iter().any(|row| row["strategy"] == "sma-cross"));
+    let test =
+        read(&place.tell_with(&[("NOTIFY_NTFY", "http://127.0.0.1:9/x")], &["notify", "test", "--json"]).ends(1, &[]));
+    assert_eq!((&test["channels"][0]["channel"], &test["channels"][0]["taken"]), (&"ntfy".into(), &false.into()));
+}

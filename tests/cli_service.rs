@@ -113,8 +113,27 @@ fn a_unit_is_written_for_the_user_looked_at_and_taken_away_but_never_somebody_el
     place.tell(&[&install[..], &["--force"]].concat()).ends(0, &[]);
     place.tell(&[&["service", "uninstall"][..], &systemd].concat()).ends(0, &[]);
     assert!(!file.exists());
-    let job = place.tell(&["service", "install", "--launchd", "--print"]).ends(0, &[]).out;
-    assert!(job.contains("<key>KeepAlive</key>") && job.contains("Library/Application Support/robo-trader"), "{job}");
+}
+
+#[test]
+fn a_launchd_job_is_printed_for_the_user_and_for_the_machine() {
+    let place = Place::new();
+    for (scope, state) in
+        [("--user", "Library/Application Support/robo-trader"), ("--system", "/usr/local/var/robo-trader")]
+    {
+        let job = place.tell(&["service", "install", "--launchd", scope, "--print"]).ends(0, &[]).out;
+        assert!(job.contains("<key>KeepAlive</key>") && job.contains("<string>--stay</string>"), "{job}");
+        assert!(job.contains(state), "{scope}: {job}");
+        let mut reader = quick_xml::Reader::from_str(&job);
+        while !matches!(reader.read_event().unwrap(), quick_xml::events::Event::Eof) {}
+        // Apple's own reading of it, where there is one.
+        let file = place.path("job.plist");
+        std::fs::write(&file, &job).unwrap();
+        match Command::new("plutil").arg("-lint").arg(&file).output() {
+            Ok(checked) => assert!(checked.status.success(), "{checked:?}"),
+            Err(error) => eprintln!("no plutil here ({error}): read as XML only"),
+        }
+    }
 }
 
 #[test]

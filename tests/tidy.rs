@@ -47,10 +47,11 @@ const HOUSE: &[(&str, &[&str], bool)] = &[
         false,
     ),
     ("simulator", &["private_dir", "domain", "calendar", "tape", "exchange", "clock", "bar_files", "control"], false),
-    ("web", &["private_dir", "domain", "clock", "config", "runner"], false),
+    ("web", &["private_dir", "domain", "clock", "config", "notify", "runner"], false),
     (
         "cli",
         &[
+            "private_dir",
             "web",
             "domain",
             "calendar",

@@ -9,17 +9,19 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
+use super::broker::{Broker, BrokerError};
 use super::settings_args::SettingsArgs;
 use crate::config::Settings;
 use crate::runner::exit;
-use crate::runner::tool::{Look, Tool, ToolError};
+use crate::runner::tool::Look;
 
 /// Flags of `check`.
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Also open one real session (with IBKR_TOOL_CLIENT_ID), ask, order nothing, and close it.
+    /// Also ask the gateway: by the running daemon's session, or, where none runs, by one with IBKR_TOOL_CLIENT_ID that
+    /// is closed again. Nothing is ordered.
     #[arg(long)]
     connect: bool,
     /// Print everything as JSON.
@@ -92,7 +94,7 @@ pub(super) fn main(args: &CheckArgs) -> ExitCode {
         }
     }
     match &session {
-        Some(Ok(look)) => found.extend(gateway::looked(look)),
+        Some(Ok((look, by))) => found.extend(gateway::looked(look, by)),
         Some(Err(error)) => {
             found.push(Finding::of("session", State::Fail, error.to_string(), "see docs/operations.md"))
         }
@@ -101,8 +103,9 @@ pub(super) fn main(args: &CheckArgs) -> ExitCode {
     let failed = found.iter().any(|finding| finding.state == State::Fail);
     let said = if args.json {
         let by_hand: Vec<_> = BY_HAND.iter().map(|(name, what)| json!({"name": name, "set": what})).collect();
-        let look = session.and_then(Result::ok);
-        super::say(&format!("{:#}", json!({"ok": !failed, "checks": found, "by_hand": by_hand, "session": look})))
+        let (look, by) = session.and_then(Result::ok).unzip();
+        let all = json!({"ok": !failed, "checks": found, "by_hand": by_hand, "session": look, "asked_by": by});
+        super::say(&format!("{all:#}"))
     } else {
         super::say(&text(&found))
     };
@@ -130,14 +133,14 @@ fn text(found: &[Finding]) -> String {
     out.trim_end().to_owned()
 }
 
-/// One real session that asks and orders nothing.
-fn connect(settings: &Settings) -> Result<Look, ToolError> {
+/// A look by the daemon's session, or by one real session that asks and orders nothing; and by which.
+fn connect(settings: &Settings) -> Result<(Look, &'static str), BrokerError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let runtime = runtime.map_err(|error| ToolError::NotNow { attempts: 0, error: error.to_string() })?;
-    runtime.block_on(async {
-        let tool = Tool::connect(settings).await?;
-        let look = tool.look().await;
-        tool.close().await;
-        look
+    runtime.map_err(BrokerError::Start)?.block_on(async {
+        let broker = Broker::reach(settings).await?;
+        let look = broker.look().await;
+        let by = broker.by();
+        broker.close().await;
+        Ok((look?, by))
     })
 }

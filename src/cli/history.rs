@@ -1,4 +1,6 @@
-//! `history download`: bars of the gateway into CSV files, within IBKR's pacing, to be gone on with after any end.
+//! `history download`: bars of the gateway into files, within IBKR's pacing, to be gone on with after any end.
+
+mod growing;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -6,19 +8,17 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 
-use super::operate;
+use super::broker::{Broker, BrokerError};
 use super::records::When;
 use super::settings_args::SettingsArgs;
-use super::state_dir::default_state_dir;
-use crate::bar_files::{self, Appender, BarFileError};
+use crate::bar_files::BarFileError;
 use crate::calendar::Calendar;
 use crate::config::Settings;
-use crate::control;
 use crate::domain::{BarSize, HistoryDuration, HistoryRequest, MarketTime, Symbol};
-use crate::runner::operate::Request;
-use crate::runner::tool::{Tool, ToolError};
-use crate::runner::{CONTROL_SOCKET, exit};
+use crate::runner::exit;
+use growing::Growing;
 
 /// Flags of `history`.
 #[derive(Debug, Args)]
@@ -31,6 +31,15 @@ pub(super) struct HistoryArgs {
 enum Action {
     /// Fetch the bars of SYMBOLS (of DATA_BAR_SIZE, made of DATA_SHOW, DATA_RTH) into a folder, a file a symbol.
     Download(Box<DownloadArgs>),
+}
+
+/// What kind of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// A line a bar.
+    Csv,
+    /// Needs a program that was built with the feature parquet.
+    Parquet,
 }
 
 #[derive(Debug, Args)]
@@ -47,9 +56,12 @@ struct DownloadArgs {
     /// The folder.
     #[arg(long, value_name = "DIR", default_value = "bars")]
     out: PathBuf,
-    /// Also while a daemon runs with these settings: both ask within one log-in's pacing.
+    /// The files' kind.
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    format: Format,
+    /// Print what was done as JSON.
     #[arg(long)]
-    beside: bool,
+    json: bool,
 }
 
 /// Why it did not come to its end; what was written stays and is gone on with.
@@ -61,15 +73,10 @@ enum Failed {
     From { path: PathBuf },
     #[error("{path}: {source}")]
     Folder { path: PathBuf, source: std::io::Error },
-    #[error(
-        "a daemon runs with these settings, and IBKR's pacing counts for a whole log-in: stop it, or use --beside to \
-         risk that it waits for its history"
-    )]
-    Beside,
     #[error(transparent)]
     File(#[from] BarFileError),
     #[error("{0}; run it again to go on after the last bar")]
-    Tool(#[from] ToolError),
+    Broker(#[from] BrokerError),
     #[error("cannot start: {0}")]
     Start(std::io::Error),
 }
@@ -78,17 +85,35 @@ impl Failed {
     fn code(&self) -> u8 {
         match self {
             Self::Settings(_) | Self::From { .. } | Self::Folder { .. } | Self::File(_) => exit::USAGE,
-            Self::Beside | Self::Tool(ToolError::Never(_)) => exit::HUMAN,
-            Self::Tool(ToolError::NotNow { .. } | ToolError::Request(_)) | Self::Start(_) => exit::RESTART,
-            Self::Tool(ToolError::Contract(_)) => exit::USAGE,
+            Self::Broker(error) => error.code(),
+            Self::Start(_) => exit::RESTART,
         }
     }
 }
 
+/// What became of one symbol.
+#[derive(Debug, serde::Serialize)]
+struct Fetched {
+    symbol: String,
+    path: PathBuf,
+    bar_size: String,
+    bars_added: u64,
+    /// The end of the file's last bar; `None` where it has none.
+    until: Option<MarketTime>,
+}
+
 pub(super) fn main(args: &HistoryArgs) -> ExitCode {
     let Action::Download(args) = &args.action;
-    match download(args) {
-        Ok(()) => ExitCode::SUCCESS,
+    let mut fetched = Vec::new();
+    let done = download(args, &mut fetched);
+    let said = if args.json {
+        let error = done.as_ref().err().map(ToString::to_string);
+        super::say(&format!("{:#}", json!({ "ok": done.is_ok(), "files": fetched, "error": error })))
+    } else {
+        ExitCode::SUCCESS
+    };
+    match done {
+        Ok(()) => said,
         Err(error) => {
             super::complain(&error);
             ExitCode::from(error.code())
@@ -96,45 +121,56 @@ pub(super) fn main(args: &HistoryArgs) -> ExitCode {
     }
 }
 
-fn download(args: &DownloadArgs) -> Result<(), Failed> {
+fn download(args: &DownloadArgs, fetched: &mut Vec<Fetched>) -> Result<(), Failed> {
     let layers = args.settings.layers().map_err(|error| Failed::Settings(error.to_string()))?;
     let settings = Settings::resolve(&layers).map_err(|error| Failed::Settings(error.to_string()))?;
     std::fs::create_dir_all(&args.out).map_err(|source| Failed::Folder { path: args.out.clone(), source })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    runtime.map_err(Failed::Start)?.block_on(fetch_all(args, &settings))
+    runtime.map_err(Failed::Start)?.block_on(fetch_all(args, &settings, fetched))
 }
 
-async fn fetch_all(args: &DownloadArgs, settings: &Settings) -> Result<(), Failed> {
-    let dir = settings.state_dir.clone().map_or_else(default_state_dir, Ok).map_err(Failed::Settings)?;
-    let status = serde_json::to_string(&Request::Status {}).unwrap_or_default();
-    let runs = control::ask(&dir.join(CONTROL_SOCKET), &status, operate::ANSWER_WITHIN).await.is_ok();
-    if runs && !args.beside {
-        return Err(Failed::Beside);
-    }
+async fn fetch_all(args: &DownloadArgs, settings: &Settings, fetched: &mut Vec<Fetched>) -> Result<(), Failed> {
     // Files first: what is wrong with one is told before anything is asked.
     let mut files = Vec::new();
     for (symbol, _) in &settings.symbols {
-        let path = args.out.join(format!("{}.csv", bar_files::stem(symbol, settings.bar_size)));
-        if !path.exists() && args.from.is_none() {
+        let file = Growing::open(args.format, &args.out, symbol, settings.bar_size, settings.calendar)?;
+        if file.end().is_none() && args.from.is_none() {
+            let path = file.path().to_owned();
             return Err(Failed::From { path });
         }
-        files.push((symbol, Appender::open(&path, settings.bar_size, settings.calendar)?, path));
+        files.push((symbol, file));
     }
-    let tool = Tool::connect(settings).await?;
+    let mut broker = match Broker::reach(settings).await {
+        Ok(broker) => broker,
+        Err(error) => {
+            // What earlier ones have left is brought to where it belongs all the same.
+            files.into_iter().try_for_each(|(_, file)| file.settle())?;
+            return Err(error.into());
+        }
+    };
     let mut done = Ok(());
-    for (symbol, file, path) in &mut files {
-        match fetch(args, settings, &tool, symbol, file).await {
-            Ok(bars) => {
-                // Who does not read on still gets the files.
-                let _ = super::say(&format_args!("{}: {bars} bars of {} added", path.display(), settings.bar_size));
+    for (symbol, mut file) in files {
+        if done.is_err() {
+            file.settle()?;
+            continue;
+        }
+        let (added, end) = (fetch(args, settings, &mut broker, symbol, &mut file).await, file.end());
+        // What has come is kept, whatever ended it.
+        let (path, bar_size) = (file.path().to_owned(), settings.bar_size);
+        let settled = file.settle().map_err(Failed::from);
+        match added.and_then(|bars| settled.map(|()| bars)) {
+            Ok(bars_added) => {
+                if !args.json {
+                    // Who does not read on still gets the files.
+                    let _ = super::say(&format_args!("{}: {bars_added} bars of {bar_size} added", path.display()));
+                }
+                let (symbol, bar_size) = (symbol.to_string(), bar_size.to_string());
+                fetched.push(Fetched { symbol, path, bar_size, bars_added, until: end });
             }
-            Err(error) => {
-                done = Err(error);
-                break;
-            }
+            Err(error) => done = Err(error),
         }
     }
-    tool.close().await;
+    broker.close().await;
     done
 }
 
@@ -142,15 +178,14 @@ async fn fetch_all(args: &DownloadArgs, settings: &Settings) -> Result<(), Faile
 async fn fetch(
     args: &DownloadArgs,
     settings: &Settings,
-    tool: &Tool,
+    broker: &mut Broker,
     symbol: &Symbol,
-    file: &mut Appender,
+    file: &mut Growing,
 ) -> Result<u64, Failed> {
-    let now = tool.time().await?;
+    let now = broker.time().await?;
     let until = args.until.map_or(now, |until| until.before(now)).min(now);
     let asked = args.from.map_or(MarketTime::MIN, |from| from.before(now));
-    let begin = file.last().map_or(asked, |last| last.end.max(asked));
-    let contract = tool.contract(symbol).await?;
+    let begin = file.end().map_or(asked, |end| end.max(asked));
     let bar = progress(symbol, until.since(begin));
     let size = settings.bar_size;
     // A question ends where a bar does, or its last bar would be a part of one.
@@ -168,7 +203,8 @@ async fn fetch(
             regular_only: settings.regular_only,
             end: Some(end),
         };
-        let bars = tool.history(&contract, &request).await?;
+        let bars = broker.history(symbol, &request, |why| bar.set_message(why.to_owned())).await?;
+        bar.set_message("");
         // A question in days reaches further back; a bar that has not ended is none yet.
         added += file.extend(bars.into_iter().filter(|bar| bar.time >= begin && bar.end <= end))?;
         at = end;
@@ -210,7 +246,7 @@ fn step(size: BarSize) -> Duration {
 /// Told on standard error, where that is a terminal.
 fn progress(symbol: &Symbol, span: Duration) -> ProgressBar {
     let bar = ProgressBar::new(span.as_secs());
-    let style = ProgressStyle::with_template("{prefix:<8} [{bar:40}] {percent:>3}%");
+    let style = ProgressStyle::with_template("{prefix:<8} [{bar:40}] {percent:>3}% {eta} {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_prefix(symbol.to_string());
     bar

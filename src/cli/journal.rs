@@ -156,7 +156,7 @@ fn export(args: &ExportArgs) -> Result<Option<String>, Failed> {
     let to = args.out.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
     let wrong = |source| Failed::Write { to: to.clone(), source };
     let out: Box<dyn Write> = match &args.out {
-        Some(path) => Box::new(std::fs::File::create_new(path).map_err(wrong)?),
+        Some(path) => Box::new(crate::private_dir::create_new(path).map_err(wrong)?),
         None => Box::new(std::io::stdout().lock()),
     };
     let mut lines = Lines::new(out, args.format).map_err(wrong)?;

@@ -1,14 +1,18 @@
 //! Logging: console for people, and a file that `tail -F` can follow.
 
-use std::io::IsTerminal;
+#[cfg(feature = "otlp")]
+mod otlp;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use logroller::{LogRoller, LogRollerBuilder, Rotation, RotationSize};
+use tracing::warn;
 use tracing_subscriber::fmt::time::ChronoUtc;
+use tracing_subscriber::layer::Identity;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, fmt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use crate::config::{LogFormat, Settings};
 use crate::runner::board::Board;
@@ -33,6 +37,10 @@ pub enum LoggingError {
         /// Why.
         why: String,
     },
+    /// The collector of spans is none.
+    #[cfg(feature = "otlp")]
+    #[error("OTEL_EXPORTER_OTLP_ENDPOINT cannot be used: {0}; use an address as http://localhost:4318")]
+    Traces(String),
     /// Somebody else logs already.
     #[error("logging was started before: {0}")]
     Twice(String),
@@ -43,11 +51,29 @@ fn utc() -> ChronoUtc {
     ChronoUtc::new("%Y-%m-%dT%H:%M:%S%.3fZ".to_owned())
 }
 
+/// Spans on their way to a collector: those that are left are sent when it is dropped.
+#[derive(Debug, Default)]
+pub(super) struct Traces {
+    #[cfg(feature = "otlp")]
+    _exporting: Option<otlp::Exporting>,
+}
+
+/// The settings of OpenTelemetry that name a collector.
+const COLLECTORS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
+
+fn wants_traces() -> bool {
+    COLLECTORS.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
 /// Starts logging by the settings.
 ///
 /// # Errors
-/// A file or filter that cannot be used.
-pub fn init(settings: &Settings, embedded_simulator: bool, board: Option<Arc<Board>>) -> Result<(), LoggingError> {
+/// A file, a filter or a collector that cannot be used.
+pub(super) fn init(
+    settings: &Settings,
+    embedded_simulator: bool,
+    board: Option<Arc<Board>>,
+) -> Result<Traces, LoggingError> {
     let file = match &settings.log_file {
         Some(path) => Some(open(path, settings.log_max_mb, settings.log_keep)?),
         None => None,
@@ -68,7 +94,21 @@ pub fn init(settings: &Settings, embedded_simulator: bool, board: Option<Arc<Boa
     // The daemon's own lines tell every order's life; the embedded simulator's would tell it twice.
     let quiet = if embedded_simulator { ",robo_trader::simulator=warn" } else { "" };
     let tail = board.map(|board| LogTail(board).boxed());
-    start(&format!("{}{quiet}", settings.log_level), file.into_iter().chain(tail))
+    let level = format!("{}{quiet}", settings.log_level);
+    #[cfg(feature = "otlp")]
+    if wants_traces() {
+        let exporting = otlp::start(None).map_err(|error| LoggingError::Traces(error.to_string()))?;
+        start(&level, file.into_iter().chain(tail), Some(exporting.layer()))?;
+        return Ok(Traces { _exporting: Some(exporting) });
+    }
+    start(&level, file.into_iter().chain(tail), None::<Identity>)?;
+    if wants_traces() {
+        warn!(
+            "a collector of spans is set ({}), but this program is built without otlp: cargo build --features otlp",
+            COLLECTORS[0]
+        );
+    }
+    Ok(Traces::default())
 }
 
 /// Starts logging to the console alone.
@@ -76,24 +116,25 @@ pub fn init(settings: &Settings, embedded_simulator: bool, board: Option<Arc<Boa
 /// # Errors
 /// A filter that cannot be read.
 pub fn console(level: &str) -> Result<(), LoggingError> {
-    start(level, std::iter::empty())
+    start(level, std::iter::empty(), None::<Identity>)
 }
 
 fn start(
     level: &str,
-    besides: impl Iterator<Item = Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>>,
+    besides: impl Iterator<Item = Box<dyn Layer<Registry> + Send + Sync>>,
+    spans: Option<impl Layer<Registry> + Send + Sync>,
 ) -> Result<(), LoggingError> {
     let console = fmt::layer()
         .with_timer(utc())
         .with_target(false)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(super::colours(&std::io::stderr()))
         .with_writer(std::io::stderr);
-    let layers: Vec<Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>> =
-        besides.chain(std::iter::once(console.boxed())).collect();
-    tracing_subscriber::registry()
-        .with(layers.with_filter(filter(level)?))
-        .try_init()
-        .map_err(|error| LoggingError::Twice(error.to_string()))
+    let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = besides.chain(std::iter::once(console.boxed())).collect();
+    let logged = layers.with_filter(filter(level)?);
+    // Spans first, as a layer of the registry itself; a log shows none of them.
+    let all: Vec<Box<dyn Layer<Registry> + Send + Sync>> =
+        spans.map(Layer::boxed).into_iter().chain(std::iter::once(logged.boxed())).collect();
+    tracing_subscriber::registry().with(all).try_init().map_err(|error| LoggingError::Twice(error.to_string()))
 }
 
 /// `RUST_LOG` if it is set; else the level, without the API crate's own lines (the daemon says what they mean).

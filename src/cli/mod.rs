@@ -2,6 +2,7 @@
 
 mod backtest;
 mod bars;
+mod broker;
 mod check;
 mod config;
 mod history;
@@ -93,9 +94,9 @@ enum Command {
     /// Backtest many choices of parameters on all cores, and say how much of the best is luck.
     Sweep(Box<sweep::SweepArgs>),
     /// Print the effective settings with the source of each, secrets masked.
-    Config(Box<settings_args::SettingsArgs>),
+    Config(Box<config::ConfigArgs>),
     /// List the strategies with their parameters.
-    Strategies,
+    Strategies(strategies::StrategiesArgs),
     /// Try out the alerts.
     Notify(notify::NotifyArgs),
     /// Look at, check, aggregate, convert and generate bar files.
@@ -138,7 +139,7 @@ pub fn main() -> ExitCode {
         Command::Backtest(args) => backtest::main(*args),
         Command::Sweep(args) => sweep::main(*args),
         Command::Config(args) => config::main(&args),
-        Command::Strategies => strategies::main(),
+        Command::Strategies(args) => strategies::main(&args),
         Command::Notify(args) => notify::main(&args),
         Command::Bars(args) => bars::main(*args),
     }
@@ -166,6 +167,11 @@ fn serve(args: simulator::SimulatorArgs) -> ExitCode {
 #[allow(clippy::print_stderr, reason = "the one place where the command line speaks before or beside the log")]
 pub(crate) fn complain(message: &dyn std::fmt::Display) {
     eprintln!("robo-trader: {message}");
+}
+
+/// Whether what is written there may have colours: only where a person sees it who has not said otherwise (`NO_COLOR`).
+pub(crate) fn colours(to: &impl std::io::IsTerminal) -> bool {
+    to.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
 }
 
 /// Writes text to standard output; a closed pipe (`| head`) is no error.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::state_dir::DaemonArgs;
 use super::status_text;
@@ -37,6 +38,9 @@ pub(super) struct LockArgs {
     /// Why: it goes into the journal.
     #[arg(long, default_value = "", value_name = "TEXT")]
     reason: String,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Flags of `cancel`.
@@ -50,6 +54,9 @@ pub(super) struct CancelArgs {
     /// Why: it goes into the journal.
     #[arg(long, default_value = "", value_name = "TEXT")]
     reason: String,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Flags of `flatten`.
@@ -96,6 +103,9 @@ enum Accept {
         /// What the broker holds beside the book's shares is others': it is left alone.
         #[arg(long, conflicts_with = "split")]
         foreign: bool,
+        /// Print the answer as JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -108,22 +118,22 @@ pub(super) fn status(args: &StatusArgs) -> ExitCode {
 }
 
 pub(super) fn halt(args: LockArgs) -> ExitCode {
-    let LockArgs { daemon, symbol, reason } = args;
-    speak(&daemon, &Request::Halt { symbol, reason }, said)
+    let LockArgs { daemon, symbol, reason, json } = args;
+    order(&daemon, &Request::Halt { symbol, reason }, json)
 }
 
 pub(super) fn resume(args: LockArgs) -> ExitCode {
-    let LockArgs { daemon, symbol, reason } = args;
-    speak(&daemon, &Request::Resume { symbol, reason }, said)
+    let LockArgs { daemon, symbol, reason, json } = args;
+    order(&daemon, &Request::Resume { symbol, reason }, json)
 }
 
-pub(super) fn acknowledge(daemon: &DaemonArgs) -> ExitCode {
-    speak(daemon, &Request::Acknowledge {}, said)
+pub(super) fn acknowledge(daemon: &DaemonArgs, json: bool) -> ExitCode {
+    order(daemon, &Request::Acknowledge {}, json)
 }
 
 pub(super) fn cancel(args: CancelArgs) -> ExitCode {
-    let CancelArgs { daemon, order, reason } = args;
-    speak(&daemon, &Request::Cancel { intent: order, reason }, said)
+    let CancelArgs { daemon, order: intent, reason, json } = args;
+    order(&daemon, &Request::Cancel { intent, reason }, json)
 }
 
 /// The number of an order, by that number or by its reference.
@@ -133,9 +143,9 @@ fn intent(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn flatten(args: FlattenArgs) -> ExitCode {
-    let FlattenArgs { lock: LockArgs { daemon, symbol, reason }, everything, confirm, confirm_again } = args;
+    let FlattenArgs { lock: LockArgs { daemon, symbol, reason, json }, everything, confirm, confirm_again } = args;
     let confirm = confirm.into_iter().chain(confirm_again).collect();
-    speak(&daemon, &Request::Flatten { symbol, reason, everything, confirm }, said)
+    order(&daemon, &Request::Flatten { symbol, reason, everything, confirm }, json)
 }
 
 pub(super) fn reconcile(args: ReconcileArgs) -> ExitCode {
@@ -144,8 +154,8 @@ pub(super) fn reconcile(args: ReconcileArgs) -> ExitCode {
             let json = args.status.json;
             speak(&args.status.daemon, &Request::Reconcile {}, |reply| shown(reply, json, status_text::differences))
         }
-        Some(Accept::Accept { daemon, symbol, reason, split, foreign }) => {
-            speak(&daemon, &Request::Accept { symbol, reason, split, foreign }, said)
+        Some(Accept::Accept { daemon, symbol, reason, split, foreign, json }) => {
+            order(&daemon, &Request::Accept { symbol, reason, split, foreign }, json)
         }
     }
 }
@@ -172,9 +182,23 @@ fn speak(daemon: &DaemonArgs, request: &Request, answered: impl FnOnce(&Reply) -
         }
         Err(error) => {
             super::complain(&error);
-            ExitCode::from(if matches!(error, Silence::Where(_)) { exit::USAGE } else { exit::RESTART })
+            ExitCode::from(error.code())
         }
     }
+}
+
+/// Has the daemon do something. As JSON, what came of it is told however it ended, with the same exit code.
+fn order(daemon: &DaemonArgs, request: &Request, json: bool) -> ExitCode {
+    if !json {
+        return speak(daemon, request, said);
+    }
+    let (ok, text, code) = match asked_now(daemon, request) {
+        Ok(Reply { ok: true, text, .. }) => (true, text, exit::DONE),
+        Ok(reply) => (false, reply.text, exit::HUMAN),
+        Err(error) => (false, error.to_string(), error.code()),
+    };
+    let shown = super::say(&format!("{:#}", json!({ "ok": ok, "text": text })));
+    if shown == ExitCode::SUCCESS { ExitCode::from(code) } else { shown }
 }
 
 /// What the daemon answers to one thing.
@@ -195,6 +219,12 @@ pub(super) enum Silence {
     Control(#[from] ControlError),
     #[error("the answer cannot be read ({0}): is the daemon of the same version?")]
     Unreadable(#[from] serde_json::Error),
+}
+
+impl Silence {
+    fn code(&self) -> u8 {
+        if matches!(self, Self::Where(_)) { exit::USAGE } else { exit::RESTART }
+    }
 }
 
 async fn asked(socket: &Path, request: &Request) -> Result<Reply, Silence> {

@@ -76,7 +76,7 @@ pub(super) fn main(args: &ReportArgs) -> ExitCode {
     };
     match &args.out {
         None => super::say(&text),
-        Some(path) => match std::fs::write(path, text + "\n") {
+        Some(path) => match crate::private_dir::write(path, (text + "\n").as_bytes()) {
             Ok(()) => super::say(&path.display()),
             Err(error) => {
                 super::complain(&format_args!("{}: {error}; choose a file that can be written", path.display()));

@@ -10,10 +10,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::settings_args::SettingsArgs;
-use crate::config::{Layers, Settings, Source};
+use super::settings_args::{LayersError, SettingsArgs};
+use crate::config::{Layers, NotifySettings, Settings, Source};
 use crate::desk::Mode;
 use crate::domain::progress::Progress;
+use crate::runner::alerts;
 use crate::runner::board::Board;
 use crate::runner::board::views::SettingView;
 use crate::runner::lock::{LockError, ProcessLock};
@@ -89,6 +90,21 @@ impl Ended {
     }
 }
 
+impl Ended {
+    /// The same, and told to whoever the settings name: an exit code alone tells nobody.
+    fn told(code: u8, why: &dyn std::fmt::Display, notify: &NotifySettings) -> Self {
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => {
+                runtime.block_on(alerts::not_started(notify, &why.to_string(), false));
+                // A post that hangs is not waited for.
+                runtime.shutdown_background();
+            }
+            Err(error) => super::complain(&format_args!("nobody could be told: {error}")),
+        }
+        Self::early(code, why)
+    }
+}
+
 /// Parses nothing more, decides everything: settings, logging, runtime, run, exit code.
 pub(super) fn main(args: RunArgs) -> ExitCode {
     let stays = args.stay;
@@ -109,24 +125,28 @@ fn lived(args: RunArgs) -> Ended {
     };
     let (settings, layers) = match layered.read() {
         Ok(prepared) => prepared,
-        Err(error) => return Ended::early(exit::USAGE, &error),
+        Err(Unread { why, notify }) => return Ended::told(exit::USAGE, &why, &notify),
     };
     if args.simulator && settings.mode == Mode::Live {
         let why = "EXECUTION_MODE=live, but --simulator has no real money: use EXECUTION_MODE=paper";
-        return Ended::early(exit::HUMAN, &why);
+        return Ended::told(exit::HUMAN, &why, &settings.notify);
     }
     let state_dir = match settings.state_dir.clone().map_or_else(super::state_dir::default_state_dir, Ok) {
         Ok(dir) => dir,
-        Err(error) => return Ended::early(exit::USAGE, &error),
+        Err(error) => return Ended::told(exit::USAGE, &error, &settings.notify),
     };
-    let again = move || layered.read().map(|(settings, layers)| (settings, SettingView::all(&layers)));
+    let again = move || match layered.read() {
+        Ok((settings, layers)) => Ok((settings, SettingView::all(&layers))),
+        Err(unread) => Err(unread.why),
+    };
     let reload = Reload::new(again, SettingView::all(&layers));
     let web = WebConfig::of(&settings, Arc::clone(&reload), state_dir.clone());
     let web = settings.web.enabled.then(|| (web, Board::new()));
     let board = web.as_ref().map(|(_, board)| Arc::clone(board));
-    if let Err(error) = super::logging::init(&settings, args.simulator, board) {
-        return Ended::early(exit::USAGE, &error);
-    }
+    let _traces = match super::logging::init(&settings, args.simulator, board) {
+        Ok(traces) => traces,
+        Err(error) => return Ended::told(exit::USAGE, &error, &settings.notify),
+    };
     for warning in layers.warnings() {
         warn!("{warning}");
     }
@@ -148,9 +168,16 @@ struct Layered {
     bind: Option<String>,
 }
 
+/// Why there are no settings, and those of the alerts, as far as they could be read.
+struct Unread {
+    why: String,
+    notify: Box<NotifySettings>,
+}
+
 impl Layered {
-    fn read(&self) -> Result<(Settings, Layers), String> {
-        let mut layers = self.settings.layers().map_err(|error| error.to_string())?;
+    fn read(&self) -> Result<(Settings, Layers), Unread> {
+        let unread = |error: LayersError| Unread { why: error.to_string(), notify: Box::default() };
+        let mut layers = self.settings.layers().map_err(unread)?;
         if self.simulator {
             simulator_settings(&mut layers, self.replay);
         }
@@ -160,8 +187,10 @@ impl Layered {
         if let Some(address) = &self.bind {
             layers.set("DASH_BIND", address.clone(), Source::Flag("--bind"));
         }
-        let settings = Settings::resolve(&layers).map_err(|error| error.to_string())?;
-        Ok((settings, layers))
+        match Settings::resolve(&layers) {
+            Ok(settings) => Ok((settings, layers)),
+            Err(error) => Err(Unread { why: error.to_string(), notify: Box::new(NotifySettings::alone(&layers)) }),
+        }
     }
 }
 
@@ -195,6 +224,8 @@ async fn daemon(
             Ok(embedded) => Some(embedded),
             Err(error) => {
                 error!(exit_code = error.code(), "the simulator cannot start: {error}");
+                let another = matches!(error, EmbedError::Lock(LockError::Held { .. }));
+                alerts::not_started(&settings.notify, &error.to_string(), another).await;
                 return (error.code(), error.to_string());
             }
         }
@@ -262,7 +293,7 @@ fn conclude(summary: &Summary, result: Result<(), runner::RunError>, json: Optio
     if let Some(path) = json {
         let written = serde_json::to_vec_pretty(summary)
             .map_err(|error| error.to_string())
-            .and_then(|bytes| std::fs::write(path, bytes).map_err(|error| error.to_string()));
+            .and_then(|bytes| crate::private_dir::write(path, &bytes).map_err(|error| error.to_string()));
         if let Err(error) = written {
             error!("--summary-json {}: {error}", path.display());
             code = if code == exit::DONE { exit::RESTART } else { code };

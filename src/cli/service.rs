@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::operate;
 use super::state_dir::DaemonArgs;
@@ -17,6 +18,16 @@ use place::{Kind, Place};
 
 /// The first line of whatever we write: what does not have it is not ours to replace.
 const MARK: &str = "Written by robo-trader service install";
+
+/// The user as whom a machine's launchd job runs, where nobody says.
+const USER: &str = "robo-trader";
+
+/// A user's name, as systems allow it.
+fn user(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let name = !text.is_empty() && !text.starts_with('-') && text.chars().all(fits);
+    if name { Ok(text.to_owned()) } else { Err("use a user's name".to_owned()) }
+}
 
 /// Flags of `service`.
 #[derive(Debug, Args)]
@@ -64,6 +75,9 @@ struct InstallArgs {
     /// The program to run; this one without it.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
+    /// The user as whom launchd runs it, with --system; systemd makes one of its own.
+    #[arg(long, value_name = "USER", default_value = USER, value_parser = user, requires = "system")]
+    run_as: String,
 }
 
 #[derive(Debug, Args)]
@@ -72,6 +86,9 @@ struct StatusArgs {
     place: PlaceArgs,
     #[command(flatten)]
     daemon: DaemonArgs,
+    /// Print it as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Why it cannot be done.
@@ -101,10 +118,10 @@ impl PlaceArgs {
 }
 
 /// The text for a place and a program.
-fn text(place: &Place, program: &str) -> String {
+fn text(place: &Place, program: &str, user: &str) -> String {
     match place.kind {
         Kind::Systemd => systemd::unit(place, program),
-        Kind::Launchd => launchd::job(place, program),
+        Kind::Launchd => launchd::job(place, program, user),
     }
 }
 
@@ -129,7 +146,7 @@ fn install(args: &InstallArgs) -> Result<String, ServiceError> {
         Some(program) => program.clone(),
         None => std::env::current_exe().map_err(ServiceError::Program)?,
     };
-    let text = text(&place, &program.to_string_lossy());
+    let text = text(&place, &program.to_string_lossy(), &args.run_as);
     if args.print {
         return Ok(text);
     }
@@ -145,7 +162,7 @@ fn install(args: &InstallArgs) -> Result<String, ServiceError> {
             .map_err(|source| ServiceError::File { path: directory.to_path_buf(), source })?;
     }
     std::fs::write(&place.file, text).map_err(file)?;
-    Ok(format!("written: {}\n{}", place.file.display(), place.how_to_start()))
+    Ok(format!("written: {}\n{}", place.file.display(), place.how_to_start(&args.run_as)))
 }
 
 fn uninstall(args: &PlaceArgs) -> Result<String, ServiceError> {
@@ -172,9 +189,24 @@ fn status(args: &StatusArgs) -> ExitCode {
         }
     };
     let installed = place.file.exists();
+    let asked = operate::asked_now(&args.daemon, &Request::Status {});
+    if args.json {
+        let (status, silence, code) = match asked {
+            Ok(reply) => {
+                let ready = reply.status.as_ref().is_some_and(|status| status["ready"] == true);
+                (reply.status, None, if ready { exit::DONE } else { exit::NOT_READY })
+            }
+            Err(error) => (None, Some(error.to_string()), exit::RESTART),
+        };
+        let status =
+            status.map(|status| json!({"trading": status["trading"], "why": status["why"], "ready": status["ready"]}));
+        let all = json!({"installed": installed, "file": place.file, "daemon": status, "silence": silence});
+        let said = super::say(&format!("{all:#}"));
+        return if said == ExitCode::SUCCESS { ExitCode::from(code) } else { said };
+    }
     let words = if installed { "installed" } else { "not installed" };
     let mut text = format!("service     {words}: {}\n", place.file.display());
-    let code = match operate::asked_now(&args.daemon, &Request::Status {}) {
+    let code = match asked {
         Ok(reply) => {
             let status = reply.status.unwrap_or_default();
             let word = |key: &str| status[key].as_str().filter(|word| !word.is_empty()).map(str::to_owned);
@@ -204,7 +236,7 @@ mod tests {
         for (kind, name) in
             [(Kind::Systemd, "deploy/systemd/robo-trader.service"), (Kind::Launchd, "deploy/launchd/robo-trader.plist")]
         {
-            let wanted = text(&Place::of(kind, true).unwrap(), "/usr/local/bin/robo-trader");
+            let wanted = text(&Place::of(kind, true).unwrap(), "/usr/local/bin/robo-trader", USER);
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
             if std::env::var_os("UPDATE_DOCS").is_some() {
                 std::fs::write(&path, &wanted).unwrap();
@@ -217,12 +249,12 @@ mod tests {
 
     #[test]
     fn a_human_needed_ends_or_stays_by_what_the_manager_can_do() {
-        let unit = text(&Place::of(Kind::Systemd, true).unwrap(), "/usr/local/bin/robo-trader");
+        let unit = text(&Place::of(Kind::Systemd, true).unwrap(), "/usr/local/bin/robo-trader", USER);
         let codes = format!("RestartPreventExitStatus={} {} {}", exit::USAGE, exit::HUMAN, exit::JOURNAL);
         for line in ["Type=notify", "WatchdogSec=180", "TimeoutStartSec=infinity", codes.as_str()] {
             assert!(unit.lines().any(|is| is == line), "{line}");
         }
-        let job = text(&Place::of(Kind::Launchd, true).unwrap(), "/usr/local/bin/robo-trader");
+        let job = text(&Place::of(Kind::Launchd, true).unwrap(), "/usr/local/bin/robo-trader", USER);
         assert!(job.contains("<string>--stay</string>") && job.contains("<key>DESK_STALL_ABORT</key>"), "{job}");
     }
 }

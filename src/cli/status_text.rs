@@ -49,6 +49,10 @@ pub(super) fn status(_: &str, status: &Value) -> String {
         line(&mut out, "layer", &words);
     }
     measured(&mut out, &status["measured"]);
+    for channel in list(status, "alerts").iter().filter(|channel| !channel["failing_for_s"].is_null()) {
+        let (name, since, why) = (text(&channel["channel"]), text(&channel["failing_for_s"]), text(&channel["error"]));
+        line(&mut out, "alerts", &format!("by {name} DO NOT GET THROUGH for {since} s: {why}"));
+    }
     let desk = &status["desk"];
     if desk.is_null() {
         line(&mut out, "desk", "no session was Ready yet: book and positions are not open");

@@ -1,7 +1,8 @@
-//! `top`: the running daemon, live in a terminal. It asks the daemon again and again and shows what it answers; a daemon
-//! that does not answer makes the picture visibly old.
+//! `top`: the running daemon, live in a terminal. A thread asks the daemon again and again, so that keys are heard and the
+//! picture's age is shown while it does not answer.
 
 use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use clap::Args;
@@ -12,6 +13,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Cell, Paragraph, Row, Table, Wrap};
 use ratatui::{DefaultTerminal, Frame};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::operate;
 use super::records::shown;
@@ -29,11 +31,18 @@ pub(super) struct TopArgs {
     interval: f64,
 }
 
+/// An answer may be so old before the picture says that it is: longer than a busy daemon takes.
+const FRESH: Duration = Duration::from_secs(5);
+/// The picture is drawn at least so often.
+const DRAWN_EVERY: Duration = Duration::from_millis(250);
+
 /// What is shown.
 #[derive(Debug, Default)]
 struct Screen {
     /// The latest answer.
     status: Option<Value>,
+    /// When it came.
+    heard: Option<Instant>,
     /// Why there is no later one.
     silent: Option<String>,
     /// The first symbol shown.
@@ -60,17 +69,35 @@ pub(super) fn main(args: &TopArgs) -> ExitCode {
 }
 
 fn run(terminal: &mut DefaultTerminal, args: &TopArgs, interval: Duration) -> std::io::Result<()> {
+    let answers = asks(args.daemon.clone(), interval);
     let mut screen = Screen::default();
     loop {
-        match operate::asked_now(&args.daemon, &Request::Status {}) {
-            Ok(reply) => screen.heard(reply.status),
-            Err(error) => screen.silent = Some(error.to_string()),
+        for answer in answers.try_iter() {
+            match answer {
+                Ok(status) => screen.heard(status, Instant::now()),
+                Err(error) => screen.silent = Some(error),
+            }
         }
-        terminal.draw(|frame| screen.draw(frame))?;
-        if event::poll(interval)? && screen.pressed(&event::read()?) {
+        terminal.draw(|frame| screen.draw(frame, Instant::now()))?;
+        if event::poll(interval.min(DRAWN_EVERY))? && screen.pressed(&event::read()?) {
             return Ok(());
         }
     }
+}
+
+/// Asks the daemon on a thread of its own, which ends with whoever listens, or with the process.
+fn asks(daemon: DaemonArgs, interval: Duration) -> Receiver<Result<Option<Value>, String>> {
+    let (told, answers) = sync_channel(1);
+    std::thread::spawn(move || {
+        loop {
+            let answer = operate::asked_now(&daemon, &Request::Status {});
+            if told.send(answer.map(|reply| reply.status).map_err(|error| error.to_string())).is_err() {
+                return;
+            }
+            std::thread::sleep(interval);
+        }
+    });
+    answers
 }
 
 fn style(colour: Color) -> Style {
@@ -78,9 +105,21 @@ fn style(colour: Color) -> Style {
 }
 
 impl Screen {
-    fn heard(&mut self, status: Option<Value>) {
+    fn heard(&mut self, status: Option<Value>, now: Instant) {
         self.silent = None;
+        self.heard = Some(now);
         self.status = status;
+    }
+
+    /// Why the picture is old; `None` while it is not.
+    fn old(&self, now: Instant) -> Option<String> {
+        let age = self.heard.map(|heard| now.saturating_duration_since(heard));
+        let late = age.filter(|age| *age >= FRESH).map(|age| format!("{} s old", age.as_secs()));
+        match (&self.silent, late) {
+            (Some(why), Some(late)) => Some(format!("{late}: {why}")),
+            (Some(why), None) => Some(why.clone()),
+            (None, late) => late,
+        }
     }
 
     /// Whether it is to end.
@@ -99,19 +138,22 @@ impl Screen {
         false
     }
 
-    fn draw(&self, frame: &mut Frame<'_>) {
+    fn draw(&self, frame: &mut Frame<'_>, now: Instant) {
         let nothing = Value::Null;
         let status = self.status.as_ref().unwrap_or(&nothing);
         let health = health(status);
+        // Whether it trades, and whether the picture is old, has its place first, however small the terminal.
+        let area = frame.area();
+        let foot = u16::from(area.height >= 10);
+        let whole = [Constraint::Length(area.height.min(5)), Constraint::Min(0), Constraint::Length(foot)];
+        let [head, body, foot] = Layout::vertical(whole).areas(area);
         let parts = Layout::vertical([
-            Constraint::Length(5),
             Constraint::Length(u16::try_from(health.len()).unwrap_or(6).min(8) + 2),
             Constraint::Min(4),
             Constraint::Length(7),
-            Constraint::Length(1),
         ]);
-        let [head, strip, symbols, incidents, foot] = parts.areas(frame.area());
-        frame.render_widget(self.headline(status), head);
+        let [strip, symbols, incidents] = parts.areas(body);
+        frame.render_widget(self.headline(status, now), head);
         frame.render_widget(Paragraph::new(health).block(Block::bordered().title("health")), strip);
         frame.render_widget(self.symbols(&status["desk"]), symbols);
         let told = Paragraph::new(happened(&status["desk"])).block(Block::bordered().title("locks and incidents"));
@@ -119,7 +161,7 @@ impl Screen {
         frame.render_widget(Line::from("q ends, arrows scroll").style(Modifier::DIM), foot);
     }
 
-    fn headline(&self, status: &Value) -> Paragraph<'static> {
+    fn headline(&self, status: &Value, now: Instant) -> Paragraph<'static> {
         let desk = &status["desk"];
         let trading = shown(&status["trading"]);
         let colour = match trading.as_str() {
@@ -128,7 +170,7 @@ impl Screen {
             _ => Color::Red,
         };
         let mut lines = vec![Line::from(vec!["trading: ".into(), Span::styled(trading, style(colour).bold())])];
-        if let Some(why) = &self.silent {
+        if let Some(why) = self.old(now) {
             // What is below is old, and says so.
             lines.insert(
                 0,
@@ -235,19 +277,23 @@ mod tests {
     }
 
     /// The screen as text.
-    fn drawn(screen: &Screen) -> String {
-        let mut terminal = Terminal::new(TestBackend::new(100, 30)).unwrap();
-        terminal.draw(|frame| screen.draw(frame)).unwrap();
+    fn sized(screen: &Screen, now: Instant, (width, height): (u16, u16)) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| screen.draw(frame, now)).unwrap();
         let buffer = terminal.backend().buffer().clone();
-        let lines = buffer.content.chunks(100).map(|line| line.iter().map(|cell| cell.symbol()).collect::<String>());
-        lines.collect::<Vec<_>>().join("\n")
+        let lines = buffer.content.chunks(usize::from(width));
+        lines.map(|line| line.iter().map(|cell| cell.symbol()).collect::<String>()).collect::<Vec<_>>().join("\n")
+    }
+
+    fn drawn(screen: &Screen, now: Instant) -> String {
+        sized(screen, now, (100, 30))
     }
 
     #[test]
     fn the_screen_says_what_trades_what_is_down_and_what_is_unknown() {
-        let mut screen = Screen::default();
-        screen.heard(Some(status()));
-        let text = drawn(&screen);
+        let (mut screen, now) = (Screen::default(), Instant::now());
+        screen.heard(Some(status()), now);
+        let text = drawn(&screen, now);
         for part in [
             "robo-trader DU1 at t2",
             "trading: exits only: locked",
@@ -266,26 +312,56 @@ mod tests {
 
     #[test]
     fn a_daemon_that_does_not_answer_makes_the_picture_visibly_old_until_it_does() {
+        let now = Instant::now();
         let mut screen = Screen { silent: Some("nothing answers".into()), ..Screen::default() };
-        assert!(drawn(&screen).contains("NO ANSWER"));
-        screen.heard(Some(status()));
+        assert!(drawn(&screen, now).contains("NO ANSWER"));
+        screen.heard(Some(status()), now);
         screen.silent = Some("nothing answers".into());
-        let text = drawn(&screen);
+        let text = drawn(&screen, now);
         assert!(text.contains("NO ANSWER, what is shown is old: nothing answers") && text.contains("AAPL"), "{text}");
-        screen.heard(Some(status()));
-        assert!(!drawn(&screen).contains("NO ANSWER"));
+        screen.heard(Some(status()), now);
+        assert!(!drawn(&screen, now).contains("NO ANSWER"));
+        // One that hangs says nothing at all, not even that it is gone.
+        assert!(!drawn(&screen, now + Duration::from_secs(4)).contains("NO ANSWER"));
+        let text = drawn(&screen, now + Duration::from_secs(42));
+        assert!(text.contains("NO ANSWER, what is shown is old: 42 s old"), "{text}");
+    }
+
+    #[test]
+    fn every_terminal_shows_something_and_first_whether_it_is_old() {
+        let now = Instant::now();
+        let mut screen = Screen::default();
+        let sizes = [(1, 1), (2, 3), (10, 4), (20, 5), (40, 8), (80, 24), (300, 90)];
+        for size in sizes {
+            sized(&screen, now, size);
+        }
+        let mut long = status();
+        let words = "x".repeat(5_000);
+        long["why"] = words.clone().into();
+        long["layers"] = (0..50).map(|_| json!({"layer": words, "up": false, "since": "t", "why": words})).collect();
+        long["desk"]["incidents"] = (0..50).map(|_| json!({"at": "t", "name": words, "text": words})).collect();
+        for status in [Some(status()), Some(long), Some(json!({"desk": null})), Some(json!([])), None] {
+            screen.heard(status, now);
+            for size in sizes {
+                sized(&screen, now, size);
+            }
+            for size in [(40, 8), (80, 24), (300, 90)] {
+                let text = sized(&screen, now + Duration::from_secs(60), size);
+                assert!(text.contains("NO ANSWER"), "{size:?}\n{text}");
+            }
+        }
     }
 
     #[test]
     fn keys_scroll_and_end() {
+        let (mut screen, now) = (Screen::default(), Instant::now());
         let key = |code| Event::Key(KeyEvent::new(code, KeyModifiers::NONE));
-        let mut screen = Screen::default();
-        screen.heard(Some(status()));
+        screen.heard(Some(status()), now);
         assert!(!screen.pressed(&key(KeyCode::Down)));
-        let text = drawn(&screen);
+        let text = drawn(&screen, now);
         assert!(!text.contains("AAPL") && text.contains("NVDA"), "{text}");
         (0..9).for_each(|_| assert!(!screen.pressed(&key(KeyCode::Down))));
-        assert!(drawn(&screen).contains("NVDA"), "not beyond the last one");
+        assert!(drawn(&screen, now).contains("NVDA"), "not beyond the last one");
         assert!(screen.pressed(&key(KeyCode::Char('q'))));
         let interrupt = Event::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL));
         assert!(screen.pressed(&interrupt));

@@ -18,6 +18,7 @@ mod unknown;
 mod warm_up;
 mod web;
 mod wide;
+pub mod words;
 
 pub use layers::{Layers, LoadError, Source};
 pub use notify::NotifySettings;

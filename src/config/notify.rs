@@ -1,8 +1,9 @@
 //! The settings of alerts.
 
+use super::Layers;
 use super::reader::Reader;
 use crate::notify::heartbeat::Address;
-use crate::notify::{Channel, Level, Policy, rules};
+use crate::notify::{BadEmail, Channel, Email, Level, Policy, rules};
 
 /// Channels by the settings that hold their addresses.
 const CHANNELS: [(&str, &str); 5] = [
@@ -24,6 +25,14 @@ pub struct NotifySettings {
     pub heartbeat: Option<Address>,
 }
 
+impl NotifySettings {
+    /// Those of the layers that can be read, whatever else in them is wrong: what keeps the daemon from starting is to be
+    /// told, too.
+    pub fn alone(layers: &Layers) -> Self {
+        read(&mut Reader::new(layers, None))
+    }
+}
+
 pub(super) fn read(read: &mut Reader<'_>) -> NotifySettings {
     let mut channels = Vec::new();
     for (name, kind) in CHANNELS {
@@ -36,6 +45,7 @@ pub(super) fn read(read: &mut Reader<'_>) -> NotifySettings {
             Err(error) => read.reject(name, error.to_string()),
         }
     }
+    channels.extend(email(read));
     let levels = [Level::Info, Level::Warning, Level::Critical].map(|level| (level.as_str(), level));
     let list = rules(&read.text("NOTIFY_RULES")).unwrap_or_else(|error| {
         read.reject("NOTIFY_RULES", error.to_string());
@@ -58,4 +68,24 @@ pub(super) fn read(read: &mut Reader<'_>) -> NotifySettings {
         }
     });
     NotifySettings { channels, policy, heartbeat }
+}
+
+/// Mail, where somebody is to get it; a server for nobody is a mistake, too.
+fn email(read: &mut Reader<'_>) -> Option<Channel> {
+    let (to, server) = (read.text("NOTIFY_EMAIL_TO"), read.text("NOTIFY_SMTP_URL"));
+    if to.is_empty() && server.is_empty() {
+        return None;
+    }
+    match Email::new(&to, &read.text("NOTIFY_EMAIL_FROM"), &server) {
+        Ok(email) => Some(Channel::Email(email)),
+        Err(error) => {
+            let name = match error {
+                BadEmail::To => "NOTIFY_EMAIL_TO",
+                BadEmail::From => "NOTIFY_EMAIL_FROM",
+                BadEmail::Server => "NOTIFY_SMTP_URL",
+            };
+            read.reject(name, error.to_string());
+            None
+        }
+    }
 }

@@ -188,6 +188,9 @@ pub const TABLE: &[Spec] = &[
     secret("NOTIFY_DISCORD", "address of a webhook of Discord's; empty: none"),
     secret("NOTIFY_NTFY", "address of a topic at an ntfy server; empty: none"),
     secret("NOTIFY_TELEGRAM", "TOKEN@CHAT of a Telegram bot and its chat; empty: none"),
+    spec("NOTIFY_EMAIL_TO", "", "addresses, separated by commas, to which alerts are mailed; empty: none"),
+    spec("NOTIFY_EMAIL_FROM", "", "address from which they are mailed; empty: the first of NOTIFY_EMAIL_TO"),
+    secret("NOTIFY_SMTP_URL", "mail server for them: smtps://USER:PASSWORD@HOST:PORT, or smtp:// for STARTTLS"),
     spec("NOTIFY_LEVEL", "warning", "alerts below it are only gathered for the digest: info, warning or critical"),
     spec(
         "NOTIFY_RULES",

@@ -143,7 +143,7 @@ const TOO_MUCH: f64 = 1e12;
 ///
 /// Prices are `f64` in USD as the API and files give them (strategies compute on them); whatever
 /// becomes money goes through [`super::Price::from_f64`] first.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bar {
     /// Its open instant, as in files and in TWS. A daily bar opens with its date's session.
     pub time: MarketTime,

@@ -92,6 +92,8 @@ pub fn backup(from: &Path, to: &Path) -> Result<Verified, JournalError> {
     }
     let journal = SqliteJournal::open_read_only(from)?;
     let name = partial.to_string_lossy();
+    // Begun here, empty, so that it is its user's alone from its first byte on: SQLite asks nobody else.
+    crate::private_dir::create_new(&partial).map_err(|source| file(&partial, source))?;
     // One read of one moment: the writer goes on meanwhile.
     journal.connection.execute("VACUUM INTO ?1", params![name]).map_err(journal.failed())?;
     let verified = verify(&partial)?;

@@ -3,6 +3,7 @@
 use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
+use tracing::Instrument;
 
 use super::{Durability, Journal, JournalError};
 use crate::clock;
@@ -56,8 +57,13 @@ impl Writer {
         }
         let (done, answer) = oneshot::channel();
         let batches = self.batches.as_ref().ok_or(JournalError::Stopped)?;
-        batches.send(Batch { records, durability, done }).await.map_err(|_| JournalError::Stopped)?;
-        answer.await.map_err(|_| JournalError::Stopped)?
+        // The target of what a collector of traces hears (runner::TRACES), and no log.
+        let span = tracing::trace_span!(target: "robo_trader::traces", "journal.append", facts = records.len());
+        let appended = async {
+            batches.send(Batch { records, durability, done }).await.map_err(|_| JournalError::Stopped)?;
+            answer.await.map_err(|_| JournalError::Stopped)?
+        };
+        appended.instrument(span).await
     }
 
     /// Batches that may wait, and a look at how many do, which keeps nothing open: `None` once it has ended.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use super::email::Email;
+use super::post::{PostError, post};
 use super::{Level, Message};
 
 /// The longest text that is sent, characters: Telegram takes 4,096, Discord 2,000.
@@ -20,6 +22,8 @@ pub enum Channel {
     Discord(String),
     /// A topic's address at an ntfy server.
     Ntfy(String),
+    /// A mail server, and whom to write to by it.
+    Email(Email),
     /// A bot's token and a chat.
     Telegram {
         /// As BotFather gave it.
@@ -44,7 +48,7 @@ pub enum BadChannel {
 
 /// What is posted.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Request {
+pub(super) struct Request {
     pub(super) url: String,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: String,
@@ -103,19 +107,24 @@ impl Channel {
             Self::Slack(_) => "slack",
             Self::Discord(_) => "discord",
             Self::Ntfy(_) => "ntfy",
+            Self::Email(_) => "email",
             Self::Telegram { .. } => "telegram",
         }
     }
 
-    /// A message as it is posted there.
-    pub fn request(&self, message: &Message) -> Request {
+    /// Brings a message there and waits until it is taken. Blocks.
+    ///
+    /// # Errors
+    /// It was not taken.
+    pub fn deliver(&self, message: &Message) -> Result<(), PostError> {
         let line = cut(&line(message));
         let json = |url: &str, body: Value| Request {
             url: url.to_owned(),
             headers: vec![("Content-Type", "application/json".to_owned())],
             body: body.to_string(),
         };
-        match self {
+        let request = match self {
+            Self::Email(email) => return email.send(message, line),
             Self::Webhook(url) => json(
                 url,
                 json!({
@@ -146,7 +155,8 @@ impl Channel {
                 ],
                 body: line,
             },
-        }
+        };
+        post(&request)
     }
 }
 

@@ -5,6 +5,8 @@
 //! receives it has tasks of its own. A channel that fails is reported like anything else.
 
 mod channels;
+mod email;
+mod health;
 pub mod heartbeat;
 mod post;
 mod rules;
@@ -23,9 +25,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::domain::MarketTime;
+use health::{Health, Known};
 
 pub use channels::{BadChannel, Channel};
-pub use post::{PostError, post};
+pub use email::{BadEmail, Email};
+pub use health::ChannelView;
+pub use post::PostError;
 pub use rules::{BadRules, Policy, Rule, Rules, rules};
 
 /// Notices that may wait to be looked at.
@@ -86,6 +91,8 @@ pub enum Lasting {
     Begins(String),
     /// It is over.
     Ends(String),
+    /// A human has to look, and only their word ends it.
+    Until(String),
 }
 
 /// What leaves the house.
@@ -108,6 +115,7 @@ pub struct Message {
 pub struct Notifier {
     notices: mpsc::Sender<Asked>,
     lost: Arc<AtomicU64>,
+    health: Health,
 }
 
 #[derive(Debug)]
@@ -121,13 +129,15 @@ enum Asked {
 pub struct Inbox {
     notices: mpsc::Receiver<Asked>,
     lost: Arc<AtomicU64>,
+    health: Health,
 }
 
 /// A place for notices, and its other end.
 pub fn queue() -> (Notifier, Inbox) {
     let (sender, notices) = mpsc::channel(QUEUE);
-    let lost = Arc::new(AtomicU64::new(0));
-    (Notifier { notices: sender, lost: Arc::clone(&lost) }, Inbox { notices, lost })
+    let (lost, health) = (Arc::new(AtomicU64::new(0)), Health::default());
+    let notifier = Notifier { notices: sender, lost: Arc::clone(&lost), health: health.clone() };
+    (notifier, Inbox { notices, lost, health })
 }
 
 impl Notifier {
@@ -136,6 +146,11 @@ impl Notifier {
         if self.notices.try_send(Asked::Notice(notice)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// How each channel is.
+    pub fn channels(&self) -> Vec<ChannelView> {
+        self.health.view()
     }
 
     /// A human has taken notice: what stands is told no more.
@@ -151,9 +166,28 @@ struct Line {
     channel: Channel,
     waiting: VecDeque<Message>,
     busy: bool,
-    /// Whether its last message failed.
-    failing: bool,
+    /// Since when its messages fail, and why the last one did.
+    failing: Option<(Instant, String)>,
+    /// Messages lost since the last one that got through.
     dropped: u64,
+    delivered: u64,
+    failed: u64,
+}
+
+impl Line {
+    fn new(channel: Channel) -> Self {
+        Self { channel, waiting: VecDeque::new(), busy: false, failing: None, dropped: 0, delivered: 0, failed: 0 }
+    }
+
+    fn known(&self) -> Known {
+        Known {
+            channel: self.channel.name(),
+            delivered: self.delivered,
+            failed: self.failed,
+            waiting: self.waiting.len() + usize::from(self.busy),
+            failing: self.failing.clone(),
+        }
+    }
 }
 
 /// Sends what the rules let through until `stop`, then the last words. `failing` hears when a channel
@@ -165,16 +199,14 @@ pub async fn run(
     stop: CancellationToken,
     mut failing: impl FnMut(&str, &PostError),
 ) {
-    let Inbox { mut notices, lost } = inbox;
+    let Inbox { mut notices, lost, health } = inbox;
     let mut rules = rules;
-    let mut lines: Vec<Line> = channels
-        .into_iter()
-        .map(|channel| Line { channel, waiting: VecDeque::new(), busy: false, failing: false, dropped: 0 })
-        .collect();
+    let mut lines: Vec<Line> = channels.into_iter().map(Line::new).collect();
     let mut posts: JoinSet<(usize, Result<(), PostError>)> = JoinSet::new();
     let mut told_lost = 0;
     let mut open = true;
     while open {
+        health.note(lines.iter().map(Line::known));
         let due = rules.next();
         let mut messages = tokio::select! {
             biased;
@@ -198,16 +230,23 @@ pub async fn run(
         }
         hand_out(&mut lines, messages, &mut posts);
     }
-    while let Ok(Asked::Notice(notice)) = notices.try_recv() {
-        let messages = rules.take(notice, Instant::now());
+    while let Ok(asked) = notices.try_recv() {
+        let messages = match asked {
+            Asked::Notice(notice) => rules.take(notice, Instant::now()),
+            Asked::Acknowledged => {
+                rules.acknowledge();
+                Vec::new()
+            }
+        };
         hand_out(&mut lines, messages, &mut posts);
     }
-    let messages = rules.flush();
+    let messages = rules.last();
     hand_out(&mut lines, messages, &mut posts);
     let last_words = async {
         while let Some(ended) = posts.join_next().await {
             ended_post(&mut lines, ended, &mut failing);
             hand_out(&mut lines, Vec::new(), &mut posts);
+            health.note(lines.iter().map(Line::known));
         }
     };
     if tokio::time::timeout(LAST_WORDS, last_words).await.is_err() {
@@ -234,6 +273,7 @@ fn hand_out(lines: &mut [Line], messages: Vec<Message>, posts: &mut JoinSet<(usi
             if line.waiting.len() > BACKLOG {
                 line.waiting.pop_front();
                 line.dropped += 1;
+                line.failed += 1;
             }
         }
         if !line.busy
@@ -253,8 +293,8 @@ fn hand_out(lines: &mut [Line], messages: Vec<Message>, posts: &mut JoinSet<(usi
 async fn deliver(channel: Channel, message: Message) -> Result<(), PostError> {
     let mut wait = FIRST_WAIT;
     for attempt in 1.. {
-        let request = channel.request(&message);
-        let result = match tokio::task::spawn_blocking(move || post(&request)).await {
+        let (to, copy) = (channel.clone(), message.clone());
+        let result = match tokio::task::spawn_blocking(move || to.deliver(&copy)).await {
             Ok(result) => result,
             Err(error) => Err(PostError::Failed(error.to_string())),
         };
@@ -278,13 +318,18 @@ fn ended_post(
     let Some(line) = lines.get_mut(place) else { return };
     line.busy = false;
     match result {
-        Ok(()) if std::mem::take(&mut line.failing) => {
-            info!(channel = line.channel.name(), "notices get through again")
+        Ok(()) => {
+            line.delivered += 1;
+            if line.failing.take().is_some() {
+                info!(channel = line.channel.name(), "notices get through again");
+            }
         }
-        Ok(()) => {}
         Err(error) => {
             line.dropped += 1;
-            if !std::mem::replace(&mut line.failing, true) {
+            line.failed += 1;
+            let since = line.failing.as_ref().map(|(since, _)| *since);
+            line.failing = Some((since.unwrap_or_else(Instant::now), error.to_string()));
+            if since.is_none() {
                 error!(channel = line.channel.name(), %error, "notices do not get through");
                 failing(line.channel.name(), &error);
             }

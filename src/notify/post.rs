@@ -13,6 +13,15 @@ pub enum PostError {
     /// An answer, but no good one.
     #[error("the server answered {0}; check the address and its token")]
     Answered(u16),
+    /// A mail server that does not take it.
+    #[error("the mail server answered {0}; check NOTIFY_SMTP_URL with its user, and the addresses")]
+    MailRefused(u16),
+    /// A mail server that does not take it now.
+    #[error("the mail server answered {0}: not now")]
+    MailLater(u16),
+    /// No mail can be made of it.
+    #[error("no mail can be written ({0})")]
+    Mail(String),
     /// No answer.
     #[error("no answer ({0}); check the network and the address")]
     Failed(String),
@@ -23,7 +32,8 @@ impl PostError {
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Self::Answered(code) => *code == 429 || *code >= 500,
-            Self::Failed(_) => true,
+            Self::MailLater(_) | Self::Failed(_) => true,
+            Self::MailRefused(_) | Self::Mail(_) => false,
         }
     }
 }
@@ -32,7 +42,7 @@ impl PostError {
 ///
 /// # Errors
 /// It was not taken.
-pub fn post(request: &Request) -> Result<(), PostError> {
+pub(super) fn post(request: &Request) -> Result<(), PostError> {
     let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(DEADLINE)).build().into();
     let mut post = agent.post(&request.url);
     for (name, value) in &request.headers {

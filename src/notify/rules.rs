@@ -91,6 +91,7 @@ impl FromStr for Level {
 struct Held {
     /// Until when equal ones are held back.
     until: Instant,
+    throttle: Duration,
     /// How many were, and the last of them.
     count: u64,
     last: Option<Notice>,
@@ -154,7 +155,7 @@ impl Rules {
         if self.held.len() >= REMEMBERED {
             self.held.retain(|_, held| now < held.until);
         }
-        self.held.insert(key, Held { until: now + throttle, count: 0, last: None });
+        self.held.insert(key, Held { until: now + throttle, throttle, count: 0, last: None });
         vec![message(&notice, String::new())]
     }
 
@@ -174,7 +175,14 @@ impl Rules {
                 self.standing.retain(|stood, _| !stood.starts_with(key));
                 self.standing.len() < before
             }
-            Some(Lasting::Begins(_)) | None => false,
+            Some(Lasting::Until(key)) if notice.level == Level::Critical => {
+                let next = self.policy.repeat.map(|repeat| now + repeat);
+                if self.standing.len() < REMEMBERED {
+                    self.standing.insert(key.clone(), Standing { notice: notice.clone(), next });
+                }
+                false
+            }
+            Some(Lasting::Begins(_) | Lasting::Until(_)) | None => false,
         }
     }
 
@@ -205,6 +213,8 @@ impl Rules {
             if let Some(last) = held.last.take() {
                 let more = std::mem::take(&mut held.count);
                 messages.push(message(&last, format!(" (the last of {more} since the one before)")));
+                // This was one, too: a storm is told once in each such time, not twice.
+                held.until = now + held.throttle;
             }
         }
         for standing in self.standing.values_mut() {
@@ -219,8 +229,21 @@ impl Rules {
         messages
     }
 
+    /// The last words: what was held back, and the digest.
+    pub fn last(&mut self) -> Vec<Message> {
+        let mut messages = Vec::new();
+        for held in self.held.values_mut() {
+            let more = std::mem::take(&mut held.count);
+            if let Some(last) = held.last.take() {
+                messages.push(message(&last, format!(" (the last of {more} since the one before)")));
+            }
+        }
+        messages.extend(self.flush());
+        messages
+    }
+
     /// The digest of what was gathered, now.
-    pub fn flush(&mut self) -> Vec<Message> {
+    fn flush(&mut self) -> Vec<Message> {
         self.digest_at = None;
         let gathered = std::mem::take(&mut self.gathered);
         let left_out = std::mem::take(&mut self.left_out);
@@ -238,9 +261,10 @@ impl Rules {
 
     /// A human has taken notice of everything that stands.
     pub fn acknowledge(&mut self) {
-        for standing in self.standing.values_mut() {
+        self.standing.retain(|_, standing| {
             standing.next = None;
-        }
+            !matches!(standing.notice.lasts, Some(Lasting::Until(_)))
+        });
     }
 }
 

@@ -45,7 +45,12 @@ async fn equal_notices_are_held_back_and_counted() {
     assert_eq!(story.take(4, notice("incident.api_down", Level::Warning, "other")), ["other"], "another kind");
     assert_eq!(story.rules.next(), Some(story.at(5)));
     assert_eq!(story.due(5), ["third (the last of 2 since the one before)"]);
-    assert_eq!((story.rules.next(), story.take(6, down("fourth"))), (None, vec!["fourth".to_owned()]));
+    assert!(story.rules.next().is_none() && story.take(6, down("fourth")).is_empty(), "that was one, too");
+    assert_eq!(story.due(10), ["fourth (the last of 1 since the one before)"]);
+    assert_eq!(story.take(15, down("fifth")), ["fifth"]);
+    assert!(story.take(16, down("sixth")).is_empty());
+    let last: Vec<String> = story.rules.last().into_iter().map(|message| message.text).collect();
+    assert_eq!(last, ["sixth (the last of 1 since the one before)"], "nothing is kept at the end");
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,6 +71,17 @@ async fn what_needs_a_human_is_told_again_until_it_ends_or_is_acknowledged() {
     assert_eq!(story.take(501, ends.clone()), ["go"], "the end of it is told, though it is only good to know");
     assert!(story.take(520, ends).is_empty(), "nothing had begun");
     assert!(story.due(1_000).is_empty());
+    // What no later fact ends stands until somebody has looked, and anew where it happens again.
+    let missing = |text: &str| Notice {
+        lasts: Some(Lasting::Until("incident stop_missing".to_owned())),
+        ..notice("incident.stop_missing", Level::Critical, text)
+    };
+    assert_eq!(story.take(1_000, missing("stop")), ["stop"]);
+    assert_eq!(story.due(1_060), ["stop (still so; robo-trader notify ack silences it)"]);
+    story.rules.acknowledge();
+    assert!(story.due(2_000).is_empty());
+    assert_eq!(story.take(2_000, missing("again")), ["again"]);
+    assert_eq!(story.due(2_060), ["again (still so; robo-trader notify ack silences it)"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -206,6 +222,25 @@ async fn nobody_waits_for_a_dead_channel() {
         notifier.tell(notice("x", Level::Warning, &number.to_string()));
     }
     assert_eq!(inbox.lost.load(Ordering::Relaxed), 7);
+}
+
+#[tokio::test]
+async fn an_acknowledgement_in_the_queue_keeps_back_no_last_words_and_channels_tell_how_they_are() {
+    let (address, posts) = server(&[200, 404]);
+    let (notifier, inbox) = queue();
+    let rules = Rules::new(Policy::default());
+    notifier.acknowledge();
+    notifier.tell(notice("process.failed", Level::Critical, "the end"));
+    notifier.tell(notice("other", Level::Critical, "refused"));
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let channel = Channel::new("webhook", &format!("http://{address}/x")).unwrap();
+    run(inbox, rules, vec![channel], stop, |_, _| {}).await;
+    assert!(posts.iter().next().unwrap().1.contains("the end"));
+    let channels = notifier.channels();
+    let [view] = channels.as_slice() else { panic!("{channels:?}") };
+    assert_eq!((view.channel, view.delivered, view.failed, view.waiting), ("webhook", 1, 1, 0));
+    assert!(view.failing_for_s.is_some() && view.error.as_ref().is_some_and(|error| error.contains("404")), "{view:?}");
 }
 
 #[test]

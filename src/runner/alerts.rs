@@ -15,7 +15,9 @@ use super::layers::Layers;
 use super::view::DeskView;
 use crate::clock::wall_now;
 use crate::config::NotifySettings;
-use crate::domain::book::{Fact, FillFact, IncidentFact, LockCause, LockFact, LockScope, Record, SessionFact};
+use crate::domain::book::{
+    Book, Fact, FillFact, IncidentFact, Lock, LockCause, LockFact, LockScope, Record, SessionFact,
+};
 use crate::notify::heartbeat::{self, Address, Pulse};
 use crate::notify::{self, Lasting, Level, Notice, Notifier, Rules};
 use crate::robust_connection::{ConnectionState, Fault, Phase};
@@ -33,6 +35,8 @@ const CRITICAL: [&str; 10] = [
     "exit_failed",
     "exit_without_price",
 ];
+/// Those of them with which a lock is set.
+const WITH_A_LOCK: [&str; 3] = ["stop_breached", "position_differs", "liquidation"];
 /// Incidents that are good news, or none.
 const GOOD: [&str; 4] = ["flat", "order_adopted", "kept", "foreign_order"];
 /// Incidents of the way to IBKR: muted in expected outages.
@@ -41,6 +45,29 @@ const OF_THE_WAY: [&str; 5] = ["socket_", "api_", "link_", "farm_", "bars_"];
 const LAST_WORDS: Duration = Duration::from_secs(6);
 /// The condition that a connection which needs a human is.
 const CONNECTION: &str = "connection";
+
+/// Tells of a start that failed before there was a runner: whoever starts the daemon has its exit code, and nobody else
+/// knows. Bounded in time, as the last words are. `silent`: the heartbeat's address is left alone, for another daemon
+/// is well and pings it.
+pub async fn not_started(settings: &NotifySettings, why: &str, silent: bool) {
+    let (notifier, inbox) = notify::queue();
+    notifier.tell(notice("process.failed", Level::Critical, format!("robo-trader has not started: {why}")));
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let words = async {
+        let rules = Rules::new(settings.policy.clone());
+        let telling = notify::run(inbox, rules, settings.channels.clone(), stop, |_, _| {});
+        let pinging = async {
+            if let Some(address) = settings.heartbeat.as_ref().filter(|_| !silent) {
+                heartbeat::last(address, true).await;
+            }
+        };
+        tokio::join!(telling, pinging);
+    };
+    if tokio::time::timeout(LAST_WORDS, words).await.is_err() {
+        warn!("not everybody who is told could be told in time that nothing was started");
+    }
+}
 
 /// The tasks that tell the world, and the way to them.
 pub(super) struct Alerts {
@@ -76,7 +103,7 @@ impl Alerts {
                 reports.report(IncidentFact::new("notify_failed", text));
             };
             tasks.spawn(notify::run(inbox, rules, settings.channels.clone(), stop.clone(), failing));
-            tasks.spawn(follow(connection.clone(), notifier.clone(), stop.clone()));
+            tasks.spawn(follow(connection.clone(), notifier.clone(), layers.clone(), stop.clone()));
             notifier.tell(notice("process.started", Level::Info, "robo-trader has started".to_owned()));
             notifier
         });
@@ -166,14 +193,20 @@ fn endless(cause: LockCause) -> bool {
 }
 
 /// Tells of the connection's phases that somebody has to know of, until `stop`.
-async fn follow(mut connection: watch::Receiver<ConnectionState>, notifier: Notifier, stop: CancellationToken) {
+async fn follow(
+    mut connection: watch::Receiver<ConnectionState>,
+    notifier: Notifier,
+    layers: Layers,
+    stop: CancellationToken,
+) {
     let (mut open, mut asking) = (false, false);
     loop {
         let phase = connection.borrow_and_update().phase.clone();
         let opens = matches!(phase, Phase::Open { .. });
         if opens && !open {
             let text = "the circuit breaker is open: too many attempts in a row have failed".to_owned();
-            notifier.tell(notice("connection.breaker_open", Level::Warning, text));
+            let planned = layers.outage(wall_now()).is_some();
+            notifier.tell(Notice { planned, ..notice("connection.breaker_open", Level::Warning, text) });
         }
         match needs_human(&phase) {
             Some(error) if !asking => {
@@ -199,6 +232,25 @@ async fn follow(mut connection: watch::Receiver<ConnectionState>, notifier: Noti
 }
 
 impl Teller {
+    /// Tells of the locks with which the daemon begins: those that only a human ends are told again until then, over a
+    /// restart, too.
+    pub fn standing(&self, book: &Book) {
+        for (scope, cause, lock) in book.locks() {
+            let contract = match scope {
+                LockScope::Account => None,
+                LockScope::Contract(id) | LockScope::Unexplained(id) => Some(*id),
+            };
+            let Lock { why, since, until, until_at } = lock.clone();
+            let set = LockFact::Set { scope: scope.clone(), cause, why, until, until_at };
+            let symbol = contract.and_then(|id| book.symbol(id)).cloned();
+            let record = Record { at: since, strategy: None, symbol, contract, fact: Fact::Lock(set) };
+            if let Some(notice) = of_record(&record).filter(|notice| notice.level == Level::Critical) {
+                let text = format!("still locked since {since}, after a restart: {}", notice.text);
+                self.notifier.tell(Notice { text, ..notice });
+            }
+        }
+    }
+
     /// Tells of facts that are durable.
     pub fn facts(&self, records: &[Record]) {
         for record in records {
@@ -223,7 +275,10 @@ fn of_record(record: &Record) -> Option<Notice> {
             } else {
                 Level::Warning
             };
-            (format!("incident.{}", incident.name), level, incident.text.clone(), None)
+            // A lock that goes with it is told again, and ends by itself.
+            let lasts = (level == Level::Critical && !WITH_A_LOCK.contains(&incident.name.as_str()))
+                .then(|| Lasting::Until(format!("incident {} {:?}", incident.name, record.contract)));
+            (format!("incident.{}", incident.name), level, incident.text.clone(), lasts)
         }
         Fact::Lock(LockFact::Set { scope, cause, why, until, until_at }) => {
             let by_itself = until.is_some() || until_at.is_some();
@@ -305,6 +360,9 @@ mod tests {
     fn incidents_have_the_level_of_who_must_act() {
         let level = |name: &str| of(Fact::Incident(IncidentFact::new(name, "t"))).level;
         assert_eq!(level("stop_missing"), Level::Critical);
+        let lasts = |name: &str| of(Fact::Incident(IncidentFact::new(name, "t"))).lasts;
+        assert!(matches!(lasts("stop_missing"), Some(Lasting::Until(_))), "until somebody has looked");
+        assert!(lasts("position_differs").is_none() && lasts("link_down").is_none(), "its lock is told again");
         assert_eq!((level("link_down"), level("link_up")), (Level::Warning, Level::Info));
     }
 }

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{Instrument, trace_span, warn};
 
 use super::alerts::Teller;
 use super::answers::Answer;
 use super::board::Board;
-use super::fact_log;
 use super::measured::Stats;
 use super::outbox::{Outbox, Overflow, Released};
 use super::view::DeskView;
+use super::{TRACES, fact_log};
 use crate::desk::recovery::Stranger;
 use crate::desk::{Action, Desk, Event, Recovered, Unable, operator};
 use crate::domain::order::OrderState;
@@ -207,7 +207,7 @@ impl DeskLoop {
                     None => break,
                 }
             }
-            self.work(&mut batch).await?;
+            self.work(&mut batch).instrument(trace_span!(target: TRACES, "batch")).await?;
         }
         self.journal.close();
         Ok(self.desk)

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::histogram::{Histogram, MOMENTS_US, WHILES_US};
 use crate::desk::Event;
 use crate::feed::Ticks;
+use crate::notify::{ChannelView, Notifier};
 use crate::robust_connection::ConnectionState;
 use crate::tws::Budget;
 
@@ -38,6 +39,7 @@ pub struct Stats {
     queues: Mutex<BTreeMap<&'static str, Queue>>,
     budget: OnceLock<Budget>,
     answered: OnceLock<watch::Receiver<Option<Instant>>>,
+    notifier: OnceLock<Notifier>,
 }
 
 impl Default for Stats {
@@ -52,6 +54,7 @@ impl Default for Stats {
             queues: Mutex::default(),
             budget: OnceLock::new(),
             answered: OnceLock::new(),
+            notifier: OnceLock::new(),
         }
     }
 }
@@ -148,6 +151,16 @@ impl Stats {
     /// When the desk gave its last sign of life is read there.
     pub(super) fn alive_by(&self, answered: watch::Receiver<Option<Instant>>) {
         drop(self.answered.set(answered));
+    }
+
+    /// How alerts get through is read there, where anybody is told.
+    pub(super) fn told_by(&self, notifier: Option<Notifier>) {
+        drop(notifier.map(|notifier| self.notifier.set(notifier)));
+    }
+
+    /// How each channel of the alerts is; none where nobody is told.
+    pub fn alerts(&self) -> Vec<ChannelView> {
+        self.notifier.get().map(Notifier::channels).unwrap_or_default()
     }
 
     fn queues(&self) -> MutexGuard<'_, BTreeMap<&'static str, Queue>> {

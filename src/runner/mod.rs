@@ -10,6 +10,7 @@ mod contracts;
 pub mod desk_loop;
 pub mod exit;
 mod fact_log;
+pub mod guests;
 mod heartbeat;
 pub mod histogram;
 pub mod layers;
@@ -23,6 +24,7 @@ pub mod outlook;
 mod permitted;
 mod reads;
 pub mod reload;
+mod request;
 mod safety;
 mod scope;
 pub mod summary;
@@ -38,7 +40,7 @@ use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{Instrument, error, trace_span, warn};
 
 use crate::config::{Durability, Settings};
 use crate::desk::{Desk, Event};
@@ -58,7 +60,7 @@ use desk_loop::{Command, DeskError, DeskLoop, Inputs};
 pub use exit::RunError;
 use layers::Layers;
 pub use ledger::put_aside as put_ledger_aside;
-use lock::ProcessLock;
+use lock::{LockError, ProcessLock};
 use measured::Stats;
 use operate::Operated;
 use outlook::Outlook;
@@ -72,6 +74,9 @@ const CLOSING: f64 = 0.2;
 
 /// The control socket's name in the state directory.
 pub const CONTROL_SOCKET: &str = "control.sock";
+
+/// The target of spans: of what takes time, for a collector of traces and for no log.
+pub const TRACES: &str = "robo_trader::traces";
 
 /// Events that may wait for the desk.
 const INBOX: usize = 1_024;
@@ -103,9 +108,14 @@ pub struct RunConfig {
 /// # Errors
 /// Why it cannot go on; its exit code says whether to start it again.
 pub async fn run(config: RunConfig) -> (Summary, Result<(), RunError>) {
+    let notify = config.settings.notify.clone();
     let mut runner = match Runner::new(config) {
         Ok(runner) => runner,
-        Err(error) => return (Summary::nothing(), Err(error)),
+        Err(error) => {
+            let another = matches!(error, RunError::Lock(LockError::Held { .. }));
+            alerts::not_started(&notify, &error.to_string(), another).await;
+            return (Summary::nothing(), Err(error));
+        }
     };
     let manager = runner.manager.clone();
     let result = runner.sessions().await;
@@ -140,6 +150,7 @@ struct Runner {
     compare: Arc<Notify>,
     operated: watch::Sender<Option<mpsc::Sender<Command>>>,
     watchers: JoinSet<()>,
+    guests: guests::Door,
     alerts: Option<Alerts>,
     answered: watch::Sender<Option<Instant>>,
     stats: Arc<Stats>,
@@ -166,7 +177,7 @@ impl Runner {
         let mut watchers = JoinSet::new();
         watchers.spawn(layers.clone().follow(connection.state()));
         watchers.spawn(layers.clone().escalate());
-        let (compare, operated) = (Arc::new(Notify::new()), watch::Sender::new(None));
+        let (compare, operated, guests) = (Arc::new(Notify::new()), watch::Sender::new(None), guests::Door::new(None));
         let (asked, asked_in) = mpsc::channel(16);
         stats.channel("operators", &asked);
         let control = control::bind(&config.state_dir.join(CONTROL_SOCKET))?;
@@ -188,6 +199,7 @@ impl Runner {
         stats.alive_by(answered.subscribe());
         let notify = &config.settings.notify;
         let alerts = Alerts::start(notify, &layers, connection.state(), shown.subscribe(), answered.subscribe());
+        stats.told_by(alerts.notifier());
         let operator = Operated {
             notifier: alerts.notifier(),
             outlook,
@@ -195,6 +207,7 @@ impl Runner {
             stop: config.stop.clone(),
             reload: config.reload.clone(),
             compare: Arc::clone(&compare),
+            guests: guests::Guests(guests.subscribe()),
         };
         watchers.spawn(operator.answer(asked_in));
         let manager = ServiceManager::from_environment();
@@ -210,6 +223,7 @@ impl Runner {
             compare,
             operated,
             watchers,
+            guests,
             alerts: Some(alerts),
             answered,
             stats,
@@ -228,7 +242,7 @@ impl Runner {
             let session = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                session = self.connection.session() => session?,
+                session = self.connection.session().instrument(trace_span!(target: TRACES, "dial")) => session?,
             };
             let ended = self.session(&session).await;
             self.detach(&ended).await;
@@ -270,6 +284,7 @@ impl Runner {
             barriers: desk.barriers.clone(),
             layers: self.layers.clone(),
             compare: Arc::clone(&self.compare),
+            guests: self.guests.clone(),
             view: desk.view.clone(),
             feed: feed_config(&self.config.settings, &self.stats.ticks),
             stats: Arc::clone(&self.stats),
@@ -341,8 +356,12 @@ impl Runner {
         let before = opened.before;
         let progress = self.config.progress.clone();
         let (stats, within) = (Arc::clone(&self.stats), settings.ack_deadline);
+        let teller = self.alerts.as_ref().and_then(Alerts::teller);
+        if let Some(teller) = &teller {
+            teller.standing(opened.desk.book());
+        }
         let desk_loop = DeskLoop::new(opened.desk, opened.writer, durable, within, progress, view, stats);
-        let desk_loop = desk_loop.telling(self.alerts.as_ref().and_then(Alerts::teller));
+        let desk_loop = desk_loop.telling(teller);
         let desk_loop = desk_loop.shown_on(self.config.board.clone());
         let mut task = JoinSet::new();
         task.spawn(desk_loop.run(Inputs { events: events_in, commands: commands_in, barriers: barriers_in }));

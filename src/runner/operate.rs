@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::desk_loop::Command;
+use super::guests::{self, Guests};
 use super::outlook::Outlook;
 use super::reload::Reload;
+pub use super::request::{Reply, Request};
 use crate::control::Asked;
 use crate::desk::operator::{Acceptance, Order};
 use crate::domain::Symbol;
@@ -19,115 +20,6 @@ use crate::notify::Notifier;
 
 /// How long the desk may take to answer: an append to the journal, at worst behind a busy reader.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
-
-/// What an operator may ask, as a JSON line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Request {
-    /// Everything that is known.
-    Status {},
-    /// Broker and book, compared now.
-    Reconcile {},
-    /// What the broker states of a symbol is right.
-    Accept {
-        /// Which.
-        symbol: Symbol,
-        /// Why.
-        reason: String,
-        /// NEW:OLD, where a split explains it.
-        #[serde(default)]
-        split: Option<String>,
-        /// The difference is others': it is left alone.
-        #[serde(default)]
-        foreign: bool,
-    },
-    /// No entries.
-    Halt {
-        /// In one symbol; all without it.
-        #[serde(default)]
-        symbol: Option<Symbol>,
-        /// Why.
-        #[serde(default)]
-        reason: String,
-    },
-    /// Entries again.
-    Resume {
-        /// In one symbol; the account without it.
-        #[serde(default)]
-        symbol: Option<Symbol>,
-        /// Why.
-        #[serde(default)]
-        reason: String,
-    },
-    /// Everything of ours closed, entries blocked.
-    Flatten {
-        /// In one symbol; all without it.
-        #[serde(default)]
-        symbol: Option<Symbol>,
-        /// Why.
-        #[serde(default)]
-        reason: String,
-        /// Every client's orders are cancelled, too.
-        #[serde(default)]
-        everything: bool,
-        /// The account, twice, where everything goes.
-        #[serde(default)]
-        confirm: Vec<String>,
-    },
-    /// No entries in a symbol until its bars come anew, or it is unparked.
-    Park {
-        /// Which.
-        symbol: Symbol,
-        /// Why.
-        #[serde(default)]
-        reason: String,
-    },
-    /// A parked symbol may be entered again.
-    Unpark {
-        /// Which.
-        symbol: Symbol,
-    },
-    /// One order of ours is cancelled.
-    Cancel {
-        /// Its number in the ledger.
-        intent: u64,
-        /// Why.
-        #[serde(default)]
-        reason: String,
-    },
-    /// A human has taken notice of what stands: alerts repeat it no more.
-    Acknowledge {},
-    /// Limits and locks by the settings as they are now.
-    Reload {},
-    /// The daemon ends, as on SIGTERM: entries are cancelled, stops stay.
-    Shutdown {
-        /// Why.
-        #[serde(default)]
-        reason: String,
-    },
-}
-
-/// The answer, as a JSON line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Reply {
-    /// Whether it was done.
-    pub ok: bool,
-    /// What was done, or why not.
-    pub text: String,
-    /// For `status` and `reconcile`: what is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<serde_json::Value>,
-}
-
-impl Reply {
-    pub(super) fn no(text: impl Into<String>) -> Self {
-        Self { ok: false, text: text.into(), status: None }
-    }
-
-    fn yes(text: impl Into<String>) -> Self {
-        Self { ok: true, text: text.into(), status: None }
-    }
-}
 
 /// What the answers are made from.
 pub(super) struct Operated {
@@ -141,20 +33,41 @@ pub(super) struct Operated {
     pub(super) reload: Option<Arc<Reload>>,
     /// Asks for a comparison with the broker.
     pub(super) compare: Arc<Notify>,
+    /// The session, for those who only ask.
+    pub(super) guests: Guests,
 }
 
+/// Questions to the broker that may be open: what asks for more waits its turn elsewhere.
+const GUESTS: usize = 4;
+
 impl Operated {
-    /// Answers one caller after another, for ever.
+    /// Answers one caller after another, for ever. Only questions to the broker, which may take their time, are answered
+    /// beside the others: a halt waits for none of them.
     pub(super) async fn answer(self, mut asked: mpsc::Receiver<Asked>) {
-        while let Some(Asked { line, answer }) = asked.recv().await {
-            let reply = match serde_json::from_str::<Request>(&line) {
-                Ok(request) => self.reply(request).await,
-                Err(error) => Reply::no(format!("{line:?} is no command: {error}")),
+        let mut beside = JoinSet::new();
+        loop {
+            let Asked { line, answer } = tokio::select! {
+                Some(ended) = beside.join_next() => {
+                    if let Err(error) = ended {
+                        warn!("a question to the broker was not answered: {error}");
+                    }
+                    continue;
+                }
+                asked = asked.recv() => match asked {
+                    Some(asked) => asked,
+                    None => return,
+                },
             };
-            let text = serde_json::to_string(&reply)
-                .unwrap_or_else(|error| format!("{{\"ok\":false,\"text\":\"the answer cannot be written: {error}\"}}"));
-            if answer.send(text).is_err() {
-                warn!("an operator did not wait for the answer: {}", reply.text);
+            match serde_json::from_str::<Request>(&line) {
+                Ok(request) => match guests::Question::of(&request) {
+                    Some(_) if beside.len() >= GUESTS => tell(answer, &guests::busy()),
+                    Some(question) => {
+                        let guests = self.guests.clone();
+                        beside.spawn(async move { tell(answer, &guests.ask(question).await) });
+                    }
+                    None => tell(answer, &self.reply(request).await),
+                },
+                Err(error) => tell(answer, &Reply::no(format!("{line:?} is no command: {error}"))),
             }
         }
     }
@@ -162,6 +75,8 @@ impl Operated {
     async fn reply(&self, request: Request) -> Reply {
         let order = match request {
             Request::Status {} => return self.status("status"),
+            // Answered beside.
+            Request::Look {} | Request::History { .. } => return guests::busy(),
             Request::Reconcile {} => return self.reconcile().await,
             Request::Accept { symbol, reason, split, foreign } => match acceptance(split.as_deref(), foreign) {
                 Ok(_) if reason.trim().is_empty() => {
@@ -283,6 +198,14 @@ impl Operated {
     }
 }
 
+fn tell(answer: oneshot::Sender<String>, reply: &Reply) {
+    let text = serde_json::to_string(reply)
+        .unwrap_or_else(|error| format!("{{\"ok\":false,\"text\":\"the answer cannot be written: {error}\"}}"));
+    if answer.send(text).is_err() {
+        warn!("an operator did not wait for the answer: {}", reply.text);
+    }
+}
+
 /// What a difference is to be taken for.
 fn acceptance(split: Option<&str>, foreign: bool) -> Result<Acceptance, String> {
     match (split, foreign) {
@@ -304,24 +227,6 @@ fn ratio(text: &str) -> Result<(u32, u32), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn requests_read_back_and_strangers_are_refused() {
-        let halt = Request::Halt { symbol: Some("AAPL".parse().unwrap()), reason: "news".into() };
-        let line = serde_json::to_string(&halt).unwrap();
-        assert_eq!(line, r#"{"command":"halt","symbol":"AAPL","reason":"news"}"#);
-        assert_eq!(serde_json::from_str::<Request>(&line).unwrap(), halt);
-        assert_eq!(serde_json::from_str::<Request>(r#"{"command":"status"}"#).unwrap(), Request::Status {});
-        for line in [
-            "",
-            "halt",
-            r#"{"command":"sell"}"#,
-            r#"{"command":"halt","now":true}"#,
-            r#"{"command":"halt","symbol":"A;B"}"#,
-        ] {
-            assert!(serde_json::from_str::<Request>(line).is_err(), "{line}");
-        }
-    }
 
     #[test]
     fn a_ratio_is_two_small_numbers() {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use tracing::{error, warn};
+use tracing::{Instrument, error, trace_span, warn};
 
+use super::TRACES;
 use super::measured::Stats;
 use crate::desk::Action;
 use crate::domain::order::Role;
@@ -138,7 +139,9 @@ pub async fn send(
             Action::Submit(order) | Action::Amend(order) => {
                 let ticket = order.ticket();
                 match contracts.get(&ticket.contract) {
-                    Some(contract) => session.submit(ticket, contract).await,
+                    Some(contract) => {
+                        session.submit(ticket, contract).instrument(trace_span!(target: TRACES, "order.send")).await
+                    }
                     None => {
                         let reason = format!("contract {} is not resolved in this session", ticket.contract);
                         Err(SendError::Invalid { order_id: ticket.order_id, reason })

@@ -14,6 +14,7 @@ use super::permitted::{Permitted, Trading};
 use super::view::DeskView;
 use crate::clock::wall_now;
 use crate::domain::MarketTime;
+use crate::notify::ChannelView;
 use crate::robust_connection::{ConnectionState, Phase};
 
 /// The connection, for people and programs.
@@ -66,6 +67,8 @@ pub struct Status {
     pub layers: Vec<LayerView>,
     /// Where the dashboard is, or why it is not there; `None` without one.
     pub dashboard: Option<String>,
+    /// How each channel of the alerts is; empty where nobody is told.
+    pub alerts: Vec<ChannelView>,
     /// What is measured: how long things take, what waits.
     pub measured: MeasuredView,
     /// The desk; `None` before the first session.
@@ -147,6 +150,7 @@ impl Outlook {
             outage: self.outage(),
             layers: self.layers.view(),
             dashboard: self.dashboard.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            alerts: self.stats.alerts(),
             measured: self.stats.view(),
             desk: desk.map(|view| (*view).clone()),
         }

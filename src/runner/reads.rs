@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tracing::{debug, info, warn};
+use tracing::{Instrument, debug, info, trace_span, warn};
 
+use super::TRACES;
 use super::desk_loop::Command;
 use super::scope::{Ended, Report, desk_gone};
 use super::view::DeskView;
@@ -103,7 +104,8 @@ impl Reads {
                 return Report::Lost("the desk is gone".into());
             }
             let Ok(since) = begun.await else { return Report::Lost("the desk is gone".into()) };
-            match self.session.snapshot(days_back).await {
+            let span = trace_span!(target: TRACES, "compare");
+            match self.session.snapshot(days_back).instrument(span).await {
                 Ok(snapshot) => {
                     debug!("broker and book are compared");
                     if self.events.send(Event::Compared(self.read(snapshot, since))).await.is_err() {

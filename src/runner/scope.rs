@@ -8,10 +8,12 @@ use tokio::sync::{Mutex, Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::{Instrument, Span, debug, error, trace_span, warn};
 
+use super::TRACES;
 use super::desk_loop::{Command, Trouble};
 use super::exit::RunError;
+use super::guests;
 use super::layers::{Layer, Layers};
 use super::measured::Stats;
 use super::notices;
@@ -54,6 +56,8 @@ pub struct Scope<'a> {
     pub layers: Layers,
     /// Asks for a comparison with the broker.
     pub compare: Arc<Notify>,
+    /// Where questions of others come in while the session is Ready.
+    pub(super) guests: guests::Door,
     /// What the desk looks like.
     pub view: watch::Receiver<Arc<DeskView>>,
     /// How bars come.
@@ -149,7 +153,7 @@ impl Scope<'_> {
         // From the first read on: what TWS says while its link to IBKR is down proves nothing.
         let (events, pulse, layers) = (self.events.clone(), Arc::clone(&self.feed.pulse), self.layers.clone());
         tasks.spawn(async move { notices::listen(notices, events, &pulse, &layers).await });
-        if let Err(ended) = self.reads().reconcile("a new session").await {
+        if let Err(ended) = self.reads().reconcile("a new session").instrument(reconciling()).await {
             return ended;
         }
         // Ready, and it still answers: the breaker's success.
@@ -197,6 +201,7 @@ impl Scope<'_> {
                 Report::Lost("the bars' watcher has ended".into())
             });
         }
+        tasks.spawn(guests::serve(self.session.clone(), self.contracts.clone(), self.guests.clone()));
         let (session, events) = (self.session.clone(), self.events.clone());
         tasks.spawn(async move { read_account(session, events).await });
     }
@@ -248,7 +253,7 @@ impl Scope<'_> {
                 trouble = troubles.recv() => match trouble {
                     Some(Trouble::OrdersEnded(why)) => return lost(format!("the order stream ended: {why}")),
                     Some(Trouble::Reconcile(why)) => {
-                        if let Err(ended) = self.reads().reconcile(why).await {
+                        if let Err(ended) = self.reads().reconcile(why).instrument(reconciling()).await {
                             return ended;
                         }
                     }
@@ -371,6 +376,11 @@ impl Scope<'_> {
         }
         Ended::Done
     }
+}
+
+/// Of a reconciliation, for a collector of traces.
+fn reconciling() -> Span {
+    trace_span!(target: TRACES, "reconcile")
 }
 
 pub(super) fn desk_gone() -> Ended {

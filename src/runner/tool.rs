@@ -35,12 +35,12 @@ pub enum ToolError {
 }
 
 /// What a look at the gateway found.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Look {
     /// The protocol's version that it speaks.
     pub server_version: i32,
     /// `ibkr` or `simulator`.
-    pub venue: &'static str,
+    pub venue: String,
     /// The account of the session.
     pub account: String,
     /// Whether that is a paper account.
@@ -88,20 +88,7 @@ impl Tool {
     /// # Errors
     /// A question was not answered.
     pub async fn look(&self) -> Result<Look, ToolError> {
-        let at = self.session.server_time().await?;
-        let ahead_ms = at.millis().saturating_sub(crate::clock::wall_now().millis());
-        let snapshot = self.session.snapshot(0).await?;
-        let account = self.session.account();
-        Ok(Look {
-            server_version: self.session.server_version(),
-            venue: self.session.venue().as_str(),
-            account: account.to_string(),
-            paper: account.is_paper(),
-            gateway_time: at,
-            ahead_ms,
-            positions: snapshot.positions.values().filter(|held| !held.quantity.is_zero()).count(),
-            open_orders: snapshot.open_orders.len(),
-        })
+        Ok(look(&self.session).await?)
     }
 
     /// The gateway's time.
@@ -132,6 +119,24 @@ impl Tool {
     pub async fn close(self) {
         self.session.close().await;
     }
+}
+
+/// A look at the gateway, by a session of whoever asks.
+pub(super) async fn look(session: &Session) -> Result<Look, RequestError> {
+    let at = session.server_time().await?;
+    let ahead_ms = at.millis().saturating_sub(crate::clock::wall_now().millis());
+    let snapshot = session.snapshot(0).await?;
+    let account = session.account();
+    Ok(Look {
+        server_version: session.server_version(),
+        venue: session.venue().as_str().to_owned(),
+        account: account.to_string(),
+        paper: account.is_paper(),
+        gateway_time: at,
+        ahead_ms,
+        positions: snapshot.positions.values().filter(|held| !held.quantity.is_zero()).count(),
+        open_orders: snapshot.open_orders.len(),
+    })
 }
 
 /// Whether so much has failed that somebody who waits should hear of it.

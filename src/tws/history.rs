@@ -100,9 +100,25 @@ impl Historian<'_> {
 
     /// Bars of the past.
     pub(super) async fn fetch(&self, contract: &Contract, request: &HistoryRequest) -> Result<Vec<Bar>, RequestError> {
-        let what = what(contract, request);
         // Held until the answer is here.
         let _open = self.pacer.admit(contract, request).await;
+        self.ask(contract, request).await
+    }
+
+    /// The same for one who can wait; `None` where pacing does not let it through within `within`.
+    pub(super) async fn fetch_as_guest(
+        &self,
+        contract: &Contract,
+        request: &HistoryRequest,
+        within: Duration,
+    ) -> Result<Option<Vec<Bar>>, RequestError> {
+        let Some(_open) = self.pacer.admit_guest(contract, request, within).await else { return Ok(None) };
+        self.ask(contract, request).await.map(Some)
+    }
+
+    /// Asks, once pacing has let it through.
+    async fn ask(&self, contract: &Contract, request: &HistoryRequest) -> Result<Vec<Bar>, RequestError> {
+        let what = what(contract, request);
         self.desk.turn(&what, Priority::Data).await?;
         let asked = api_contract(contract);
         let mut question = self

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, warn};
 
 use crate::domain::{BarSize, Contract, ContractId, HistoryRequest, WhatToShow};
@@ -21,6 +21,8 @@ const OPEN: usize = 50;
 const OPEN_STREAMS: usize = 45;
 const LONG: Duration = Duration::from_secs(600);
 const LONG_WEIGHT: u32 = 60;
+/// What of it guests may fill: the rest stays for the daemon's own history, which a reconnect needs at once.
+const GUESTS_WEIGHT: u32 = 40;
 const IDENTICAL: Duration = Duration::from_secs(15);
 const SHORT: Duration = Duration::from_secs(2);
 /// "Six or more" violates, hence five.
@@ -99,8 +101,24 @@ impl Pacer {
     pub async fn admit(&self, contract: &Contract, request: &HistoryRequest) -> OpenRequest {
         // The semaphore is never closed, so that a place always comes.
         let open = self.open.clone().acquire_owned().await.ok();
-        self.pace(contract, request).await;
+        self.pace(contract, request, LONG_WEIGHT).await;
         OpenRequest { _open: open, _stream: None }
+    }
+
+    /// As [`admit`](Self::admit), for a question that can wait: it takes nothing of what is kept for those that cannot.
+    /// `None` where its turn does not come within `within`.
+    pub async fn admit_guest(
+        &self,
+        contract: &Contract,
+        request: &HistoryRequest,
+        within: Duration,
+    ) -> Option<OpenRequest> {
+        let admitted = async {
+            let open = self.open.clone().acquire_owned().await.ok();
+            self.pace(contract, request, GUESTS_WEIGHT).await;
+            OpenRequest { _open: open, _stream: None }
+        };
+        timeout(within, admitted).await.ok()
     }
 
     /// As [`admit`](Self::admit), for a request that stays open.
@@ -143,7 +161,7 @@ impl Pacer {
         self.streams.available_permits().min(self.open_left())
     }
 
-    async fn pace(&self, contract: &Contract, request: &HistoryRequest) {
+    async fn pace(&self, contract: &Contract, request: &HistoryRequest, weight: u32) {
         if !self.paced || request.size > BarSize::Secs30 {
             return;
         }
@@ -155,7 +173,7 @@ impl Pacer {
         };
         loop {
             asked.at = Instant::now();
-            let Some(due) = self.lock().take(&asked) else { return };
+            let Some(due) = self.lock().take(&asked, weight) else { return };
             debug!(symbol = %contract.symbol, wait = ?(due - asked.at), "historical request paced");
             sleep_until(due).await;
         }
@@ -168,12 +186,13 @@ impl Pacer {
 }
 
 impl State {
-    /// Records the request where it may be sent now; otherwise returns when to look again.
-    fn take(&mut self, next: &Asked) -> Option<Instant> {
+    /// Records the request where it may be sent now, with the ten minutes' weight at most `weight`; otherwise
+    /// returns when to look again.
+    fn take(&mut self, next: &Asked, weight: u32) -> Option<Instant> {
         while self.asked.front().is_some_and(|asked| asked.at + LONG <= next.at) {
             self.asked.pop_front();
         }
-        let due = [self.not_before, self.long_due(next), self.identical_due(next), self.short_due(next)]
+        let due = [self.not_before, self.long_due(next, weight), self.identical_due(next), self.short_due(next)]
             .into_iter()
             .flatten()
             .max()
@@ -185,14 +204,14 @@ impl State {
     }
 
     /// When enough of the ten minutes' requests have grown old.
-    fn long_due(&self, next: &Asked) -> Option<Instant> {
+    fn long_due(&self, next: &Asked, at_most: u32) -> Option<Instant> {
         let mut weight: u32 = next.weight() + self.asked.iter().map(Asked::weight).sum::<u32>();
         for asked in &self.asked {
-            if weight <= LONG_WEIGHT {
+            if weight <= at_most {
                 return None;
             }
             weight -= asked.weight();
-            if weight <= LONG_WEIGHT {
+            if weight <= at_most {
                 return Some(asked.at + LONG);
             }
         }

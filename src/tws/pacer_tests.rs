@@ -152,3 +152,24 @@ proptest! {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn guests_leave_a_part_of_the_ten_minutes_to_the_daemon() {
+    let pacer = Pacer::new(true);
+    let soon = Duration::from_secs(15);
+    let mut through = 0;
+    // Each a question of its own, and far enough from the last six.
+    while pacer.admit_guest(&contract(through), &small(1), soon).await.is_some() {
+        through += 1;
+    }
+    assert_eq!(through, 40);
+    let begun = Instant::now();
+    for id in 100..120 {
+        drop(pacer.admit(&contract(id), &small(1)).await);
+    }
+    assert_eq!(Instant::now(), begun, "the daemon's own need not wait");
+    // Bars above thirty seconds are not paced, for guests either.
+    assert!(pacer.admit_guest(&contract(1), &request(BarSize::Min1, WhatToShow::Trades, 1), soon).await.is_some());
+    tokio::time::advance(LONG).await;
+    assert!(pacer.admit_guest(&contract(1), &small(1), soon).await.is_some());
+}

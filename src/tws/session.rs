@@ -173,6 +173,20 @@ impl Session {
         self.historian().fetch(contract, request).await
     }
 
+    /// As [`history`](Self::history), for somebody who can wait: a part of the pacing is left to those who cannot.
+    /// `None` where it does not let the question through within `within`.
+    ///
+    /// # Errors
+    /// As [`history`](Self::history).
+    pub async fn history_as_guest(
+        &self,
+        contract: &Contract,
+        request: &HistoryRequest,
+        within: Duration,
+    ) -> Result<Option<Vec<Bar>>, RequestError> {
+        self.historian().fetch_as_guest(contract, request, within).await
+    }
+
     /// Bars of the past, then the forming bar every few seconds. Waits as
     /// [`history`](Self::history); `request.end` is not used. At most 45 can be open.
     ///

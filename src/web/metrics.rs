@@ -8,6 +8,7 @@ use rust_decimal::prelude::ToPrimitive;
 use super::Shared;
 use crate::clock::wall_now;
 use crate::domain::Usd;
+use crate::notify::ChannelView;
 use crate::runner::board::Board;
 use crate::runner::histogram::Histogram;
 use crate::runner::measured::QueueView;
@@ -78,6 +79,9 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ),
     ("robo_trader_messages_waiting", "gauge", "Messages that wait for the limit."),
     ("robo_trader_history_requests_left", "gauge", "Historical requests that IBKR's rules still allow now, by rule."),
+    ("robo_trader_alerts_delivered_total", "counter", "Alerts that a channel has taken."),
+    ("robo_trader_alerts_failed_total", "counter", "Alerts that a channel has not taken."),
+    ("robo_trader_alerts_failing", "gauge", "1 while a channel of the alerts fails."),
     ("robo_trader_feed_messages_total", "counter", "Messages of the feed."),
     ("robo_trader_feed_clients", "gauge", "Clients that listen to the feed."),
     ("robo_trader_feed_dropped_total", "counter", "Feed clients dropped because they did not read."),
@@ -164,6 +168,11 @@ pub fn text(shared: &Shared) -> String {
     text.histogram("robo_trader_lost_to_ready_seconds", &board.stats().lost_to_ready);
     text.histogram("robo_trader_dial_to_ready_seconds", &board.stats().dial_to_ready);
     waiting(&mut text, board);
+    let alerts = board.stats().alerts();
+    let channels = |of: fn(&ChannelView) -> f64| alerts.iter().map(move |view| (view.channel.to_owned(), of(view)));
+    text.many("robo_trader_alerts_delivered_total", "channel", channels(|view| number(view.delivered)));
+    text.many("robo_trader_alerts_failed_total", "channel", channels(|view| number(view.failed)));
+    text.many("robo_trader_alerts_failing", "channel", channels(|view| yes(view.failing_for_s.is_some())));
     text.one("robo_trader_feed_messages_total", Some(number(board.feed().told())));
     text.one("robo_trader_feed_clients", Some(size(board.feed().listeners())));
     text.one("robo_trader_feed_dropped_total", Some(number(shared.dropped.load(Ordering::Relaxed))));

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::clock::wall_now;
-use crate::config::Settings;
+use crate::config::{Settings, words};
 use crate::domain::MarketTime;
 use crate::runner::board::Board;
 use crate::runner::reload::Reload;
@@ -88,8 +88,8 @@ impl WebConfig {
             symbol: symbol.to_string(),
             strategy: plan.strategy.clone(),
             params: plan.params.clone(),
-            sizing: format!("{:?}", plan.sizing),
-            stop: format!("{:?}", plan.stop),
+            sizing: words::sizing(&plan.sizing),
+            stop: words::stop(&plan.stop),
         });
         Self {
             bind: settings.web.bind,

@@ -8,17 +8,16 @@ use clap::ValueEnum;
 use super::options::{BacktestOptions, LimitsChoice};
 use super::without_effect::WITHOUT_EFFECT;
 use crate::backtest::outcome::Described;
-use crate::config::{Layers, Settings, Source};
-use crate::desk::{AfterClose, OrderStyle, StopPolicy, SymbolPlan};
-use crate::risk::Sizing;
+use crate::config::{Layers, Settings, Source, words};
+use crate::desk::{AfterClose, OrderStyle, SymbolPlan};
 
 /// Settings that have words of their own in a run's description.
 const IN_WORDS: [&str; 6] = ["SYMBOLS", "STRATEGY", "STRATEGY_PARAMS", "DATA_BAR_SIZE", "CALENDAR", "DEFAULT_CASH"];
 
 /// The run in words: name and value, what matters most first.
 pub(super) fn described(options: &BacktestOptions, settings: &Settings, layers: &Layers) -> Described {
-    let mut words = Described::new();
-    let mut say = |name: &str, value: String| words.push((name.to_owned(), value));
+    let mut all = Described::new();
+    let mut say = |name: &str, value: String| all.push((name.to_owned(), value));
     say("strategy", by_symbol(settings, strategy));
     say("bar size", settings.bar_size.to_string());
     say("calendar", settings.calendar.to_string());
@@ -29,8 +28,8 @@ pub(super) fn described(options: &BacktestOptions, settings: &Settings, layers: 
     say("slippage", format!("{} bps", options.slippage_bps));
     say("spread", format!("{} bps", options.spread_bps));
     say("volume share", options.volume_share.map_or_else(|| "unlimited".to_owned(), |share| share.to_string()));
-    say("sizing", by_symbol(settings, |plan| sizing(&plan.sizing)));
-    say("stop", by_symbol(settings, |plan| stop(&plan.stop)));
+    say("sizing", by_symbol(settings, |plan| words::sizing(&plan.sizing)));
+    say("stop", by_symbol(settings, |plan| words::stop(&plan.stop)));
     say("take-profit", by_symbol(settings, |plan| plan.take_profit.map_or_else(none, |part| part.to_string())));
     say("time exit", by_symbol(settings, |plan| plan.time_exit.map_or_else(none, |bars| format!("{bars} bars"))));
     say("limits", limits(options, settings));
@@ -50,8 +49,8 @@ pub(super) fn described(options: &BacktestOptions, settings: &Settings, layers: 
             say("script", format!("{}, its text's FNV-1a {}", script.file(), script.fingerprint()));
         }
     }
-    words.extend(given(settings, layers));
-    words
+    all.extend(given(settings, layers));
+    all
 }
 
 /// Settings that somebody has given, by their own names.
@@ -104,32 +103,6 @@ fn word(value: impl ValueEnum) -> String {
 fn strategy(plan: &SymbolPlan) -> String {
     let params = plan.params.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
     format!("{} {}", plan.strategy, params.join(" ")).trim().to_owned()
-}
-
-fn sizing(sizing: &Sizing) -> String {
-    match sizing {
-        Sizing::FixedShares(shares) => format!("{shares} shares"),
-        Sizing::FixedNotional(worth) => format!("{} USD", worth.0),
-        Sizing::PercentOfEquity(part) => format!("{part} of equity"),
-        Sizing::AtrRisk { risk, atrs } => format!("{risk} of equity at risk over {atrs} average true ranges"),
-        Sizing::Volatility { target, most } => {
-            format!("annual volatility of {target} of equity, worth at most {most} of it")
-        }
-        Sizing::Kelly { part, trips, start, most } => {
-            format!(
-                "{part} of Kelly's fraction after {trips} round trips, {start} of equity before, at most {most} of it"
-            )
-        }
-    }
-}
-
-fn stop(stop: &StopPolicy) -> String {
-    match stop {
-        StopPolicy::None => none(),
-        StopPolicy::Fixed(part) => format!("fixed, {part} of the entry price away"),
-        StopPolicy::Atr(ranges) => format!("{ranges} average true ranges away"),
-        StopPolicy::Trailing(part) => format!("trailing, {part} of the best price away"),
-    }
 }
 
 fn style(style: OrderStyle) -> String {

@@ -109,11 +109,11 @@ fn port_listens(listening: Option<&BTreeSet<u16>>, port: u16) -> Finding {
     Finding::of("listens", State::Fail, found, "set IBKR_PORT to the one that is meant")
 }
 
-/// What one real session has told.
-pub(super) fn looked(look: &Look) -> Vec<Finding> {
+/// What a real session has told, and whose it was.
+pub(super) fn looked(look: &Look, by: &str) -> Vec<Finding> {
     let kind = if look.paper { "paper" } else { "live" };
     let session = format!(
-        "server version {}, account {} ({kind}, {}), {} positions, {} open orders",
+        "server version {}, account {} ({kind}, {}), {} positions, {} open orders; asked by {by}",
         look.server_version, look.account, look.venue, look.positions, look.open_orders
     );
     let apart = format!("the gateway's time is {} ms ahead of this machine's", look.ahead_ms);
@@ -167,9 +167,9 @@ mod tests {
 
     #[test]
     fn time_that_is_far_apart_fails_but_at_a_simulator() {
-        let look = |venue, ahead_ms| Look {
+        let look = |venue: &str, ahead_ms| Look {
             server_version: 222,
-            venue,
+            venue: venue.to_owned(),
             account: "DU1".into(),
             paper: true,
             gateway_time: crate::domain::MarketTime::MIN,
@@ -177,7 +177,7 @@ mod tests {
             positions: 0,
             open_orders: 0,
         };
-        let state = |venue, ahead| looked(&look(venue, ahead))[1].state;
+        let state = |venue, ahead| looked(&look(venue, ahead), "a test")[1].state;
         assert_eq!(
             [state("ibkr", 5), state("ibkr", -5_000), state("ibkr", 400_000)],
             [State::Ok, State::Warn, State::Fail]

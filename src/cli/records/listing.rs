@@ -1,7 +1,5 @@
 //! A list as a table for people and as JSON for programs: one set of rows serves both.
 
-use std::io::IsTerminal;
-
 use comfy_table::{Cell, CellAlignment, Color, Table, presets};
 use serde_json::{Value, json};
 
@@ -73,7 +71,7 @@ impl Listing {
     }
 
     pub(super) fn text(&self, source: &Source) -> String {
-        let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+        let colours = crate::cli::colours(&std::io::stdout());
         let mut out = String::new();
         if !self.rows.is_empty() {
             out += &table(self.columns, &self.rows, colours);

@@ -4,11 +4,16 @@
 use super::MARK;
 use super::place::Place;
 
-/// The job for a place.
-pub(super) fn job(place: &Place, program: &str) -> String {
+/// The job for a place; that of a machine runs as `user`, for launchd would run it as root.
+pub(super) fn job(place: &Place, program: &str, user: &str) -> String {
     // No option is named in a comment: XML allows no two hyphens there.
     let scope = if place.system { "for the machine" } else { "for its user" };
     let (program, config, state) = (escaped(program), escaped(&place.config), escaped(&place.state));
+    let user = if place.system {
+        format!("    <key>UserName</key>\n    <string>{}</string>\n", escaped(user))
+    } else {
+        String::new()
+    };
     format!(
         r#"<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
@@ -17,7 +22,7 @@ pub(super) fn job(place: &Place, program: &str) -> String {
 <dict>
     <key>Label</key>
     <string>robo-trader</string>
-    <key>ProgramArguments</key>
+{user}    <key>ProgramArguments</key>
     <array>
         <string>{program}</string>
         <string>run</string>
@@ -78,7 +83,8 @@ mod tests {
     fn the_job_is_well_formed_whatever_the_path_is_called() {
         for system in [true, false] {
             let place = Place::of(Kind::Launchd, system).unwrap();
-            let text = super::job(&place, "/opt/R&D <1>/robo-trader");
+            let text = super::job(&place, "/opt/R&D <1>/robo-trader", "somebody");
+            assert_eq!(text.contains("<string>somebody</string>"), system, "never as root");
             let mut reader = Reader::from_str(&text);
             let (mut open, mut keys, mut values) = (Vec::new(), 0, 0);
             loop {

@@ -59,7 +59,7 @@ impl Place {
         Ok(Self { kind, system, file, config: text(&config), state, directories })
     }
 
-    pub(super) fn how_to_start(&self) -> String {
+    pub(super) fn how_to_start(&self, user: &str) -> String {
         let settings = format!("settings: {}/robo-trader.toml and .env there\n", self.config);
         match (self.kind, self.system) {
             (Kind::Systemd, true) => {
@@ -73,7 +73,16 @@ impl Place {
                  also while nobody is logged in: loginctl enable-linger"
             }
             (Kind::Launchd, system) => {
-                format!("{settings}start: launchctl bootstrap {} '{}'", domain(system), self.file.display())
+                let owner = if system {
+                    format!(
+                        "once, where user {user} does not exist yet: sysadminctl -addUser {user}\n\
+                         chown -R {user} '{}' '{}'\n",
+                        self.config, self.state
+                    )
+                } else {
+                    String::new()
+                };
+                format!("{settings}{owner}start: launchctl bootstrap {} '{}'", domain(system), self.file.display())
             }
         }
     }

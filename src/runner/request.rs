@@ -1,0 +1,148 @@
+//! What may be said to a running daemon, and what it answers: one JSON line each.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{HistoryRequest, Symbol};
+
+/// What an operator may ask, as a JSON line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Everything that is known.
+    Status {},
+    /// The gateway, asked now by the daemon's session: its time, what the account holds and what works in it.
+    Look {},
+    /// Bars of the past, asked for by the daemon's session and within its pacing.
+    History {
+        /// Of which symbol; it need not be one of the plan's.
+        symbol: Symbol,
+        /// Which bars.
+        #[schemars(with = "serde_json::Value")]
+        ask: HistoryRequest,
+    },
+    /// Broker and book, compared now.
+    Reconcile {},
+    /// What the broker states of a symbol is right.
+    Accept {
+        /// Which.
+        symbol: Symbol,
+        /// Why.
+        reason: String,
+        /// NEW:OLD, where a split explains it.
+        #[serde(default)]
+        split: Option<String>,
+        /// The difference is others': it is left alone.
+        #[serde(default)]
+        foreign: bool,
+    },
+    /// No entries.
+    Halt {
+        /// In one symbol; all without it.
+        #[serde(default)]
+        symbol: Option<Symbol>,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Entries again.
+    Resume {
+        /// In one symbol; the account without it.
+        #[serde(default)]
+        symbol: Option<Symbol>,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Everything of ours closed, entries blocked.
+    Flatten {
+        /// In one symbol; all without it.
+        #[serde(default)]
+        symbol: Option<Symbol>,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+        /// Every client's orders are cancelled, too.
+        #[serde(default)]
+        everything: bool,
+        /// The account, twice, where everything goes.
+        #[serde(default)]
+        confirm: Vec<String>,
+    },
+    /// No entries in a symbol until its bars come anew, or it is unparked.
+    Park {
+        /// Which.
+        symbol: Symbol,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// A parked symbol may be entered again.
+    Unpark {
+        /// Which.
+        symbol: Symbol,
+    },
+    /// One order of ours is cancelled.
+    Cancel {
+        /// Its number in the ledger.
+        intent: u64,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// A human has taken notice of what stands: alerts repeat it no more.
+    Acknowledge {},
+    /// Limits and locks by the settings as they are now.
+    Reload {},
+    /// The daemon ends, as on SIGTERM: entries are cancelled, stops stay.
+    Shutdown {
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+}
+
+/// The answer, as a JSON line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Reply {
+    /// Whether it was done.
+    pub ok: bool,
+    /// What was done, or why not.
+    pub text: String,
+    /// What is known, or what the broker said, where that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<serde_json::Value>,
+}
+
+impl Reply {
+    pub(super) fn no(text: impl Into<String>) -> Self {
+        Self { ok: false, text: text.into(), status: None }
+    }
+
+    pub(super) fn yes(text: impl Into<String>) -> Self {
+        Self { ok: true, text: text.into(), status: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_read_back_and_strangers_are_refused() {
+        let halt = Request::Halt { symbol: Some("AAPL".parse().unwrap()), reason: "news".into() };
+        let line = serde_json::to_string(&halt).unwrap();
+        assert_eq!(line, r#"{"command":"halt","symbol":"AAPL","reason":"news"}"#);
+        assert_eq!(serde_json::from_str::<Request>(&line).unwrap(), halt);
+        assert_eq!(serde_json::from_str::<Request>(r#"{"command":"status"}"#).unwrap(), Request::Status {});
+        for line in [
+            "",
+            "halt",
+            r#"{"command":"sell"}"#,
+            r#"{"command":"halt","now":true}"#,
+            r#"{"command":"halt","symbol":"A;B"}"#,
+        ] {
+            assert!(serde_json::from_str::<Request>(line).is_err(), "{line}");
+        }
+    }
+}
