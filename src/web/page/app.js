@@ -1,5 +1,6 @@
 // The dashboard. Everything shown is text put into the page as text; the only source is this daemon.
 import { Candles, Curve, clock, day } from "./chart.js";
+import { S, fold, snapshot } from "./state.js";
 
 const $ = (id) => document.getElementById(id);
 const el = (tag, props, ...children) => {
@@ -26,38 +27,6 @@ const price = (text) => (text === null || text === undefined ? unknown : String(
 const sign = (text) => (text === null || text === undefined || Number(text) === 0 ? "" : Number(text) > 0 ? "good" : "bad");
 const when = (iso) => { const ms = Date.parse(iso); return Number.isNaN(ms) ? unknown : day(ms).slice(5) + " " + clock(ms, true); };
 const span = (s) => (s < 0 ? "0 s" : s < 120 ? Math.round(s) + " s" : s < 7200 ? Math.round(s / 60) + " min" : (s / 3600).toFixed(1) + " h");
-
-const S = {};
-const clear = () => Object.assign(S, { connection: null, account: null, positions: new Map(), locks: [], orders: new Map(), fills: new Map(),
-  targets: new Map(), refusals: [], incidents: [] });
-clear();
-Object.assign(S, { log: [], bars: new Map(), equity: [], strategies: new Map(), chosen: null, boot: null, seq: null, heard: 0, socket: null, wait: 500 });
-
-// ---- The feed: a snapshot, then deltas folded into it.
-const stem = (id) => id.slice(0, id.lastIndexOf(".") < 0 ? id.length : id.lastIndexOf("."));
-const keep = (list, item, most) => { list.push(item); if (list.length > most) list.splice(0, list.length - most); };
-const fold = {
-  connection: (d) => { S.connection = d; }, account: (d) => { S.account = d; point(d); }, lock: (d) => { S.locks = d; },
-  position: (d) => S.positions.set(d.symbol, d), order: (d) => S.orders.set(d.intent, d), fill: (d) => S.fills.set(stem(d.execution), d),
-  target: (d) => S.targets.set(d.symbol, d), refusal: (d) => keep(S.refusals, d, 500), incident: (d) => keep(S.incidents, d, 500),
-  log: (d) => keep(S.log, d, 500),
-  bar: (d, symbol) => { const bars = S.bars.get(symbol); if (bars && (!bars.length || bars[bars.length - 1].time_ms < d.time_ms)) keep(bars, d, 2000); },
-};
-const point = (account) => {
-  if (account.equity_usd === null) return;
-  const ms = Date.parse(account.market_time);
-  const last = S.equity[S.equity.length - 1];
-  if (!last || ms - last.ms >= account.bar_s * 1000) keep(S.equity, { ms, usd: Number(account.equity_usd) }, 8000);
-};
-const snapshot = (data) => {
-  clear();
-  S.connection = data.connection; S.account = data.account; S.locks = data.locks; S.refusals = data.refusals; S.incidents = data.incidents;
-  for (const row of data.positions) S.positions.set(row.symbol, row);
-  for (const row of data.orders) S.orders.set(row.intent, row);
-  for (const row of data.fills) S.fills.set(stem(row.execution), row);
-  for (const row of data.targets) S.targets.set(row.symbol, row);
-  history();
-};
 
 // How often each kind of message has come.
 const moved = { history: 0 };
@@ -102,9 +71,12 @@ const connect = () => {
   socket.onmessage = (event) => {
     S.heard = performance.now();
     const message = JSON.parse(event.data);
+    guarded("messages of type " + message.type, () => heard(message));
+  };
+  const heard = (message) => {
     if (message.seq) S.seq = message.seq;
     if (message.type === "hello") { if (S.boot !== message.boot) S.bars = new Map(); S.boot = message.boot; S.wait = 500; if (message.resumed) live(true); }
-    else if (message.type === "snapshot") { snapshot(message.data); live(true); }
+    else if (message.type === "snapshot") { snapshot(message.data); history(); live(true); }
     else if (fold[message.type]) fold[message.type](message.data, message.symbol);
     if (message.type === "position" && !S.bars.has(message.symbol)) { S.bars.set(message.symbol, []); bars(message.symbol); }
     moved[message.type] = (moved[message.type] || 0) + 1;
@@ -132,6 +104,20 @@ setInterval(() => {
   // A socket that is open and silent is a dead one.
   if (performance.now() - S.heard > 12000) { const old = S.socket; S.socket = null; old.close(); live(false); connect(); }
 }, 4000);
+
+// A part that fails says so, and keeps no other from being shown.
+const faults = new Map();
+const guarded = (name, does) => {
+  let fault = null;
+  try { does(); } catch (error) { fault = String(error); }
+  if ((faults.get(name) || null) !== fault) {
+    if (fault === null) faults.delete(name); else faults.set(name, fault);
+    $("fault").hidden = faults.size === 0;
+    $("fault").textContent = "This page is not whole, by a fault of its own: do not trust " + [...faults.keys()].join(", ") + ". "
+      + [...faults].map(([part, why]) => part + ": " + why).join("; ");
+  }
+  return fault === null;
+};
 
 // ---- Drawing: at most four times a second.
 let due = false;
@@ -246,10 +232,9 @@ const chart = () => {
   const marks = [...S.fills.values()].filter((f) => f.symbol === S.chosen).map((f) => ({ ms: Date.parse(f.at), side: f.side }));
   const lines = p ? [["stop", p.stop_usd, "--bad"], ["take profit", p.take_profit_usd, "--good"], ["average", p.held_shares ? p.average_price_usd && Number(p.average_price_usd).toFixed(4) : null, "--dim"]]
     .filter(([, at]) => at !== null && at !== undefined).map(([name, at, color]) => ({ name, at: Number(at), color })) : [];
-  candles.name = S.chosen;
-  candles.set(rows, marks, lines, S.chosen ? indicators(rows, S.chosen) : []);
-  curve.set(S.equity);
+  candles.set(S.chosen, rows, marks, lines, S.chosen ? indicators(rows, S.chosen) : []);
 };
+const equity = () => curve.set(S.equity);
 const matches = (text, words) => words.toLowerCase().split(/\s+/).every((word) => text.toLowerCase().includes(word));
 const opened = new Set();
 const ordersShown = () => [...S.orders.values()].filter((o) => (!$("orders-live").checked || o.is_live) && matches([o.symbol, o.role, o.state, o.side, o.order_type, o.intent].join(" "), $("orders-filter").value)).reverse();
@@ -285,20 +270,23 @@ const log = () => {
 };
 // A part is drawn anew only where something of it has moved: what is selected or open in it stays.
 const drawn = new Map();
-const part = (draws, ...of) => {
+const part = (name, draws, ...of) => {
   const key = of.join();
-  if (drawn.get(draws) !== key) { drawn.set(draws, key); draws(); }
+  if (drawn.get(draws) !== key && guarded(name, draws)) drawn.set(draws, key);
 };
 const draw = () => {
   const m = (...kinds) => kinds.concat("snapshot").map((kind) => moved[kind] || 0).join();
-  header(); health(); chart();
-  part(money, m("account"));
-  part(limits, m("account"));
-  part(positions, m("account", "position", "bar"), S.chosen, moved.history);
-  part(orders, m("order"), $("orders-filter").value, $("orders-live").checked);
-  part(fills, m("fill"), $("fills-filter").value);
-  part(notes, m("lock", "refusal", "incident"));
-  part(log, m("log"), $("log-filter").value, $("log-level").value, moved.history);
+  guarded("header", header);
+  guarded("health", health);
+  part("account", money, m("account"));
+  part("limits", limits, m("account"));
+  part("symbols", positions, m("account", "position", "bar"), S.chosen, moved.history);
+  part("orders", orders, m("order"), $("orders-filter").value, $("orders-live").checked);
+  part("fills", fills, m("fill"), $("fills-filter").value);
+  part("notes", notes, m("lock", "refusal", "incident"));
+  part("log", log, m("log"), $("log-filter").value, $("log-level").value, moved.history);
+  guarded("equity curve", equity);
+  guarded("chart", chart);
 };
 
 // ---- CSV: what is shown, whole.
@@ -364,6 +352,6 @@ $("ask").addEventListener("keydown", (e) => { if (e.key === "Enter" && e.target.
 for (const what of ["halt", "resume", "flatten", "token"]) $(what).addEventListener("click", () => ask(what));
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-setInterval(() => { if (S.connection && S.connection.next_attempt_at) health(); }, 1000);
+setInterval(() => { if (S.connection && S.connection.next_attempt_at) guarded("health", health); }, 1000);
 draw();
 connect();
