@@ -209,7 +209,7 @@ async fn told(feed: &mut Socket, schemas: &mut Schemas<'_>, document: &Value) ->
     let mut faults = Vec::new();
     let message = &document["components"]["schemas"]["FeedMessage"];
     let mut kinds = BTreeSet::new();
-    while !["snapshot", "connection", "bar", "order", "fill", "position", "account", "lock", "target"]
+    while !["snapshot", "connection", "bar", "history", "order", "fill", "position", "account", "lock", "target"]
         .iter()
         .all(|kind| kinds.contains(*kind))
     {

@@ -88,7 +88,6 @@ async fn the_page_tells_what_the_api_tells_obeys_the_token_and_heals() {
     assert_eq!(page.value("window.sameDocument").await, json!(true), "it was not loaded anew");
     quiet(&page, &format!("http://{address}/"));
     served.stop().await;
-    indicators_below_the_candles(&browser).await;
 }
 
 /// A page of a daemon that has not begun: what its scripts do can be tried there.
@@ -141,22 +140,31 @@ async fn a_chart_that_looks_back_survives_fewer_bars() {
     served.stop().await;
 }
 
-/// Indicators that are no prices are drawn below the candles, on a scale of their own.
-async fn indicators_below_the_candles(browser: &Path) {
+/// A page that is open while a daemon starts has the bars of its history, whole. Indicators that are no prices are
+/// drawn below the candles, on a scale of their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_was_open_before_has_the_history_and_indicators_below_the_candles() {
+    let Some(browser) = browser() else { return };
     let dir = tempfile::tempdir().unwrap();
     let simulator = synthetic(None, 0).await;
     let board = Board::new();
+    let served = Served::of(Arc::clone(&board), config(dir.path())).await;
+    let mut page = Page::open(&browser, &format!("http://{}/", served.address), 1400, 1000).await;
+    page.until("document.getElementById('trading')?.textContent === 'trading: starting'").await;
     let how = Start { board: Some(Arc::clone(&board)), ..Start::default() };
     let blend = [("SYMBOLS", "AAPL"), ("STRATEGY", "mean-reversion")];
     let daemon = Daemon::start(settings(simulator.address, &blend), dir.path(), how);
-    let served = Served::of(board, config(dir.path())).await;
-    let mut page = Page::open(browser, &format!("http://{}/", served.address), 1400, 1000).await;
     page.until("document.getElementById('chart').dataset.curves === 'middle,lower,upper,blend,too low'").await;
     page.picture("indicators").await;
-    quiet(&page, &format!("http://{}/", served.address));
-    served.stop().await;
     daemon.stop().await.1.unwrap();
     simulator.stop().await.unwrap();
+    let bars = served.get("/api/v1/bars?symbol=AAPL&limit=5000").await["bars"].clone();
+    let (count, first) = (bars.as_array().unwrap().len(), &bars[0]["time_ms"]);
+    page.value("import('/state.js').then(({ S }) => { window.barsOf = (symbol) => S.bars.get(symbol); return true; })")
+        .await;
+    page.until(&format!("barsOf('AAPL').length === {count} && barsOf('AAPL')[0].time_ms === {first}")).await;
+    quiet(&page, &format!("http://{}/", served.address));
+    served.stop().await;
 }
 
 /// Halt, resume and flatten by the page: with the token, after a confirmation.

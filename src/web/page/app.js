@@ -35,32 +35,49 @@ const read = async (path) => {
   const headers = stored() ? { Authorization: "Bearer " + stored() } : {};
   const answer = await fetch("/api/v1/" + path, { headers, cache: "no-store" });
   if (answer.status === 401 && !$("ask").open) ask("token");
-  if (!answer.ok) throw new Error(path + ": " + answer.status);
+  if (!answer.ok) throw Object.assign(new Error(path + ": " + answer.status), { status: answer.status });
   return answer.json();
 };
-// What the snapshot does not hold; asked for anew with each one.
-const history = async () => {
+// What the snapshot does not hold, and which symbols' bars are to be read. What fails is tried again.
+const due = { rest: false, bars: new Set(), busy: false };
+const rest = async () => {
   const boot = S.boot;
-  try {
-    const [equity, log, strategies, version] = await Promise.all([read("equity"), read("log?limit=300"), read("strategies"), read("version")]);
-    if (boot !== S.boot) return;
-    S.equity = equity.equity.map((p) => ({ ms: Date.parse(p.at), usd: Number(p.equity_usd) }));
-    S.log = log.log;
-    S.strategies = new Map(strategies.strategies.map((s) => [s.symbol, s]));
-    put("version", version.name + " " + version.version + ", up since " + when(version.started_at) + ", times of " + Intl.DateTimeFormat().resolvedOptions().timeZone + ", API at /api/v1/openapi.json, metrics at /metrics");
-    for (const symbol of S.positions.keys()) await bars(symbol);
-  } catch (error) { /* The feed says that the daemon is gone; history is asked for again with the next snapshot. */ }
-  moved.history += 1;
-  dirty();
+  const [equity, log, strategies, version] = await Promise.all([read("equity"), read("log?limit=300"), read("strategies"), read("version")]);
+  if (boot !== S.boot) return;
+  S.equity = equity.equity.map((p) => ({ ms: Date.parse(p.at), usd: Number(p.equity_usd) }));
+  S.log = log.log;
+  S.strategies = new Map(strategies.strategies.map((s) => [s.symbol, s]));
+  put("version", version.name + " " + version.version + ", up since " + when(version.started_at) + ", times of " + Intl.DateTimeFormat().resolvedOptions().timeZone + ", API at /api/v1/openapi.json, metrics at /metrics");
 };
 const bars = async (symbol) => {
-  try {
-    const rows = (await read("bars?limit=2000&symbol=" + encodeURIComponent(symbol))).bars;
-    const newer = (S.bars.get(symbol) || []).filter((b) => !rows.length || b.time_ms > rows[rows.length - 1].time_ms);
-    S.bars.set(symbol, rows.concat(newer));
-  } catch (error) { S.bars.set(symbol, S.bars.get(symbol) || []); }
-  moved.history += 1;
-  dirty();
+  const boot = S.boot;
+  const rows = (await read("bars?limit=2000&symbol=" + encodeURIComponent(symbol))).bars;
+  if (boot !== S.boot) return;
+  // Bars that came while these were on their way.
+  const newer = (S.bars.get(symbol) || []).filter((b) => !rows.length || b.time_ms > rows[rows.length - 1].time_ms);
+  S.bars.set(symbol, rows.concat(newer));
+};
+const readDue = async () => {
+  if (due.busy) return;
+  due.busy = true;
+  const tried = async (reads, again) => {
+    try { await reads(); } catch (error) {
+      // Without a token, and of what is not there, nothing comes by asking again.
+      if (error.status === 401 || error.status === 404) return true;
+      again();
+      return false;
+    }
+    moved.history += 1;
+    dirty();
+    return true;
+  };
+  for (let goes = true; goes && (due.rest || due.bars.size);) {
+    if (due.rest) { due.rest = false; goes = await tried(rest, () => { due.rest = true; }); continue; }
+    const symbol = due.bars.values().next().value;
+    due.bars.delete(symbol);
+    goes = await tried(() => bars(symbol), () => due.bars.add(symbol));
+  }
+  due.busy = false;
 };
 
 const connect = () => {
@@ -76,9 +93,11 @@ const connect = () => {
   const heard = (message) => {
     if (message.seq) S.seq = message.seq;
     if (message.type === "hello") { if (S.boot !== message.boot) S.bars = new Map(); S.boot = message.boot; S.wait = 500; if (message.resumed) live(true); }
-    else if (message.type === "snapshot") { snapshot(message.data); history(); live(true); }
+    else if (message.type === "snapshot") { snapshot(message.data); due.rest = true; for (const symbol of S.positions.keys()) due.bars.add(symbol); live(true); }
     else if (fold[message.type]) fold[message.type](message.data, message.symbol);
-    if (message.type === "position" && !S.bars.has(message.symbol)) { S.bars.set(message.symbol, []); bars(message.symbol); }
+    if (message.type === "history" || message.type === "position" && !S.bars.has(message.symbol)) due.bars.add(message.symbol);
+    if (message.type === "position" && !S.bars.has(message.symbol)) S.bars.set(message.symbol, []);
+    readDue();
     moved[message.type] = (moved[message.type] || 0) + 1;
     dirty();
   };
@@ -101,6 +120,7 @@ const live = (is) => {
 setInterval(() => {
   if (!S.socket || S.socket.readyState !== WebSocket.OPEN) return;
   S.socket.send('{"type":"ping"}');
+  readDue();
   // A socket that is open and silent is a dead one.
   if (performance.now() - S.heard > 12000) { const old = S.socket; S.socket = null; old.close(); live(false); connect(); }
 }, 4000);
@@ -120,8 +140,8 @@ const guarded = (name, does) => {
 };
 
 // ---- Drawing: at most four times a second.
-let due = false;
-const dirty = () => { if (!due) { due = true; setTimeout(() => { due = false; draw(); }, 250); } };
+let soon = false;
+const dirty = () => { if (!soon) { soon = true; setTimeout(() => { soon = false; draw(); }, 250); } };
 
 const chip = (kind, text, title) => el("span", { class: "chip " + kind, title }, text);
 const health = () => {
