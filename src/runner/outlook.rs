@@ -53,7 +53,7 @@ pub struct Status {
     pub trading_since: MarketTime,
     /// Since when that reason is the first one, by this machine's clock.
     pub reason_since: MarketTime,
-    /// That reason with its particulars; empty where it trades.
+    /// That reason with its particulars; where it trades, the locks of symbols that may not be entered.
     pub why: String,
     /// Whether orders can leave.
     pub ready: bool,
@@ -185,7 +185,8 @@ fn why(desk: Option<&DeskView>, connection: &ConnectionState, layers: &[LayerVie
         return std::iter::once(heartbeat::describe(connection)).chain(down).collect::<Vec<_>>().join("; ");
     };
     let trading = heartbeat::trading(view);
-    if trading.ends_with("locked") {
+    // Where it trades, too: some symbols may not be entered.
+    if trading.ends_with("locked") || trading == "yes" {
         let locks = view.locks.iter().map(|lock| format!("{lock}; ends: {}", lock.ends));
         return locks.collect::<Vec<_>>().join("; ");
     }
@@ -196,8 +197,5 @@ fn why(desk: Option<&DeskView>, connection: &ConnectionState, layers: &[LayerVie
     if trading.ends_with("of late") {
         return format!("no symbol has had a bar within {} s", 3 * view.bar_s);
     }
-    match trading {
-        "yes" => String::new(),
-        other => other.split_once(": ").map_or(other, |(_, words)| words).to_owned(),
-    }
+    trading.split_once(": ").map_or(trading, |(_, words)| words).to_owned()
 }
