@@ -277,6 +277,20 @@ fn the_page_of_the_api_lists_the_metrics_as_they_are() {
 }
 
 #[test]
+fn the_page_of_operations_lists_what_reload_takes() {
+    let names: Vec<String> = robo_trader::runner::reload::MAY_CHANGE.iter().map(|name| format!("`{name}`")).collect();
+    let mut lines = vec![String::new()];
+    for name in names {
+        if lines.last().unwrap().len() + name.len() > 110 {
+            lines.push(String::new());
+        }
+        let line = lines.last_mut().unwrap();
+        *line += &format!("{}{name}", if line.is_empty() { "" } else { " " });
+    }
+    marked("docs/operations.md", "reload", &format!("\n{}\n\n", lines.join("\n")));
+}
+
+#[test]
 fn every_strategy_is_named_in_the_readme() {
     let readme = page("README.md");
     for row in robo_trader::strategy::REGISTRY {

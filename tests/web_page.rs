@@ -198,6 +198,8 @@ async fn the_page_tells_what_the_api_tells_obeys_the_token_and_heals() {
     page.until("Number(document.getElementById('chart').dataset.fills) > 0").await;
     page.until("document.querySelectorAll('#health .chip.good').length > 3").await;
     page.until("document.getElementById('health').textContent.includes('entries permitted since')").await;
+    // Indicators by the strategy's own code, over the candles.
+    page.until("document.getElementById('chart').dataset.curves === 'fast,slow'").await;
     // The keyboard's focus stays where it is while rows are drawn anew.
     page.value("document.querySelectorAll('#positions button')[1].focus(); document.activeElement.click(); true").await;
     page.until("document.getElementById('h-chart').textContent.includes('NVDA')").await;
@@ -240,6 +242,25 @@ async fn the_page_tells_what_the_api_tells_obeys_the_token_and_heals() {
     assert_eq!(page.value("window.sameDocument").await, json!(true), "it was not loaded anew");
     quiet(&page, &format!("http://{address}/"));
     served.stop().await;
+    indicators_below_the_candles(&browser).await;
+}
+
+/// Indicators that are no prices are drawn below the candles, on a scale of their own.
+async fn indicators_below_the_candles(browser: &Path) {
+    let dir = tempfile::tempdir().unwrap();
+    let simulator = synthetic(None, 0).await;
+    let board = Board::new();
+    let how = Start { board: Some(Arc::clone(&board)), ..Start::default() };
+    let blend = [("SYMBOLS", "AAPL"), ("STRATEGY", "mean-reversion")];
+    let daemon = Daemon::start(settings(simulator.address, &blend), dir.path(), how);
+    let served = Served::of(board, config(dir.path())).await;
+    let mut page = Page::open(browser, &format!("http://{}/", served.address), 1400, 1000).await;
+    page.until("document.getElementById('chart').dataset.curves === 'middle,lower,upper,blend,too low'").await;
+    page.picture("indicators").await;
+    quiet(&page, &format!("http://{}/", served.address));
+    served.stop().await;
+    daemon.stop().await.1.unwrap();
+    simulator.stop().await.unwrap();
 }
 
 /// Halt, resume and flatten by the page: with the token, after a confirmation.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 /// Upper bounds of buckets for what takes moments, microseconds; the last bucket has none.
 pub const MOMENTS_US: &[u64] = &[
-    25, 50, 75, 100, 150, 200, 250, 300, 400, 500, 750, 1_000, 1_500, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000,
-    500_000, 2_500_000,
+    25, 50, 75, 100, 150, 200, 250, 300, 400, 500, 750, 1_000, 1_500, 2_500, 3_500, 5_000, 7_500, 10_000, 15_000,
+    25_000, 50_000, 100_000, 500_000, 2_500_000,
 ];
 
 /// The same for what takes a while: getting a session, coming back after losing one.

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -71,7 +72,7 @@ impl fmt::Debug for Queue {
 }
 
 /// A bounded queue at a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct QueueView {
     /// Its name.
     pub queue: &'static str,
@@ -82,7 +83,7 @@ pub struct QueueView {
 }
 
 /// What IBKR's rules leave at a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PacingView {
     /// Messages that may leave now before the message limit holds one back.
     pub messages_left: usize,
@@ -97,7 +98,7 @@ pub struct PacingView {
 }
 
 /// How long something has taken so far, in this process.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct LatencyView {
     /// How often.
     pub count: u64,
@@ -122,7 +123,7 @@ impl From<&Histogram> for LatencyView {
 }
 
 /// Everything that is measured, for people and programs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct MeasuredView {
     /// From a closed bar's arrival to its order at the socket.
     pub tick_to_order: LatencyView,

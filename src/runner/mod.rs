@@ -334,6 +334,11 @@ impl Runner {
                 .any(|(id, name, _)| name == plan.strategy && opened.desk.book().symbol(id) == Some(symbol));
             let mut track = Track::new(symbol.clone(), strategy, has_target || self.config.once);
             if let Some(board) = self.config.board.clone() {
+                // What a script computes is its own: there is nothing of it to be drawn.
+                if plan.script.is_none() {
+                    let (name, params) = (plan.strategy.clone(), plan.params.clone());
+                    board.draws(symbol.clone(), move || crate::strategy::build(&name, &params).ok());
+                }
                 track.show_to(Arc::new(move |symbol: &Symbol, bars: &[Bar]| board.bars(symbol, bars)));
             }
             self.tracks.insert(symbol.clone(), Arc::new(Mutex::new(track)));

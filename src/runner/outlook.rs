@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -17,7 +18,7 @@ use crate::notify::ChannelView;
 use crate::robust_connection::{ConnectionState, Phase};
 
 /// The connection, for people and programs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ConnectionView {
     /// One word for what it is doing.
     pub phase: &'static str,
@@ -42,7 +43,7 @@ pub struct ConnectionView {
 }
 
 /// Everything that `status` tells.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Status {
     /// The program's version.
     pub version: &'static str,

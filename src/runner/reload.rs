@@ -7,7 +7,13 @@ use crate::config::Settings;
 use crate::desk::operator::Order;
 
 /// What may change while the daemon runs; everything else wants a restart.
-const MAY_CHANGE: &[&str] = &[
+///
+/// Symbols and strategies are among the rest. What a session is made of follows from them: contracts that were
+/// resolved, streams that are open, an outbox that holds the largest burst there can be, a desk that sizes, protects
+/// and reconciles by one plan. A symbol that is taken away keeps its position and its stop, and would need somebody
+/// who answers for both; a strategy that is changed would have to be warm before the target of the old one is given
+/// up. A restart does all of that by the way that every start goes, with the stops at the broker meanwhile.
+pub const MAY_CHANGE: &[&str] = &[
     "RISK_MAX_ORDER_NOTIONAL",
     "RISK_MAX_DAILY_NOTIONAL",
     "RISK_MAX_POSITION_NOTIONAL",
@@ -66,7 +72,10 @@ impl Reload {
         }
         let fixed: Vec<&str> = changed.iter().map(String::as_str).filter(|name| !MAY_CHANGE.contains(name)).collect();
         if !fixed.is_empty() {
-            return Err(format!("{} can only change with a restart: nothing was changed", fixed.join(", ")));
+            return Err(format!(
+                "{} can only change with a restart: nothing was changed; positions and their stops stay while it restarts",
+                fixed.join(", ")
+            ));
         }
         let order =
             Order::Retune { limits: settings.limits, guards: Box::new(settings.guards), changed: changed.join(", ") };
@@ -81,8 +90,7 @@ impl Reload {
 
 /// The names whose values differ.
 fn changed(old: &[SettingView], new: &[SettingView]) -> Vec<String> {
-    let value =
-        |rows: &[SettingView], name: &str| rows.iter().find(|row| row.name == name).map(|row| row.value.clone());
+    let value = |rows: &[SettingView], name: &str| rows.iter().find(|row| row.name == name).map(|row| row.stamp);
     let mut names: Vec<String> = new.iter().chain(old).map(|row| row.name.clone()).collect();
     names.sort();
     names.dedup();
@@ -108,6 +116,33 @@ mod tests {
     }
 
     #[test]
+    fn whatever_wants_a_restart_is_named_exactly_symbols_their_own_settings_and_scripts_included() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = dir.path().join("my.rhai");
+        let example = include_str!("../../examples/sma-cross.rhai");
+        std::fs::write(&script, example).unwrap();
+        let name = format!("script:{}", script.display());
+        let read = move |more: &[(&str, &str)]| {
+            let mut layers = Layers::new();
+            layers.set("STRATEGY", &*name, Source::Environment);
+            more.iter().for_each(|(name, value)| layers.set(name, *value, Source::Environment));
+            (Settings::resolve(&layers).unwrap(), SettingView::all(&layers))
+        };
+        let begun = read(&[]).1;
+        let again = |more: &'static [(&str, &str)]| {
+            let read = read.clone();
+            Reload::new(move || Ok(read(more)), begun.clone()).read().map(|(order, _)| order)
+        };
+        assert_eq!(again(&[]).unwrap_err(), "nothing has changed");
+        let more: &[(&str, &str)] = &[("SYMBOLS", "SPY"), ("RISK_MAX_LEVERAGE", "2"), ("DATA_BAR_SIZE", "5 mins")];
+        let refused = again(more).unwrap_err();
+        assert!(refused.starts_with("DATA_BAR_SIZE, SYMBOLS can only change with a restart"), "{refused}");
+        std::fs::write(&script, format!("{example}\n// changed\n")).unwrap();
+        let refused = again(&[("RISK_MAX_LEVERAGE", "2")]).unwrap_err();
+        assert!(refused.starts_with("STRATEGY can only change with a restart"), "{refused}");
+    }
+
+    #[test]
     fn limits_change_together_and_what_wants_a_restart_refuses_all() {
         assert!(MAY_CHANGE.iter().all(|name| table::find(name).is_some()));
         let (order, shown) = reload(&[("RISK_MAX_LEVERAGE", "2"), ("CASH_LIMIT", "5")]).read().unwrap();
@@ -118,6 +153,9 @@ mod tests {
         let refused = reload(&[("RISK_MAX_LEVERAGE", "2"), ("SYMBOLS", "SPY")]).read().unwrap_err();
         assert!(refused.starts_with("SYMBOLS can only change with a restart"), "{refused}");
         assert_eq!(reload(&[]).read().unwrap_err(), "nothing has changed");
+        // What is masked is compared all the same: a new address that nobody uses must not pass for nothing.
+        let secret = reload(&[("NOTIFY_NTFY", "https://ntfy.example/other")]).read().unwrap_err();
+        assert!(secret.starts_with("NOTIFY_NTFY can only") && !secret.contains("ntfy.example"), "{secret}");
         let wrong = Reload::new(|| Err("1 setting(s) are wrong".to_owned()), Vec::new());
         assert!(wrong.read().unwrap_err().contains("wrong"));
     }

@@ -1,18 +1,21 @@
 //! What may be said to a running daemon, and what it answers: one JSON line each.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{HistoryRequest, Symbol};
 
 /// What an operator may ask, as a JSON line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
     /// Everything that is known.
     Status {},
     /// The gateway, asked now by the daemon's session: its time, what the account holds and what works in it.
+    #[schemars(skip)]
     Look {},
     /// Bars of the past, asked for by the daemon's session and within its pacing.
+    #[schemars(skip)]
     History {
         /// Of which symbol; it need not be one of the plan's.
         symbol: Symbol,
@@ -101,7 +104,7 @@ pub enum Request {
 }
 
 /// The answer, as a JSON line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reply {
     /// Whether it was done.
     pub ok: bool,

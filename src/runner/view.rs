@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::desk::{Desk, ForeignPolicy, Mode};
@@ -12,7 +13,7 @@ use crate::domain::{ContractId, MarketTime, Price, Shares, Symbol, Usd};
 use crate::feed::pulse::session;
 
 /// One symbol.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct SymbolView {
     /// Which.
     pub symbol: Symbol,
@@ -35,7 +36,7 @@ pub struct SymbolView {
 }
 
 /// A lock in force.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct LockView {
     /// `account`, or the symbol.
     pub what: String,
@@ -56,7 +57,7 @@ impl fmt::Display for LockView {
 }
 
 /// Where broker and book differ.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DifferenceView {
     /// The symbol, or the contract's number.
     pub symbol: String,
@@ -73,7 +74,7 @@ pub struct DifferenceView {
 }
 
 /// An order of somebody else in the account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ForeignOrderView {
     /// Its client; 0 for one placed by hand in TWS.
     pub client_id: i32,
@@ -82,7 +83,7 @@ pub struct ForeignOrderView {
 }
 
 /// Shares in the account that are not the book's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ForeignHoldingView {
     /// The symbol, or the contract's number.
     pub symbol: String,
@@ -91,7 +92,7 @@ pub struct ForeignHoldingView {
 }
 
 /// Something that a human may want to know about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct IncidentView {
     /// When, market time.
     pub at: MarketTime,
@@ -108,7 +109,7 @@ pub struct IncidentView {
 }
 
 /// The desk at a moment. `None` means unknown, never zero.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct DeskView {
     /// The account; `None` before the ledger's first fact.
     pub account: Option<String>,

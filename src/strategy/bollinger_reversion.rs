@@ -1,9 +1,10 @@
 //! Buys what lies far below its average, measured by how far it usually lies from it.
 
 use super::crossing::Swing;
+use super::curves::bands;
 use super::indicators::Deviation;
 use super::params::{Kind, ParamError, ParamSpec, Params};
-use super::{ENTRY, Row, SHORT, Strategy, Target};
+use super::{Curve, ENTRY, Row, SHORT, Strategy, Target};
 use crate::domain::Bar;
 
 pub(super) const ROW: Row = Row {
@@ -44,6 +45,10 @@ impl Strategy for BollingerReversion {
         // Below the lower band is a score below minus the width; above the middle, one above zero.
         let spread = self.spread.push(bar.close)?;
         self.swing.hear(spread.score)
+    }
+
+    fn curves(&self) -> Vec<Curve> {
+        bands(self.swing.edge(), self.spread.window()).into()
     }
 }
 

@@ -57,6 +57,16 @@ impl Swing {
         Self { edge, entry: Entry::of(params), short: params.is("short", "yes"), before: None }
     }
 
+    /// The newest value.
+    pub(super) fn last(&self) -> Option<f64> {
+        self.before
+    }
+
+    /// How far is deep.
+    pub(super) fn edge(&self) -> f64 {
+        self.edge
+    }
+
     /// The value on this bar; what is to be said of it.
     pub(super) fn hear(&mut self, value: f64) -> Option<Target> {
         let before = self.before.replace(value);

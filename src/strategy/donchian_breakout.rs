@@ -2,7 +2,7 @@
 
 use super::indicators::Extreme;
 use super::params::{Kind, ParamError, ParamSpec, Params};
-use super::{Row, SHORT, Strategy, Target};
+use super::{Curve, Row, SHORT, Strategy, Target};
 use crate::domain::Bar;
 
 pub(super) const ROW: Row = Row {
@@ -79,6 +79,11 @@ impl Strategy for DonchianBreakout {
             -1 if ends_short => self.speak(0),
             _ => None,
         }
+    }
+
+    fn curves(&self) -> Vec<Curve> {
+        // What the next close is held against.
+        vec![Curve::price("buys above", self.entry_high.value()), Curve::price("sells below", self.exit_low.value())]
     }
 }
 

@@ -7,7 +7,7 @@ use super::crossing::Crossing;
 use super::indicators::Ema;
 use super::indicators::smoothed::memory;
 use super::params::{Kind, ParamError, ParamSpec, Params};
-use super::{ENTRY, Row, SHORT, Strategy, Target};
+use super::{Curve, ENTRY, Row, SHORT, Strategy, Target};
 use crate::domain::Bar;
 
 pub(super) const ROW: Row = Row {
@@ -51,6 +51,10 @@ impl Strategy for EmaCross {
         let (fast, slow) = (self.fast.push(bar.close), self.slow.push(bar.close));
         let said = self.crossing.hear_difference(fast? - slow?);
         said.filter(|_| self.seen >= self.warm_up)
+    }
+
+    fn curves(&self) -> Vec<Curve> {
+        vec![Curve::price("fast", self.fast.value()), Curve::price("slow", self.slow.value())]
     }
 }
 

@@ -4,7 +4,7 @@ use super::crossing::Crossing;
 use super::indicators::Macd;
 use super::indicators::smoothed::memory;
 use super::params::{Kind, ParamError, ParamSpec, Params};
-use super::{ENTRY, Row, SHORT, Strategy, Target};
+use super::{Curve, ENTRY, Row, SHORT, Strategy, Target};
 use crate::domain::Bar;
 
 pub(super) const ROW: Row = Row {
@@ -49,6 +49,11 @@ impl Strategy for MacdCross {
         let (difference, signal) = self.macd.push(bar.close)?;
         let said = self.crossing.hear_difference(difference - signal);
         said.filter(|_| self.seen >= self.warm_up)
+    }
+
+    fn curves(&self) -> Vec<Curve> {
+        let (difference, signal) = self.macd.values();
+        vec![Curve::own("difference", difference), Curve::own("signal", signal)]
     }
 }
 

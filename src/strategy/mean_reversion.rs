@@ -6,10 +6,11 @@
 //! together.
 
 use super::crossing::Swing;
+use super::curves::bands;
 use super::indicators::smoothed::wilder_memory;
 use super::indicators::{Deviation, Rsi};
 use super::params::{Kind, ParamError, ParamSpec, Params};
-use super::{ENTRY, Row, SHORT, Strategy, Target};
+use super::{Curve, ENTRY, Row, SHORT, Strategy, Target};
 use crate::domain::Bar;
 
 pub(super) const ROW: Row = Row {
@@ -83,6 +84,13 @@ impl Strategy for MeanReversion {
         let score = BOLLINGER * bollinger + RSI * strength + Z_SCORE * z?.score / self.z_limit;
         let said = self.swing.hear(score);
         said.filter(|_| self.seen >= self.warm_up)
+    }
+
+    fn curves(&self) -> Vec<Curve> {
+        let mut curves: Vec<Curve> = bands(self.width, self.bands.window()).into();
+        curves.push(Curve::own("blend", self.swing.last()));
+        curves.push(Curve::own("too low", Some(-self.swing.edge())));
+        curves
     }
 }
 

@@ -12,6 +12,7 @@
 mod bollinger_reversion;
 mod buy_and_hold;
 mod crossing;
+mod curves;
 mod donchian_breakout;
 mod ema_cross;
 pub mod indicators;
@@ -35,6 +36,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Bar;
 
+pub use curves::{Curve, Drawn, Pane, drawn};
 pub use params::{Kind, ParamError, ParamSpec, Params};
 pub use running::{Gauges, Heard, Running};
 pub use script::{Script, ScriptError};
@@ -84,6 +86,12 @@ pub trait Strategy: Send {
     /// Sees the next closed bar, in order, each once. `None` is no opinion: the last target stays.
     /// The same target again changes nothing.
     fn on_bar(&mut self, bar: &Bar) -> Option<Target>;
+
+    /// Its indicators as they are after the newest bar, for charts: asked of an instance that nobody trades by, and
+    /// told from what [`Strategy::on_bar`] works with, so that a chart shows what it decides on.
+    fn curves(&self) -> Vec<Curve> {
+        Vec::new()
+    }
 
     /// Why it has given up, where it has: it has no opinion from then on, and a human must be told.
     /// What is compiled cannot fail; a script can.

@@ -3,7 +3,7 @@
 use super::crossing::Swing;
 use super::indicators::Change;
 use super::params::{Kind, ParamError, ParamSpec, Params};
-use super::{ENTRY, Row, SHORT, Strategy, Target};
+use super::{Curve, ENTRY, Row, SHORT, Strategy, Target};
 use crate::domain::Bar;
 
 pub(super) const ROW: Row = Row {
@@ -39,6 +39,12 @@ impl Strategy for Momentum {
         // A swing is entered deep below zero: a rise is the opposite of a fall.
         let change = self.change.push(bar.close)?;
         self.swing.hear(-change)
+    }
+
+    fn curves(&self) -> Vec<Curve> {
+        // It is heard upside down: a rise is what a swing calls deep.
+        let edge = self.swing.edge();
+        vec![Curve::own("change, %", self.swing.last().map(|value| -value)), Curve::own("rise", Some(edge))]
     }
 }
 

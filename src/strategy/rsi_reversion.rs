@@ -3,7 +3,7 @@
 use super::indicators::Rsi;
 use super::indicators::smoothed::wilder_memory;
 use super::params::{Kind, ParamError, ParamSpec, Params};
-use super::{ENTRY, Entry, Row, SHORT, Strategy, Target};
+use super::{Curve, ENTRY, Entry, Row, SHORT, Strategy, Target};
 use crate::domain::Bar;
 
 pub(super) const ROW: Row = Row {
@@ -62,6 +62,10 @@ impl Strategy for RsiReversion {
         self.seen += 1;
         let rsi = self.rsi.push(bar.close)?;
         self.hear(rsi).filter(|_| self.seen >= self.warm_up)
+    }
+
+    fn curves(&self) -> Vec<Curve> {
+        vec![Curve::own("index", self.before), Curve::own("low", Some(self.low)), Curve::own("exit", Some(self.exit))]
     }
 }
 

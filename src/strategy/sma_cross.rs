@@ -6,7 +6,7 @@
 use super::crossing::Crossing;
 use super::indicators::{MovingSum, micros};
 use super::params::{Kind, ParamError, ParamSpec, Params};
-use super::{ENTRY, Row, SHORT, Strategy, Target};
+use super::{Curve, ENTRY, Row, SHORT, Strategy, Target};
 use crate::domain::Bar;
 
 pub(super) const ROW: Row = Row {
@@ -47,6 +47,10 @@ impl Strategy for SmaCross {
         let difference = fast * slow_n - slow * fast_n;
         let tie = difference.abs() < fast_n * slow_n;
         self.crossing.hear((!tie).then_some(difference > 0))
+    }
+
+    fn curves(&self) -> Vec<Curve> {
+        vec![Curve::price("fast", self.fast.mean()), Curve::price("slow", self.slow.mean())]
     }
 }
 

@@ -3,7 +3,7 @@
 use super::indicators::Atr;
 use super::indicators::smoothed::wilder_memory;
 use super::params::{Kind, ParamError, ParamSpec, Params};
-use super::{Row, SHORT, Strategy, Target};
+use super::{Curve, Row, SHORT, Strategy, Target};
 use crate::domain::Bar;
 
 pub(super) const ROW: Row = Row {
@@ -57,6 +57,12 @@ impl Strategy for VolatilityBreakout {
         let (close, range) = before.filter(|_| self.seen >= self.warm_up)?;
         let (moved, far) = (bar.close - close, self.multiple * range);
         if moved > far { Some(Target::LONG) } else { (moved < -far).then_some(self.below) }
+    }
+
+    fn curves(&self) -> Vec<Curve> {
+        // What the next close is held against.
+        let edge = |side: f64| self.before.map(|(close, range)| close + side * self.multiple * range);
+        vec![Curve::price("buys above", edge(1.0)), Curve::price("sells below", edge(-1.0))]
     }
 }
 

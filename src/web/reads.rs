@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::{FromRequestParts, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Shared, metrics};
-use crate::domain::Symbol;
+use crate::domain::{MarketTime, Symbol};
+use crate::runner::board::indicators::IndicatorView;
+use crate::runner::board::views::{BarView, LinkView};
 
 /// Rows of a list where nobody says how many.
 const ROWS: usize = 500;
@@ -49,6 +53,15 @@ impl Wanted {
     }
 }
 
+impl<S: Send + Sync> FromRequestParts<S> for Wanted {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let query = Query::from_request_parts(parts, state).await;
+        query.map(|Query(wanted)| wanted).map_err(|error| fault(error.status(), error.body_text()))
+    }
+}
+
 type Board = State<Arc<Shared>>;
 
 /// An answer that no page can be made of.
@@ -60,20 +73,43 @@ pub(super) async fn unknown() -> Response {
     fault(StatusCode::NOT_FOUND, "there is nothing here: /api/v1/openapi.json lists what there is")
 }
 
-pub(super) async fn version(State(shared): Board) -> Json<Value> {
-    Json(json!({
-        "name": "robo-trader",
-        "version": env!("CARGO_PKG_VERSION"),
-        "api": "v1",
-        "boot": shared.boot,
-        "started_at": shared.started,
-    }))
+/// This process.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Version {
+    /// The program's name.
+    name: &'static str,
+    /// The program's version.
+    version: &'static str,
+    /// The API's version.
+    api: &'static str,
+    /// A word that no other process of this daemon has.
+    boot: String,
+    /// Since when it serves, by this machine's clock.
+    started_at: MarketTime,
 }
 
-pub(super) async fn health(State(shared): Board) -> Json<Value> {
-    let (snapshot, ..) = shared.board.snapshot();
-    let dashboard = shared.board.status().and_then(|status| status.dashboard);
-    Json(json!({ "connection": snapshot.connection, "dashboard": dashboard }))
+pub(super) async fn version(State(shared): Board) -> Json<Version> {
+    Json(Version {
+        name: "robo-trader",
+        version: env!("CARGO_PKG_VERSION"),
+        api: "v1",
+        boot: shared.boot.clone(),
+        started_at: shared.started,
+    })
+}
+
+/// What blocks trading.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Health {
+    /// The connection and the layers of health; null before the runner has begun.
+    connection: Option<Arc<LinkView>>,
+    /// Where the dashboard is, or why it is not there; null without one.
+    dashboard: Option<String>,
+}
+
+pub(super) async fn health(State(shared): Board) -> Json<Health> {
+    let connection = shared.board.snapshot().0.connection;
+    Json(Health { connection, dashboard: shared.board.status().and_then(|status| status.dashboard) })
 }
 
 pub(super) async fn status(State(shared): Board) -> Response {
@@ -92,34 +128,34 @@ pub(super) async fn limits(State(shared): Board) -> Json<Value> {
     Json(json!({ "limits": account.map(|account| account.limits.clone()) }))
 }
 
-pub(super) async fn positions(State(shared): Board, Query(wanted): Query<Wanted>) -> Json<Value> {
+pub(super) async fn positions(State(shared): Board, wanted: Wanted) -> Json<Value> {
     let rows = wanted.of(shared.board.snapshot().0.positions, |row| wanted.is(Some(&row.symbol)));
     Json(json!({ "positions": rows }))
 }
 
-pub(super) async fn orders(State(shared): Board, Query(wanted): Query<Wanted>) -> Json<Value> {
+pub(super) async fn orders(State(shared): Board, wanted: Wanted) -> Json<Value> {
     let any = !wanted.live.unwrap_or(false);
     let rows =
         wanted.of(shared.board.snapshot().0.orders, |row| wanted.is(row.symbol.as_ref()) && (any || row.is_live));
     Json(json!({ "orders": rows }))
 }
 
-pub(super) async fn fills(State(shared): Board, Query(wanted): Query<Wanted>) -> Json<Value> {
+pub(super) async fn fills(State(shared): Board, wanted: Wanted) -> Json<Value> {
     let rows = wanted.of(shared.board.snapshot().0.fills, |row| wanted.is(Some(&row.symbol)));
     Json(json!({ "fills": rows }))
 }
 
-pub(super) async fn signals(State(shared): Board, Query(wanted): Query<Wanted>) -> Json<Value> {
+pub(super) async fn signals(State(shared): Board, wanted: Wanted) -> Json<Value> {
     let rows = wanted.of(shared.board.signals(), |row| wanted.is(row.symbol.as_ref()));
     Json(json!({ "signals": rows }))
 }
 
-pub(super) async fn refusals(State(shared): Board, Query(wanted): Query<Wanted>) -> Json<Value> {
+pub(super) async fn refusals(State(shared): Board, wanted: Wanted) -> Json<Value> {
     let rows = wanted.of(shared.board.snapshot().0.refusals, |row| wanted.is(row.symbol.as_ref()));
     Json(json!({ "refusals": rows }))
 }
 
-pub(super) async fn incidents(State(shared): Board, Query(wanted): Query<Wanted>) -> Json<Value> {
+pub(super) async fn incidents(State(shared): Board, wanted: Wanted) -> Json<Value> {
     let rows = wanted.of(shared.board.snapshot().0.incidents, |row| wanted.is(row.symbol.as_ref()));
     Json(json!({ "incidents": rows }))
 }
@@ -140,14 +176,18 @@ pub(super) async fn equity(State(shared): Board) -> Json<Value> {
     Json(json!({ "equity": shared.board.equity() }))
 }
 
-#[derive(Serialize)]
-struct Bars<T> {
+/// Closed bars of a symbol.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Bars {
+    /// Which.
     symbol: Symbol,
+    /// Size of a bar, seconds; null before the first session.
     bar_s: Option<u64>,
-    bars: Vec<T>,
+    /// Oldest first.
+    bars: Vec<BarView>,
 }
 
-pub(super) async fn bars(State(shared): Board, Query(wanted): Query<Wanted>) -> Response {
+pub(super) async fn bars(State(shared): Board, wanted: Wanted) -> Response {
     let rows = wanted.rows();
     let Some(symbol) = wanted.symbol else {
         return fault(StatusCode::BAD_REQUEST, "say which symbol: ?symbol=AAPL");
@@ -159,7 +199,32 @@ pub(super) async fn bars(State(shared): Board, Query(wanted): Query<Wanted>) -> 
     }
 }
 
-pub(super) async fn log(State(shared): Board, Query(wanted): Query<Wanted>) -> Response {
+/// Indicators of a symbol's strategy.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Indicators {
+    /// Which symbol.
+    symbol: Symbol,
+    /// Open instants of the bars, milliseconds since 1970 UTC, oldest first.
+    time_ms: Vec<i64>,
+    /// Each with one value a bar; empty where the strategy has none.
+    indicators: Vec<IndicatorView>,
+}
+
+pub(super) async fn indicators(State(shared): Board, wanted: Wanted) -> Response {
+    let rows = wanted.rows();
+    let Some(symbol) = wanted.symbol else {
+        return fault(StatusCode::BAD_REQUEST, "say which symbol: ?symbol=AAPL");
+    };
+    match shared.board.indicators_of(&symbol, rows) {
+        Some((bars, indicators)) => {
+            let time_ms = bars.iter().map(|bar| bar.time_ms).collect();
+            Json(Indicators { symbol, time_ms, indicators }).into_response()
+        }
+        None => fault(StatusCode::NOT_FOUND, format!("no bar of {symbol} has come yet")),
+    }
+}
+
+pub(super) async fn log(State(shared): Board, wanted: Wanted) -> Response {
     let rank = |level: &str| ["ERROR", "WARN", "INFO"].iter().position(|known| known.eq_ignore_ascii_case(level));
     let least = match wanted.level.as_deref() {
         None => 2,

@@ -37,6 +37,7 @@ pub const READS: &[(&str, &str, &[&str])] = &[
     ("/api/v1/config", "Settings in force with their sources; secrets are masked.", &[]),
     ("/api/v1/equity", "The equity curve, oldest first.", &[]),
     ("/api/v1/bars", "Closed bars of a symbol, oldest first.", &["symbol", "limit"]),
+    ("/api/v1/indicators", "Indicators of a symbol's strategy, a value a bar, oldest first.", &["symbol", "limit"]),
     ("/api/v1/log", "The log's last lines, oldest first.", &["level", "limit"]),
     ("/api/v1/openapi.json", "This document.", &[]),
     ("/api/v1/ws", "The feed, by WebSocket: a snapshot, then numbered deltas.", &["types", "symbols", "boot", "from"]),
@@ -66,6 +67,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/config", get(reads::config))
         .route("/api/v1/equity", get(reads::equity))
         .route("/api/v1/bars", get(reads::bars))
+        .route("/api/v1/indicators", get(reads::indicators))
         .route("/api/v1/log", get(reads::log))
         .route("/api/v1/openapi.json", get(openapi::document))
         .route("/api/v1/ws", get(feed::upgrade))

@@ -156,6 +156,18 @@ pub async fn replayed_by(
     pairs: &[(&str, &str)],
     rules: SimulatorConfig,
 ) -> (Summary, robo_trader::simulator::Summary) {
+    replayed_on(data, state_dir, fresh, pairs, rules, None).await
+}
+
+/// The same, shown on a board.
+pub async fn replayed_on(
+    data: &Path,
+    state_dir: &Path,
+    fresh: bool,
+    pairs: &[(&str, &str)],
+    rules: SimulatorConfig,
+    board: Option<std::sync::Arc<robo_trader::runner::board::Board>>,
+) -> (Summary, robo_trader::simulator::Summary) {
     let (progress, followed) = watch::channel(Progress::default());
     let probe = settings(SocketAddr::from(([127, 0, 0, 1], 1)), pairs);
     let running = start(SimulatorConfig {
@@ -176,7 +188,7 @@ pub async fn replayed_by(
     .await
     .unwrap();
     let mut finished = running.tape_finished();
-    let how = Start { fresh, progress: Some(progress), ..Start::default() };
+    let how = Start { fresh, progress: Some(progress), board, ..Start::default() };
     let daemon = Daemon::start(settings(running.address, pairs), state_dir, how);
     let played = tokio::time::timeout(10 * PATIENCE, finished.wait_for(|finished| *finished)).await;
     played.expect("the tape did not end").unwrap();

@@ -3,8 +3,10 @@
 //!
 //! Everything is bounded. The lock is held for copies of pointers only.
 
+pub mod indicators;
 mod link;
 pub mod positions;
+mod schemas;
 mod state;
 pub mod told;
 pub mod views;
@@ -13,6 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -24,6 +27,8 @@ use crate::control::Asked;
 use crate::desk::Desk;
 use crate::domain::book::{Book, DayFact, Fact, FillFact, Record};
 use crate::domain::{Bar, Symbol};
+use crate::strategy::Strategy;
+use indicators::{IndicatorView, Makers};
 use positions::{AccountView, PositionView};
 use state::State;
 use told::{Feed, Kind, Told};
@@ -35,7 +40,7 @@ use super::view::{DeskView, IncidentView, LockView};
 const ACCOUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// Everything that deltas change, at a moment.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Snapshot {
     /// The connection and health; null before the runner has begun.
     pub connection: Option<Arc<LinkView>>,
@@ -78,6 +83,7 @@ pub struct Board {
     log: Mutex<std::collections::VecDeque<Arc<LogView>>>,
     feed: Feed,
     stats: Arc<Stats>,
+    makers: Makers,
     dashboard: DashboardState,
     outlook: OnceLock<Outlook>,
     asked: OnceLock<mpsc::Sender<Asked>>,
@@ -268,6 +274,22 @@ impl Board {
         let state = self.state();
         let bars = state.bars.get(symbol)?;
         Some(bars.iter().skip(bars.len().saturating_sub(at_most)).copied().collect())
+    }
+
+    /// How a symbol's strategy is made, for its indicators.
+    pub(super) fn draws(&self, symbol: Symbol, fresh: impl Fn() -> Option<Box<dyn Strategy>> + Send + Sync + 'static) {
+        self.makers.set(symbol, Box::new(fresh));
+    }
+
+    /// The latest closed bars of a symbol, oldest first, with the indicators of its strategy over them; these have
+    /// seen every bar that is kept. `None` where it has no bars.
+    pub fn indicators_of(&self, symbol: &Symbol, at_most: usize) -> Option<(Vec<BarView>, Vec<IndicatorView>)> {
+        let mut bars = self.bars_of(symbol, usize::MAX)?;
+        let mut indicators = self.makers.over(symbol, &bars);
+        let old = bars.len().saturating_sub(at_most);
+        bars.drain(..old);
+        indicators.iter_mut().for_each(|indicator| drop(indicator.values.drain(..old)));
+        Some((bars, indicators))
     }
 
     /// Orders refused so far in what is kept, by limit.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::desk::{Desk, Mode};
@@ -12,7 +13,7 @@ use crate::domain::{ContractId, MarketTime, OrderKind, Price, Shares, Symbol, Us
 use crate::runner::view::DeskView;
 
 /// One symbol of the plan, or one that is held without it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct PositionView {
     /// Which.
     pub symbol: Symbol,
@@ -51,20 +52,22 @@ pub struct PositionView {
 }
 
 /// A limit with its use.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct LimitView {
     /// Its name.
     pub name: &'static str,
     /// `usd`, `fraction`, `multiple` or `count`.
     pub unit: &'static str,
     /// How much of it is used; null: unknown.
+    #[schemars(with = "Option<String>")]
     pub used: Option<Decimal>,
     /// The limit.
+    #[schemars(with = "String")]
     pub limit: Decimal,
 }
 
 /// The account's money, its limits, and what the desk is doing.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct AccountView {
     /// Market time of the newest event.
     pub market_time: MarketTime,
@@ -93,6 +96,7 @@ pub struct AccountView {
     /// The highest equity so far, USD.
     pub peak_usd: Option<Usd>,
     /// Loss since it, as a fraction of it.
+    #[schemars(with = "Option<String>")]
     pub drawdown: Option<Decimal>,
     /// What has happened since the ledger began.
     pub counts: Counts,

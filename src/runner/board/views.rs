@@ -1,6 +1,9 @@
 //! What the board shows: orders, fills, signals and the like, with units in their names. Prices and
 //! money are decimals as text, exactly as the journal has them; unknown is null.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::{Layers, Source};
@@ -8,9 +11,10 @@ use crate::domain::book::{Book, FillRecord, OrderFact, OrderRecord, Record, Refu
 use crate::domain::order::{OrderState, Role, TrailBy};
 use crate::domain::{Bar, MarketTime, OrderKind, Price, Shares, Symbol, Usd};
 use crate::runner::layers::LayerView;
+use crate::strategy::script::file_of;
 
 /// A step of an order's life.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct StepView {
     /// Market time.
     pub at: MarketTime,
@@ -21,7 +25,7 @@ pub struct StepView {
 }
 
 /// An order of ours with its life.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct OrderView {
     /// Its number in the ledger.
     pub intent: u64,
@@ -161,7 +165,7 @@ fn snake(words: &str) -> String {
 }
 
 /// An execution of ours.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct FillView {
     /// The broker's id of it.
     pub execution: String,
@@ -201,7 +205,7 @@ impl FillView {
 }
 
 /// What a strategy wants.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct SignalView {
     /// End of the bar it was decided on, market time.
     pub at: MarketTime,
@@ -234,7 +238,7 @@ impl SignalView {
 }
 
 /// An order that risk refused.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct RefusalView {
     /// When, market time.
     pub at: MarketTime,
@@ -264,7 +268,7 @@ impl RefusalView {
 }
 
 /// A closed bar. Prices are numbers as the market's data has them.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct BarView {
     /// Its open instant, milliseconds since 1970 UTC.
     pub time_ms: i64,
@@ -297,7 +301,7 @@ impl From<&Bar> for BarView {
 }
 
 /// A point of the equity curve.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct EquityView {
     /// Market time.
     pub at: MarketTime,
@@ -306,7 +310,7 @@ pub struct EquityView {
 }
 
 /// The connection and the layers of health.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct LinkView {
     /// `yes`, or the first reason why not.
     pub trading: &'static str,
@@ -339,7 +343,7 @@ pub struct LinkView {
 }
 
 /// A line of the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LogView {
     /// When, by this machine's clock.
     pub at: MarketTime,
@@ -352,7 +356,7 @@ pub struct LogView {
 }
 
 /// A setting, as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SettingView {
     /// Its name, with the symbol before it where it is a symbol's own.
     pub name: String,
@@ -360,13 +364,24 @@ pub struct SettingView {
     pub value: String,
     /// Where it came from.
     pub source: String,
+    /// Differs where the value differs, even where it is masked, or names a script whose text has changed.
+    #[serde(skip)]
+    pub(in crate::runner) stamp: u64,
 }
 
 impl SettingView {
     /// Every setting, and every one that a symbol has of its own.
     pub fn all(layers: &Layers) -> Vec<Self> {
-        let row = |name: String, value: String, source: Source| Self { name, value, source: source.to_string() };
-        let common = layers.shown().into_iter().map(|(name, value, source)| row(name.to_owned(), value, source));
+        let row = |name: String, value: String, source: Source| Self {
+            name,
+            stamp: stamp(&value),
+            value,
+            source: source.to_string(),
+        };
+        let common = layers.shown().into_iter().map(|(name, value, source)| Self {
+            stamp: stamp(&layers.get(name).0),
+            ..row(name.to_owned(), value, source)
+        });
         let mut rows: Vec<Self> = common.collect();
         for symbol in layers.symbols() {
             let own = layers.shown_for(symbol).into_iter();
@@ -374,6 +389,15 @@ impl SettingView {
         }
         rows
     }
+}
+
+/// Of what a value means: itself, and the text of the script that it names.
+fn stamp(value: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    // One that cannot be read is refused where settings are resolved.
+    file_of(value).and_then(|file| std::fs::read(file).ok()).hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

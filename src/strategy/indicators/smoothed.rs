@@ -42,6 +42,12 @@ impl Ema {
             self.value += self.weight * (value - self.value);
         }
         self.seen += 1;
+        self.value()
+    }
+
+    /// The average as it is, once it has seen its length.
+    #[inline]
+    pub fn value(&self) -> Option<f64> {
         (self.seen >= self.length).then_some(self.value)
     }
 }
@@ -68,6 +74,12 @@ impl Macd {
         let (fast, slow) = (self.fast.push(close), self.slow.push(close));
         let difference = fast? - slow?;
         self.signal.push(difference).map(|signal| (difference, signal))
+    }
+
+    /// The difference and its average as they are, where there are any.
+    pub fn values(&self) -> (Option<f64>, Option<f64>) {
+        let difference = self.fast.value().zip(self.slow.value()).map(|(fast, slow)| fast - slow);
+        (difference, self.signal.value())
     }
 }
 

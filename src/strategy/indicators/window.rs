@@ -42,6 +42,11 @@ impl MovingSum {
         self.window.is_full().then_some(self.sum)
     }
 
+    /// The mean of the window as it is, USD, once it is full.
+    pub fn mean(&self) -> Option<f64> {
+        self.window.is_full().then(|| self.sum as f64 / (self.window.length() as f64 * 1e6))
+    }
+
     /// Bars it covers.
     #[inline]
     pub fn length(&self) -> usize {
@@ -100,6 +105,16 @@ impl Deviation {
         let scale = count as f64 * 1e6;
         let score = if root > 0.0 { distance / root } else { 0.0 };
         Some(Spread { mean: self.sum as f64 / scale, deviation: root / scale, score })
+    }
+}
+
+impl Deviation {
+    /// The mean and the standard deviation of the window as it is, USD, once it is full.
+    pub fn window(&self) -> Option<(f64, f64)> {
+        let count = self.window.length() as i128;
+        let scale = count as f64 * 1e6;
+        let root = ((count * self.squares - self.sum * self.sum) as f64).sqrt();
+        self.window.is_full().then(|| (self.sum as f64 / scale, root / scale))
     }
 }
 

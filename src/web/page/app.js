@@ -1,5 +1,5 @@
 // The dashboard. Everything shown is text put into the page as text; the only source is this daemon.
-import { Candles, Curve, average, channel, clock, day, exponential } from "./chart.js";
+import { Candles, Curve, clock, day } from "./chart.js";
 
 const $ = (id) => document.getElementById(id);
 const el = (tag, props, ...children) => {
@@ -215,20 +215,28 @@ const positions = () => {
 };
 const candles = new Candles($("chart"), (text) => { $("chart-read").textContent = text; });
 const curve = new Curve($("equity"), (text) => { $("equity-read").textContent = text; });
-const indicators = (rows, strategy) => {
-  if (!strategy) return [];
-  const closes = rows.map((b) => b.close_usd);
-  const of = (name, otherwise) => Number(strategy.params[name] || otherwise);
-  if (strategy.strategy === "sma-cross" || strategy.strategy === "ema-cross") {
-    const make = strategy.strategy === "sma-cross" ? average : exponential;
-    const [fast, slow] = [of("fast", strategy.strategy === "sma-cross" ? 10 : 12), of("slow", strategy.strategy === "sma-cross" ? 20 : 26)];
-    return [{ name: "fast " + fast, color: "--accent", values: make(closes, fast) }, { name: "slow " + slow, color: "--warn", values: make(closes, slow) }];
-  }
-  if (strategy.strategy === "donchian-breakout") {
-    const [top, bottom] = channel(rows, of("entry_bars", 20), of("exit_bars", 10));
-    return [{ name: "high", color: "--accent", values: top }, { name: "low", color: "--warn", values: bottom }];
-  }
-  return [];
+// Indicators come from the daemon, by the code that trades; asked for anew with a new bar, at most once a second.
+const drawnOf = { key: "", at: 0, busy: false, time_ms: [], indicators: [] };
+const askIndicators = async (symbol, rows) => {
+  const key = symbol + " " + (rows.length ? rows[rows.length - 1].time_ms : "");
+  if (!rows.length || drawnOf.busy || drawnOf.key === key || performance.now() - drawnOf.at < 1000) return;
+  drawnOf.busy = true;
+  drawnOf.at = performance.now();
+  try {
+    const answer = await read("indicators?limit=2000&symbol=" + encodeURIComponent(symbol));
+    Object.assign(drawnOf, { key, symbol, time_ms: answer.time_ms, indicators: answer.indicators });
+    moved.history += 1;
+  } catch (error) { /* The chart goes without; it asks again with the next bar. */ }
+  drawnOf.busy = false;
+  dirty();
+};
+const COLORS = ["--accent", "--warn", "--dim", "--accent", "--warn", "--dim"];
+const indicators = (rows, symbol) => {
+  askIndicators(symbol, rows);
+  if (drawnOf.symbol !== symbol) return [];
+  const place = new Map(drawnOf.time_ms.map((ms, i) => [ms, i]));
+  return drawnOf.indicators.map((line, i) => ({ name: line.name, pane: line.pane, color: COLORS[i % COLORS.length],
+    values: rows.map((bar) => { const at = place.get(bar.time_ms); return at === undefined ? null : line.values[at]; }) }));
 };
 const chart = () => {
   const p = S.positions.get(S.chosen);
@@ -239,7 +247,7 @@ const chart = () => {
   const lines = p ? [["stop", p.stop_usd, "--bad"], ["take profit", p.take_profit_usd, "--good"], ["average", p.held_shares ? p.average_price_usd && Number(p.average_price_usd).toFixed(4) : null, "--dim"]]
     .filter(([, at]) => at !== null && at !== undefined).map(([name, at, color]) => ({ name, at: Number(at), color })) : [];
   candles.name = S.chosen;
-  candles.set(rows, marks, lines, indicators(rows, strategy));
+  candles.set(rows, marks, lines, S.chosen ? indicators(rows, S.chosen) : []);
   curve.set(S.equity);
 };
 const matches = (text, words) => words.toLowerCase().split(/\s+/).every((word) => text.toLowerCase().includes(word));

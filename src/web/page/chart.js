@@ -29,22 +29,6 @@ const nice = (low, high, count) => {
   return [ticks, Math.max(0, Math.min(6, -Math.floor(Math.log10(step))))];
 };
 
-export const average = (values, n) => {
-  const out = [];
-  let sum = 0;
-  values.forEach((v, i) => { sum += v; if (i >= n) sum -= values[i - n]; out.push(i >= n - 1 ? sum / n : null); });
-  return out;
-};
-export const exponential = (values, n) => {
-  const k = 2 / (n + 1);
-  let last = null;
-  return values.map((v, i) => { last = last === null ? v : v * k + last * (1 - k); return i >= n - 1 ? last : null; });
-};
-export const channel = (bars, entry, exit) => [
-  bars.map((_, i) => (i >= entry ? Math.max(...bars.slice(i - entry, i).map((b) => b.high_usd)) : null)),
-  bars.map((_, i) => (i >= exit ? Math.min(...bars.slice(i - exit, i).map((b) => b.low_usd)) : null)),
-];
-
 export class Candles {
   constructor(canvas, read) {
     this.canvas = canvas;
@@ -96,7 +80,11 @@ export class Candles {
     const from = Math.max(0, end - this.shown);
     const seen = bars.slice(from, end);
     const [right, foot] = [62, 18];
-    const [pw, ph] = [w - right, h - foot];
+    const pw = w - right;
+    // Indicators that are no prices have a part of their own, below the candles.
+    const below = this.curves.filter((c) => c.pane === "own");
+    const own = below.length ? Math.round(h * 0.22) : 0;
+    const ph = h - foot - own;
     const vh = ph * 0.18;
     const [low0, high0] = seen.reduce(([l, g], b) => [Math.min(l, b.low_usd), Math.max(g, b.high_usd)], [Infinity, -Infinity]);
     const span = high0 - low0 || high0 * 0.01 || 1;
@@ -131,13 +119,28 @@ export class Candles {
       const top = y(Math.max(b.open_usd, b.close_usd));
       pen.fillRect(x(i) - body / 2, top, body, Math.max(1, y(Math.min(b.open_usd, b.close_usd)) - top));
     });
-    this.curves.forEach((c) => {
+    const line = (c, place) => {
       pen.strokeStyle = css(c.color); pen.lineWidth = 1.3; pen.beginPath();
       let on = false;
-      c.values.slice(from, end).forEach((v, i) => { if (v === null) { on = false; return; } if (on) pen.lineTo(x(i), y(v)); else pen.moveTo(x(i), y(v)); on = true; });
+      c.values.slice(from, end).forEach((v, i) => { if (v === null) { on = false; return; } if (on) pen.lineTo(x(i), place(v)); else pen.moveTo(x(i), place(v)); on = true; });
       pen.stroke();
-    });
-    pen.lineWidth = 1;
+      pen.lineWidth = 1;
+    };
+    // Bands that leave the candles' range do not run into what is below.
+    pen.save(); pen.beginPath(); pen.rect(0, 0, pw, ph); pen.clip();
+    this.curves.filter((c) => c.pane !== "own").forEach((c) => line(c, y));
+    pen.restore();
+    if (below.length) {
+      const values = below.flatMap((c) => c.values.slice(from, end)).filter((v) => v !== null);
+      const [least, most] = values.length ? [Math.min(...values), Math.max(...values)] : [0, 1];
+      const room = most - least || Math.abs(most) || 1;
+      const place = (v) => ph + 8 + (1 - (v - least) / room) * (own - 14);
+      pen.strokeStyle = css("--line"); pen.beginPath(); pen.moveTo(0, ph + 1.5); pen.lineTo(w, ph + 1.5); pen.stroke();
+      pen.fillStyle = css("--dim");
+      if (values.length) { pen.fillText(most.toPrecision(4), pw + 6, place(most) + 6); pen.fillText(least.toPrecision(4), pw + 6, place(least)); }
+      below.forEach((c) => line(c, place));
+    }
+    this.canvas.dataset.curves = this.curves.filter((c) => c.values.slice(from, end).some((v) => v !== null)).map((c) => c.name).join();
     for (const l of this.lines) {
       if (l.at < low || l.at > high) continue;
       pen.strokeStyle = pen.fillStyle = css(l.color); pen.setLineDash([6, 4]);
