@@ -210,6 +210,7 @@ mod tests {
             why: "loss".into(),
             since: MarketTime::MIN,
             ends: "tomorrow".into(),
+            ends_itself: true,
         };
         view.locks = ["AAPL", "MSFT"].map(lock).to_vec();
         assert_eq!(trading(&view), "yes", "SPY may still be entered");
