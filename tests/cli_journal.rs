@@ -37,7 +37,7 @@ fn a_backup_of_a_journal_that_is_written_is_whole_and_replaces_nothing() {
     let now = read(&place.tell(&["journal", "verify", "--json"]).ends(0, &[]).out);
     assert!(now["records"].as_u64() > copied["records"].as_u64());
     place.tell(&["journal", "backup", "copy.db"]).ends(2, &["a backup replaces nothing"]);
-    place.tell(&["journal", "backup", "nowhere/copy.db"]).ends(4, &["nowhere/copy.db"]);
+    place.tell(&["journal", "backup", "nowhere/copy.db"]).ends(2, &["nowhere/copy.db"]);
     assert!(!place.path("cwd").join("copy.db.partial").exists());
     // A copy can take the journal's place: it is a journal.
     std::fs::copy(place.path("cwd").join("copy.db"), place.journal()).unwrap();

@@ -1,5 +1,7 @@
 //! The settings of alerts.
 
+use std::time::Duration;
+
 use super::Layers;
 use super::reader::Reader;
 use crate::notify::heartbeat::Address;
@@ -23,6 +25,8 @@ pub struct NotifySettings {
     pub policy: Policy,
     /// Where the outbound heartbeat goes.
     pub heartbeat: Option<Address>,
+    /// Without a session for longer than this outside planned windows, a human is needed; `None`: never so.
+    pub no_session: Option<Duration>,
 }
 
 impl NotifySettings {
@@ -67,7 +71,8 @@ pub(super) fn read(read: &mut Reader<'_>) -> NotifySettings {
             None
         }
     });
-    NotifySettings { channels, policy, heartbeat }
+    let no_session = read.optional_span("NOTIFY_NO_SESSION", 60, "1", WEEK);
+    NotifySettings { channels, policy, heartbeat, no_session }
 }
 
 /// Mail, where somebody is to get it; a server for nobody is a mistake, too.

@@ -199,6 +199,11 @@ pub const TABLE: &[Spec] = &[
     ),
     spec("NOTIFY_THROTTLE", "5", "minutes in which equal alerts are held back after one was sent"),
     spec("NOTIFY_DIGEST", "", "minutes between digests of what lies below NOTIFY_LEVEL; empty: none"),
+    spec(
+        "NOTIFY_NO_SESSION",
+        "10",
+        "minutes without a session, outside planned windows, after which a human is needed; empty: never",
+    ),
     spec("NOTIFY_REPEAT", "60", "minutes after which what needs a human is told again while it stands; empty: once"),
     secret("HEARTBEAT_URL", "address pinged every minute while the desk lives (with /start and /fail); empty: none"),
     // The dashboard.

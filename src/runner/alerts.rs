@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::alive;
+use super::conditions::{Conditions, notice};
 use super::exit::RunError;
 use super::layers::Layers;
-use super::view::DeskView;
+use super::view::{DeskView, LockView};
 use crate::clock::wall_now;
 use crate::config::NotifySettings;
 use crate::domain::book::{
@@ -20,7 +21,7 @@ use crate::domain::book::{
 };
 use crate::notify::heartbeat::{self, Address, Pulse};
 use crate::notify::{self, Lasting, Level, Notice, Notifier, Rules};
-use crate::robust_connection::{ConnectionState, Fault, Phase};
+use crate::robust_connection::ConnectionState;
 
 /// Incidents that a human has to look at.
 const CRITICAL: [&str; 10] = [
@@ -43,8 +44,8 @@ const GOOD: [&str; 4] = ["flat", "order_adopted", "kept", "foreign_order"];
 const OF_THE_WAY: [&str; 5] = ["socket_", "api_", "link_", "farm_", "bars_"];
 /// How long telling of the end may hold it up.
 const LAST_WORDS: Duration = Duration::from_secs(6);
-/// The condition that a connection which needs a human is.
-const CONNECTION: &str = "connection";
+/// Time between two looks at what does not tell of its changes itself.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Tells of a start that failed before there was a runner: whoever starts the daemon has its exit code, and nobody else
 /// knows. Bounded in time, as the last words are. `silent`: the heartbeat's address is left alone, for another daemon
@@ -103,12 +104,15 @@ impl Alerts {
                 reports.report(IncidentFact::new("notify_failed", text));
             };
             tasks.spawn(notify::run(inbox, rules, settings.channels.clone(), stop.clone(), failing));
-            tasks.spawn(follow(connection.clone(), notifier.clone(), layers.clone(), stop.clone()));
             notifier.tell(notice("process.started", Level::Info, "robo-trader has started".to_owned()));
             notifier
         });
+        let needed = watch::Sender::new(false);
+        let needs = needed.subscribe();
+        let (teller, after) = (notifier.clone(), settings.no_session);
+        tasks.spawn(follow(connection, answered.clone(), after, teller, layers.clone(), needed, stop.clone()));
         if let Some(address) = settings.heartbeat.clone() {
-            let pulse = move || pulse(&connection.borrow(), &shown, *answered.borrow());
+            let pulse = move || pulse(*needs.borrow(), &shown, *answered.borrow());
             tasks.spawn(heartbeat::ping(address, heartbeat::EVERY, pulse, stop.clone()));
         }
         Self { notifier, address: settings.heartbeat.clone(), layers: layers.clone(), tasks, stop }
@@ -145,28 +149,18 @@ impl Alerts {
     }
 }
 
-fn notice(kind: &str, level: Level, text: String) -> Notice {
-    Notice { kind: kind.to_owned(), symbol: None, level, text, at: None, planned: false, lasts: None }
-}
-
 fn pulse(
-    connection: &ConnectionState,
+    needed: bool,
     shown: &watch::Receiver<Option<watch::Receiver<Arc<DeskView>>>>,
     answered: Option<Instant>,
 ) -> Pulse {
     if !alive::lives(answered, Instant::now()) {
         return Pulse::Silent;
     }
-    let locked = shown.borrow().as_ref().is_some_and(|view| view.borrow().locks.iter().any(|lock| endless(lock.cause)));
-    if needs_human(&connection.phase).is_some() || locked { Pulse::NeedsHuman } else { Pulse::Well }
-}
-
-/// Why a human is needed for a session, where one is.
-fn needs_human(phase: &Phase) -> Option<&str> {
-    match phase {
-        Phase::BackingOff { error, fault: Fault::NeedsHuman, .. } | Phase::Failed { error } => Some(error),
-        _ => None,
-    }
+    // A drawdown's lock may end by itself, others of these never do.
+    let waits = |lock: &LockView| endless(lock.cause) || (lock.cause == LockCause::Drawdown && !lock.ends_itself);
+    let locked = shown.borrow().as_ref().is_some_and(|view| view.borrow().locks.iter().any(waits));
+    if needed || locked { Pulse::NeedsHuman } else { Pulse::Well }
 }
 
 /// Whether a lock of this cause set itself and ends by a human's deed only.
@@ -192,40 +186,30 @@ fn endless(cause: LockCause) -> bool {
     }
 }
 
-/// Tells of the connection's phases that somebody has to know of, until `stop`.
+/// Looks at what lasts, tells of it, and keeps whether a human is needed, until `stop`.
 async fn follow(
     mut connection: watch::Receiver<ConnectionState>,
-    notifier: Notifier,
+    answered: watch::Receiver<Option<Instant>>,
+    after: Option<Duration>,
+    notifier: Option<Notifier>,
     layers: Layers,
+    needed: watch::Sender<bool>,
     stop: CancellationToken,
 ) {
-    let (mut open, mut asking) = (false, false);
+    let mut conditions = Conditions::new(after, Instant::now());
+    let mut tick = tokio::time::interval(LOOK_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let phase = connection.borrow_and_update().phase.clone();
-        let opens = matches!(phase, Phase::Open { .. });
-        if opens && !open {
-            let text = "the circuit breaker is open: too many attempts in a row have failed".to_owned();
-            let planned = layers.outage(wall_now()).is_some();
-            notifier.tell(Notice { planned, ..notice("connection.breaker_open", Level::Warning, text) });
+        let state = connection.borrow_and_update().clone();
+        let planned = layers.outage(wall_now()).is_some();
+        let told = conditions.look(&state, *answered.borrow(), planned, Instant::now());
+        if let Some(notifier) = &notifier {
+            told.into_iter().for_each(|notice| notifier.tell(notice));
         }
-        match needs_human(&phase) {
-            Some(error) if !asking => {
-                let lasts = Some(Lasting::Begins(CONNECTION.to_owned()));
-                let text = format!("no session without a human: {error}");
-                notifier.tell(Notice { lasts, ..notice("connection.needs_human", Level::Critical, text) });
-                asking = true;
-            }
-            None if asking && matches!(phase, Phase::Connected | Phase::Held) => {
-                let lasts = Some(Lasting::Ends(CONNECTION.to_owned()));
-                let text = "a session was had again".to_owned();
-                notifier.tell(Notice { lasts, ..notice("connection.back", Level::Info, text) });
-                asking = false;
-            }
-            Some(_) | None => {}
-        }
-        open = opens || (open && !matches!(phase, Phase::Held));
+        needed.send_if_modified(|needed| std::mem::replace(needed, conditions.need_human()) != conditions.need_human());
         tokio::select! {
             changed = connection.changed() => if changed.is_err() { return },
+            _ = tick.tick() => {}
             () = stop.cancelled() => return,
         }
     }

@@ -82,11 +82,17 @@ pub(super) fn trading(view: &DeskView) -> &'static str {
         "no: no bars of late"
     } else if view.equity_usd.is_none() {
         "exits only: equity unknown"
-    } else if !view.locks.is_empty() {
+    } else if is_locked(view) {
         "exits only: locked"
     } else {
         "yes"
     }
+}
+
+/// Whether nothing may be entered: the account is locked, or each symbol is.
+fn is_locked(view: &DeskView) -> bool {
+    let locked = |what: &str| view.locks.iter().any(|lock| lock.what == what);
+    locked("account") || view.symbols.iter().all(|symbol| locked(symbol.symbol.as_str()))
 }
 
 /// Seconds since a symbol's newest closed bar ended; the time before today's open counts for
@@ -198,13 +204,19 @@ mod tests {
     fn the_first_true_reason_is_told() {
         assert_eq!(trading(&view()), "yes");
         let mut view = view();
-        view.locks.push(LockView {
-            what: "account".into(),
+        let lock = |what: &str| LockView {
+            what: what.to_owned(),
             cause: LockCause::DailyLoss,
             why: "loss".into(),
             since: MarketTime::MIN,
             ends: "tomorrow".into(),
-        });
+            ends_itself: true,
+        };
+        view.locks = ["AAPL", "MSFT"].map(lock).to_vec();
+        assert_eq!(trading(&view), "yes", "SPY may still be entered");
+        view.locks.push(lock("SPY"));
+        assert_eq!(trading(&view), "exits only: locked");
+        view.locks = vec![lock("account")];
         assert_eq!(trading(&view), "exits only: locked");
         view.equity_usd = None;
         assert_eq!(trading(&view), "exits only: equity unknown");

@@ -5,6 +5,7 @@ mod alive;
 mod answers;
 mod bars;
 pub mod board;
+mod conditions;
 mod configured;
 mod contracts;
 pub mod desk_loop;
@@ -200,6 +201,7 @@ impl Runner {
         let notify = &config.settings.notify;
         let alerts = Alerts::start(notify, &layers, connection.state(), shown.subscribe(), answered.subscribe());
         stats.told_by(alerts.notifier());
+        let watched = outlook.clone();
         let operator = Operated {
             notifier: alerts.notifier(),
             outlook,
@@ -211,7 +213,7 @@ impl Runner {
         };
         watchers.spawn(operator.answer(asked_in));
         let manager = ServiceManager::from_environment();
-        watchers.spawn(alive::report(manager.clone(), connection.state(), shown.subscribe(), config.stop.clone()));
+        watchers.spawn(alive::report(manager.clone(), watched, config.stop.clone()));
         let (every, symbols) = (config.settings.heartbeat_interval, config.settings.symbols.len());
         watchers.spawn(heartbeat::beat(every, connection.state(), shown.subscribe(), symbols));
         Ok(Self {

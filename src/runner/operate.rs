@@ -38,13 +38,49 @@ pub(super) struct Operated {
 }
 
 /// Questions to the broker that may be open: what asks for more waits its turn elsewhere.
-const GUESTS: usize = 4;
+const BESIDE: usize = 4;
+
+/// Orders that may wait for the desk.
+const ORDERS: usize = 64;
+
+/// Who is answered when.
+enum Turn {
+    /// At once: nothing is waited for.
+    Now,
+    /// Beside the others: the broker is asked, which may take its time.
+    Beside,
+    /// After the orders before it.
+    Order,
+}
+
+impl Turn {
+    fn of(request: &Request) -> Self {
+        match request {
+            Request::Status {} | Request::Acknowledge {} | Request::Shutdown { .. } => Self::Now,
+            Request::Reconcile {} | Request::Look {} | Request::History { .. } => Self::Beside,
+            Request::Accept { .. }
+            | Request::Halt { .. }
+            | Request::Resume { .. }
+            | Request::Flatten { .. }
+            | Request::Park { .. }
+            | Request::Unpark { .. }
+            | Request::Cancel { .. }
+            | Request::Reload {} => Self::Order,
+        }
+    }
+}
+
+/// A request, and who waits for its answer.
+type Waiting = (Request, oneshot::Sender<String>);
 
 impl Operated {
-    /// Answers one caller after another, for ever. Only questions to the broker, which may take their time, are answered
-    /// beside the others: a halt waits for none of them.
+    /// Answers for ever. Orders to the desk are taken one after another; nothing that asks the broker, and no other
+    /// caller, holds them up.
     pub(super) async fn answer(self, mut asked: mpsc::Receiver<Asked>) {
-        let mut beside = JoinSet::new();
+        let me = Arc::new(self);
+        let (orders, waiting) = mpsc::channel(ORDERS);
+        let (mut beside, mut desk) = (JoinSet::new(), JoinSet::new());
+        desk.spawn(Arc::clone(&me).obey(waiting));
         loop {
             let Asked { line, answer } = tokio::select! {
                 Some(ended) = beside.join_next() => {
@@ -58,24 +94,44 @@ impl Operated {
                     None => return,
                 },
             };
-            match serde_json::from_str::<Request>(&line) {
-                Ok(request) => match guests::Question::of(&request) {
-                    Some(_) if beside.len() >= GUESTS => tell(answer, &guests::busy()),
-                    Some(question) => {
-                        let guests = self.guests.clone();
-                        beside.spawn(async move { tell(answer, &guests.ask(question).await) });
+            let request = match serde_json::from_str::<Request>(&line) {
+                Ok(request) => request,
+                Err(error) => {
+                    tell(answer, &Reply::no(format!("{line:?} is no command: {error}")));
+                    continue;
+                }
+            };
+            match Turn::of(&request) {
+                Turn::Now => tell(answer, &me.reply(request).await),
+                Turn::Beside if beside.len() >= BESIDE => tell(answer, &guests::busy()),
+                Turn::Beside => {
+                    let me = Arc::clone(&me);
+                    beside.spawn(async move { tell(answer, &me.reply(request).await) });
+                }
+                Turn::Order => {
+                    if let Err(refused) = orders.try_send((request, answer)) {
+                        let (_, answer) = refused.into_inner();
+                        tell(answer, &Reply::no(format!("{ORDERS} orders wait for the desk already: look at the log")));
                     }
-                    None => tell(answer, &self.reply(request).await),
-                },
-                Err(error) => tell(answer, &Reply::no(format!("{line:?} is no command: {error}"))),
+                }
             }
         }
     }
 
+    /// Has orders carried out, one after another.
+    async fn obey(self: Arc<Self>, mut waiting: mpsc::Receiver<Waiting>) {
+        while let Some((request, answer)) = waiting.recv().await {
+            tell(answer, &self.reply(request).await);
+        }
+    }
+
     async fn reply(&self, request: Request) -> Reply {
+        if let Some(question) = guests::Question::of(&request) {
+            return self.guests.ask(question).await;
+        }
         let order = match request {
             Request::Status {} => return self.status("status"),
-            // Answered beside.
+            // Asked above.
             Request::Look {} | Request::History { .. } => return guests::busy(),
             Request::Reconcile {} => return self.reconcile().await,
             Request::Accept { symbol, reason, split, foreign } => match acceptance(split.as_deref(), foreign) {
@@ -227,6 +283,59 @@ fn ratio(text: &str) -> Result<(u32, u32), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calendar::ExpectedWindows;
+    use crate::robust_connection::ConnectionState;
+    use crate::runner::layers::Layers;
+
+    /// A daemon whose desk takes orders and answers none.
+    fn operated(commands: mpsc::Sender<Command>) -> Operated {
+        let (_, connection) = watch::channel(ConnectionState::idle());
+        let outlook = Outlook {
+            connection,
+            shown: watch::channel(None).1,
+            layers: Layers::new(ExpectedWindows::default()),
+            dashboard: Arc::default(),
+            permitted: Arc::default(),
+            stats: Arc::default(),
+        };
+        Operated {
+            outlook,
+            commands: watch::channel(Some(commands)).1,
+            stop: CancellationToken::new(),
+            notifier: None,
+            reload: None,
+            compare: Arc::new(Notify::new()),
+            guests: Guests(watch::channel(None).1),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_status_waits_for_no_order_and_orders_are_taken_in_turn() {
+        let (commands, mut desk) = mpsc::channel(4);
+        let (asked, asked_in) = mpsc::channel(4);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(operated(commands).answer(asked_in));
+        let ask = async |line: &str| {
+            let (answer, said) = oneshot::channel();
+            asked.send(Asked { line: line.to_owned(), answer }).await.unwrap();
+            said
+        };
+        let halt = ask(r#"{"command":"halt","reason":"news"}"#).await;
+        let Some(Command::Operate { order: Order::Halt { .. }, done }) = desk.recv().await else { panic!("a halt") };
+        let resume = ask(r#"{"command":"resume","reason":"over"}"#).await;
+        // The halt is not answered yet: who looks is.
+        let status: Reply = serde_json::from_str(&ask(r#"{"command":"status"}"#).await.await.unwrap()).unwrap();
+        assert_eq!(status.status.unwrap()["trading"], "no: no session was Ready yet");
+        let reconcile: Reply = serde_json::from_str(&ask(r#"{"command":"reconcile"}"#).await.await.unwrap()).unwrap();
+        assert!(reconcile.text.contains("nothing to compare"), "{}", reconcile.text);
+        assert!(desk.try_recv().is_err(), "the second order waits for the first");
+        done.send(Ok("halted".to_owned())).unwrap();
+        assert!(halt.await.unwrap().contains("halted"));
+        assert!(matches!(desk.recv().await, Some(Command::Operate { order: Order::Resume { .. }, .. })));
+        // Nobody answers it: that is said, in time.
+        assert!(resume.await.unwrap().contains("the desk"));
+        tasks.shutdown().await;
+    }
 
     #[test]
     fn a_ratio_is_two_small_numbers() {

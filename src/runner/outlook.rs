@@ -1,21 +1,25 @@
 //! What can be seen of the runner: the status, for the control socket, the API and the board.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
-use super::heartbeat;
 use super::layers::{LayerView, Layers};
 use super::measured::{MeasuredView, Recovery, Stats};
 use super::permitted::{Permitted, Trading};
 use super::view::DeskView;
+use super::{alive, heartbeat};
 use crate::clock::wall_now;
 use crate::domain::MarketTime;
 use crate::notify::ChannelView;
 use crate::robust_connection::{ConnectionState, Phase};
+
+/// Time between two looks at a desk that shows nothing new.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The connection, for people and programs.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -53,7 +57,7 @@ pub struct Status {
     pub trading_since: MarketTime,
     /// Since when that reason is the first one, by this machine's clock.
     pub reason_since: MarketTime,
-    /// That reason with its particulars; empty where it trades.
+    /// That reason with its particulars; where it trades, the locks of symbols that may not be entered.
     pub why: String,
     /// Whether orders can leave.
     pub ready: bool,
@@ -99,13 +103,24 @@ impl Outlook {
 
     /// Whether it trades, and since when.
     pub fn trading(&self) -> Trading {
-        self.permitted.look(|| self.view()).1
+        self.look().1
+    }
+
+    pub(super) fn look(&self) -> (Option<Arc<DeskView>>, Trading) {
+        self.permitted.look(self.silence().is_some(), || self.view())
+    }
+
+    /// For how long the desk has not answered, where that is too long.
+    fn silence(&self) -> Option<Duration> {
+        self.stats.desk_heartbeat_age().filter(|age| *age >= alive::STUCK_AFTER)
     }
 
     /// Notes at once when trading begins to be permitted or blocked, and how long coming back took; for ever.
     pub(super) async fn follow(self) {
         let mut shown = self.shown.clone();
         let (mut view, mut recovery) = (None, Recovery::default());
+        let mut tick = tokio::time::interval(LOOK_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             if shown.has_changed().is_err() {
                 return;
@@ -117,12 +132,19 @@ impl Outlook {
             if let Some(view) = &mut view {
                 view.mark_unchanged();
             }
-            let (seen, _) = self.permitted.look(|| self.view());
+            let (seen, _) = self.look();
             let ready = seen.is_some_and(|view| view.ready);
             recovery.saw(ready, &self.connection.borrow(), Instant::now(), &self.stats);
-            let ended = match &mut view {
-                Some(view) => view.changed().await.is_err(),
-                None => shown.changed().await.is_err(),
+            let moved = async {
+                match &mut view {
+                    Some(view) => view.changed().await.is_err(),
+                    None => shown.changed().await.is_err(),
+                }
+            };
+            let ended = tokio::select! {
+                ended = moved => ended,
+                // A desk that is stuck shows nothing new.
+                _ = tick.tick() => false,
             };
             if ended {
                 return;
@@ -137,13 +159,16 @@ impl Outlook {
 
     /// Everything that is known.
     pub fn status(&self) -> Status {
-        let (desk, trading) = self.permitted.look(|| self.view());
+        let (desk, trading) = self.look();
         Status {
             version: env!("CARGO_PKG_VERSION"),
             trading: trading.word,
             trading_since: trading.since,
             reason_since: trading.reason_since,
-            why: why(desk.as_deref(), &self.connection.borrow(), &self.layers.view()),
+            why: match self.silence() {
+                Some(age) => format!("the desk has not answered for {} s: what is shown is old", age.as_secs()),
+                None => why(desk.as_deref(), &self.connection.borrow(), &self.layers.view()),
+            },
             ready: desk.as_deref().is_some_and(|view| view.ready),
             at: wall_now(),
             connection: connection_view(&self.connection.borrow()),
@@ -185,7 +210,8 @@ fn why(desk: Option<&DeskView>, connection: &ConnectionState, layers: &[LayerVie
         return std::iter::once(heartbeat::describe(connection)).chain(down).collect::<Vec<_>>().join("; ");
     };
     let trading = heartbeat::trading(view);
-    if trading.ends_with("locked") {
+    // Where it trades, too: some symbols may not be entered.
+    if trading.ends_with("locked") || trading == "yes" {
         let locks = view.locks.iter().map(|lock| format!("{lock}; ends: {}", lock.ends));
         return locks.collect::<Vec<_>>().join("; ");
     }
@@ -196,8 +222,5 @@ fn why(desk: Option<&DeskView>, connection: &ConnectionState, layers: &[LayerVie
     if trading.ends_with("of late") {
         return format!("no symbol has had a bar within {} s", 3 * view.bar_s);
     }
-    match trading {
-        "yes" => String::new(),
-        other => other.split_once(": ").map_or(other, |(_, words)| words).to_owned(),
-    }
+    trading.split_once(": ").map_or(trading, |(_, words)| words).to_owned()
 }

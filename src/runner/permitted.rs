@@ -7,6 +7,10 @@ use super::view::DeskView;
 use crate::clock::wall_now;
 use crate::domain::MarketTime;
 
+/// What the desk shows is old then: it may have been trading when it stopped.
+pub(super) const STUCK: &str = "no: the desk does not answer";
+const NO_SESSION: &str = "no: no session was Ready yet";
+
 /// Whether it trades, and since when, by this machine's clock. Nothing reaches back beyond this process: one that
 /// has just begun does not trade since then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +36,16 @@ pub(super) struct Permitted {
 }
 
 impl Permitted {
-    /// Looks at the desk and notes what has changed. The desk is looked at under the lock, so that of two who look at
+    /// Looks at the desk, which may be `stuck`, and notes what has changed. The desk is looked at under the lock, so that of two who look at
     /// the same time neither notes what is older.
-    pub(super) fn look(&self, view: impl FnOnce() -> Option<Arc<DeskView>>) -> (Option<Arc<DeskView>>, Trading) {
+    pub(super) fn look(
+        &self,
+        stuck: bool,
+        view: impl FnOnce() -> Option<Arc<DeskView>>,
+    ) -> (Option<Arc<DeskView>>, Trading) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let view = view();
-        let word = view.as_deref().map_or("no: no session was Ready yet", heartbeat::trading);
+        let word = if stuck { STUCK } else { view.as_deref().map_or(NO_SESSION, heartbeat::trading) };
         let trading = next(*last, word, wall_now());
         *last = Some(trading);
         (view, trading)
@@ -56,6 +64,13 @@ fn next(last: Option<Trading>, word: &'static str, now: MarketTime) -> Trading {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_stuck_desk_showed_last_is_not_believed() {
+        let permitted = Permitted::default();
+        assert_eq!(permitted.look(false, || None).1.word, NO_SESSION);
+        assert_eq!(permitted.look(true, || None).1.word, STUCK);
+    }
 
     #[test]
     fn a_block_keeps_its_beginning_while_its_reasons_change() {

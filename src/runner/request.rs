@@ -12,8 +12,10 @@ pub enum Request {
     /// Everything that is known.
     Status {},
     /// The gateway, asked now by the daemon's session: its time, what the account holds and what works in it.
+    #[schemars(skip)]
     Look {},
     /// Bars of the past, asked for by the daemon's session and within its pacing.
+    #[schemars(skip)]
     History {
         /// Of which symbol; it need not be one of the plan's.
         symbol: Symbol,

@@ -48,6 +48,8 @@ pub struct LockView {
     pub since: MarketTime,
     /// How it ends.
     pub ends: String,
+    /// Whether it ends by itself, without a human.
+    pub ends_itself: bool,
 }
 
 impl fmt::Display for LockView {
@@ -242,8 +244,9 @@ fn lock_view(desk: &Desk, scope: &LockScope, cause: LockCause, lock: &Lock) -> L
     let by_time = lock.until_at.map(|at| format!("at {at}"));
     let by_day = lock.until.map(|day| format!("on {day}"));
     let itself = by_time.or(by_day).map(|when| format!("{when}, or robo-trader resume --reason"));
+    let ends_itself = itself.is_some();
     let ends = itself.unwrap_or_else(|| cause.remedy().to_owned());
-    LockView { what, cause, why: lock.why.clone(), since: lock.since, ends }
+    LockView { what, cause, why: lock.why.clone(), since: lock.since, ends, ends_itself }
 }
 
 pub(super) fn incident_view(record: &Record) -> IncidentView {

@@ -7,7 +7,7 @@ use rust_decimal::prelude::ToPrimitive;
 
 use super::Shared;
 use crate::clock::wall_now;
-use crate::domain::Usd;
+use crate::domain::{MarketTime, Usd};
 use crate::notify::ChannelView;
 use crate::runner::board::Board;
 use crate::runner::histogram::Histogram;
@@ -54,7 +54,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("robo_trader_limit", "gauge", "Limits, by name and unit."),
     ("robo_trader_limit_used", "gauge", "Their use."),
     ("robo_trader_position_shares", "gauge", "Signed shares of a symbol."),
-    ("robo_trader_bar_age_seconds", "gauge", "Market time since a symbol's last closed bar ended."),
+    (
+        "robo_trader_bar_age_seconds",
+        "gauge",
+        "Time since a symbol's last closed bar ended: market time, and time of this machine since that moved last.",
+    ),
     ("robo_trader_working_orders", "gauge", "Live orders."),
     ("robo_trader_unknown_orders", "gauge", "Orders in doubt."),
     ("robo_trader_orders_total", "counter", "Orders intended since the ledger began."),
@@ -264,9 +268,9 @@ fn symbols(text: &mut Text, board: &Board) {
     #[allow(clippy::cast_precision_loss, reason = "metrics are f64")]
     let held = snapshot.positions.iter().map(|row| (row.symbol.to_string(), row.held_shares.0 as f64));
     text.many("robo_trader_position_shares", "symbol", held);
-    let ages = snapshot
-        .positions
-        .iter()
-        .filter_map(|row| Some((row.symbol.to_string(), account.market_time.since(row.last_bar_end?).as_secs_f64())));
+    // Market time stands while there is no session; a bar grows old all the same.
+    let stands = board.market_stands().unwrap_or_default();
+    let age = |end: MarketTime| (account.market_time.since(end) + stands).as_secs_f64();
+    let ages = snapshot.positions.iter().filter_map(|row| Some((row.symbol.to_string(), age(row.last_bar_end?))));
     text.many("robo_trader_bar_age_seconds", "symbol", ages);
 }

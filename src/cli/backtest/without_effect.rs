@@ -4,7 +4,7 @@
 use crate::config::{Layers, Source};
 
 /// Their names.
-pub(in crate::cli) const WITHOUT_EFFECT: [&str; 59] = [
+pub(in crate::cli) const WITHOUT_EFFECT: [&str; 62] = [
     "IBKR_HOST",
     "IBKR_PORT",
     "IBKR_CLIENT_ID",
@@ -52,6 +52,9 @@ pub(in crate::cli) const WITHOUT_EFFECT: [&str; 59] = [
     "NOTIFY_DISCORD",
     "NOTIFY_NTFY",
     "NOTIFY_TELEGRAM",
+    "NOTIFY_EMAIL_TO",
+    "NOTIFY_EMAIL_FROM",
+    "NOTIFY_SMTP_URL",
     "NOTIFY_LEVEL",
     "NOTIFY_RULES",
     "NOTIFY_THROTTLE",

@@ -195,8 +195,12 @@ impl Board {
 
     /// Looks at the desk: tells what has changed.
     pub(super) fn look(&self, desk: &Desk, view: &DeskView) {
-        let (positions, account) = (positions::positions(desk), positions::account(desk, view));
+        let account = positions::account(desk, view);
         let mut state = self.state();
+        if state.market.is_none_or(|(known, _)| view.market_time > known) {
+            state.market = Some((view.market_time, Instant::now()));
+        }
+        let positions = positions::positions(desk, |symbol| state.positions.contains_key(symbol));
         for position in positions {
             if state.positions.get(&position.symbol).is_none_or(|known| **known != position) {
                 self.feed.tell(Kind::Position, Some(&position.symbol), &position);
@@ -246,6 +250,11 @@ impl Board {
         let state = self.state();
         let (seq, receiver) = self.feed.listen();
         (state.snapshot(), seq, receiver)
+    }
+
+    /// How long ago market time moved last, by this machine's own clock: while there is no session, nothing moves it.
+    pub fn market_stands(&self) -> Option<Duration> {
+        self.state().market.map(|(_, came)| came.elapsed())
     }
 
     /// The deltas.

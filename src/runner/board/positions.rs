@@ -110,11 +110,14 @@ pub struct AccountView {
     pub limits: Vec<LimitView>,
 }
 
-/// Every symbol of the plan that is resolved, and whatever else is held.
-pub fn positions(desk: &Desk) -> Vec<PositionView> {
+/// Every symbol of the plan that is resolved, and whatever else is held or is `shown` already: what is flat again is
+/// shown as flat.
+pub fn positions(desk: &Desk, shown: impl Fn(&Symbol) -> bool) -> Vec<PositionView> {
     let book = desk.book();
     let listed = || desk.marks().listed();
-    let others = book.positions().filter(|(_, position)| !position.quantity().is_zero()).map(|(id, _)| id);
+    let shown = |id: ContractId| book.symbol(id).is_some_and(&shown);
+    let others = book.positions().filter(|(id, position)| !position.quantity().is_zero() || shown(*id));
+    let others = others.map(|(id, _)| id);
     let others = others.filter(|id| !listed().any(|listed| listed == *id));
     listed().chain(others).filter_map(|id| position(desk, id)).collect()
 }
@@ -239,4 +242,35 @@ fn limits(desk: &Desk, exposure: Option<Usd>) -> Vec<LimitView> {
     // Before a day has begun, nobody knows what a part of its equity is.
     views.extend(daily_loss);
     views
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Layers, Settings};
+    use crate::domain::book::{Book, Fact, LedgerFact, Record};
+    use crate::domain::broker::AccountId;
+
+    #[test]
+    fn what_is_held_outside_the_plan_is_shown_as_flat_once_it_is() {
+        let price = Price(Decimal::ONE);
+        let mut book = Book::default();
+        let mut rows = |change: i64, shown: bool| {
+            let (change, reason) = (Shares(change), "story".to_owned());
+            let fact = LedgerFact::PositionAccepted { change, from_foreign: Shares::ZERO, price, reason };
+            book.apply(&Record {
+                at: MarketTime::from_secs(1),
+                strategy: None,
+                symbol: Some("OLD".parse().unwrap()),
+                contract: Some(ContractId(7)),
+                fact: Fact::Ledger(fact),
+            });
+            let plan = Settings::resolve(&Layers::new()).unwrap().plan(AccountId("DU1".into()));
+            let rows = positions(&Desk::new(plan, book.clone()), |_| shown);
+            rows.iter().map(|row| (row.symbol.to_string(), row.held_shares.0)).collect::<Vec<_>>()
+        };
+        assert_eq!(rows(100, false), [("OLD".to_owned(), 100)]);
+        assert_eq!(rows(-100, true), [("OLD".to_owned(), 0)]);
+        assert_eq!(rows(0, false), [], "what was never shown and is not held is nobody's");
+    }
 }

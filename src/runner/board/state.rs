@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::Snapshot;
 use super::positions::{AccountView, PositionView};
 use super::views::{BarView, EquityView, FillView, LinkView, OrderView, RefusalView, SignalView, StepView};
-use crate::domain::Symbol;
 use crate::domain::book::OrderRecord;
+use crate::domain::{MarketTime, Symbol};
 use crate::runner::view::{IncidentView, LockView};
 
 /// Orders and fills kept; live orders are kept beside them.
@@ -41,6 +41,8 @@ pub(super) struct State {
     pub(super) locks: Arc<Vec<LockView>>,
     pub(super) account: Option<Arc<AccountView>>,
     pub(super) accounted_at: Option<Instant>,
+    /// The newest market time, and when it came.
+    pub(super) market: Option<(MarketTime, Instant)>,
     pub(super) link: Option<Arc<LinkView>>,
 }
 
