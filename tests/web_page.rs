@@ -64,6 +64,17 @@ async fn the_page_tells_what_the_api_tells_obeys_the_token_and_heals() {
     let account = served.get("/api/v1/account").await["account"].clone();
     let equity = json!(account["equity_usd"].as_str().unwrap());
     page.until(&format!("document.querySelector('#money dd').title === {equity}")).await;
+    // The curve's end is what stands above it.
+    page.until(
+        "(() => { const canvas = document.getElementById('equity'), box = canvas.getBoundingClientRect(); \
+         canvas.dispatchEvent(new PointerEvent('pointermove', { clientX: box.right - 71, clientY: box.top + 9 })); \
+         const said = document.getElementById('equity-read').textContent; \
+         const of = (name) => [...document.querySelectorAll('#money div')].find((row) => \
+            row.children[0].textContent === name).children[1]; \
+         return said.includes('drawdown ' + of('Drawdown').textContent) && \
+            said.includes('equity ' + Number(of('Equity, USD').title).toFixed(2)); })()",
+    )
+    .await;
     let (orders, fills) = (served.list("orders").await.len(), served.list("fills").await.len());
     page.until(&format!("document.getElementById('orders-count').textContent === '({orders})'")).await;
     page.until(&format!("document.getElementById('fills-count').textContent === '({fills})'")).await;
@@ -108,6 +119,41 @@ const CANDLES: &str = r"
         window.look = () => [candles.canvas.dataset.seen, candles.canvas.dataset.back].join();
         return true;
     })";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_equity_curve_is_drawn_by_time_and_its_losses_are_the_accounts() {
+    let Some(browser) = browser() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (mut page, served) = bare(&browser, dir.path()).await;
+    // Two points of a month ago, from the journal; four of the last four minutes. The height was before all of them.
+    page.value(
+        r"import('/chart.js').then(({ Curve }) => {
+            window.curve = new Curve(document.getElementById('chart'), (text) => { window.readings = text; });
+            const day = 86400000, point = (ms, usd, restored, peak = 200) => ({ ms, usd, peak, restored });
+            window.points = [point(0, 100, true), point(day, 150, true), point(30 * day, 160, false),
+                point(30 * day + 60000, 170, false, null), point(30 * day + 120000, 180, false), point(30 * day + 180000, 150, false)];
+            const width = document.getElementById('chart').getBoundingClientRect().width - 70;
+            window.at = (part, range = 0) => { curve.cross = part * width; curve.set(points, range); return readings; };
+            return true;
+        })",
+    )
+    .await;
+    let read = async |page: &mut Page, script: &str| page.value(script).await.as_str().unwrap().to_owned();
+    let near = read(&mut page, "at(0.03)").await;
+    assert!(near.contains("equity 150.00 USD   drawdown 25.000 %   from the journal"), "{near}");
+    // A month is not as wide as a minute: half of the way is still nearer to one of both ends.
+    assert!(read(&mut page, "at(0.4)").await.contains("equity 150.00 USD"));
+    let middle = read(&mut page, "at(0.6)").await;
+    assert!(middle.contains("equity 160.00 USD   drawdown 20.000 %") && !middle.contains("journal"), "{middle}");
+    assert_eq!(page.value("curve.canvas.dataset.restored").await, json!("2"));
+    // An hour: measured points alone, and where no height is known there is no loss.
+    let hour = read(&mut page, "at(0.34, 3600000)").await;
+    assert!(hour.contains("equity 170.00 USD   drawdown unknown"), "{hour}");
+    assert_eq!(page.value("[curve.canvas.dataset.points, curve.canvas.dataset.restored].join()").await, json!("4,0"));
+    assert!(read(&mut page, "at(0.66, 3600000)").await.contains("drawdown 10.000 %"));
+    quiet(&page, &format!("http://{}/", served.address));
+    served.stop().await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chart_that_looks_back_survives_fewer_bars() {

@@ -1,6 +1,6 @@
 // The dashboard. Everything shown is text put into the page as text; the only source is this daemon.
 import { Candles, Curve, clock, day } from "./chart.js";
-import { S, fold, snapshot } from "./state.js";
+import { S, curve, curveOf, fold, snapshot } from "./state.js";
 
 const $ = (id) => document.getElementById(id);
 const el = (tag, props, ...children) => {
@@ -44,7 +44,7 @@ const rest = async () => {
   const boot = S.boot;
   const [equity, log, strategies, version] = await Promise.all([read("equity"), read("log?limit=300"), read("strategies"), read("version")]);
   if (boot !== S.boot) return;
-  S.equity = equity.equity.map((p) => ({ ms: Date.parse(p.at), usd: Number(p.equity_usd) }));
+  curveOf(equity.equity);
   S.log = log.log;
   S.strategies = new Map(strategies.strategies.map((s) => [s.symbol, s]));
   put("version", version.name + " " + version.version + ", up since " + when(version.started_at) + ", times of " + Intl.DateTimeFormat().resolvedOptions().timeZone + ", API at /api/v1/openapi.json, metrics at /metrics");
@@ -220,7 +220,7 @@ const positions = () => {
   if (!S.chosen && S.positions.size) S.chosen = S.positions.keys().next().value;
 };
 const candles = new Candles($("chart"), (text) => { $("chart-read").textContent = text; });
-const curve = new Curve($("equity"), (text) => { $("equity-read").textContent = text; });
+const equityCurve = new Curve($("equity"), (text) => { $("equity-read").textContent = text; });
 // Indicators come from the daemon, by the code that trades; asked for anew with a new bar, at most once a second.
 const drawnOf = { key: "", at: 0, busy: false, time_ms: [], indicators: [] };
 const askIndicators = async (symbol, rows) => {
@@ -254,7 +254,7 @@ const chart = () => {
     .filter(([, at]) => at !== null && at !== undefined).map(([name, at, color]) => ({ name, at: Number(at), color })) : [];
   candles.set(S.chosen, rows, marks, lines, S.chosen ? indicators(rows, S.chosen) : []);
 };
-const equity = () => curve.set(S.equity);
+const equity = () => equityCurve.set(curve(), Number($("equity-range").value));
 const matches = (text, words) => words.toLowerCase().split(/\s+/).every((word) => text.toLowerCase().includes(word));
 const opened = new Set();
 const ordersShown = () => [...S.orders.values()].filter((o) => (!$("orders-live").checked || o.is_live) && matches([o.symbol, o.role, o.state, o.side, o.order_type, o.intent].join(" "), $("orders-filter").value)).reverse();
@@ -320,7 +320,7 @@ const csv = (name, rows, columns) => {
 };
 $("orders-csv").addEventListener("click", () => csv("orders.csv", ordersShown(), ["at", "intent", "order_ref", "symbol", "strategy", "role", "side", "quantity_shares", "filled_shares", "order_type", "tif", "limit_usd", "trigger_usd", "reference_usd", "state", "note"]));
 $("fills-csv").addEventListener("click", () => csv("fills.csv", fillsShown(), ["at", "execution", "symbol", "side", "role", "quantity_shares", "price_usd", "commission_usd", "intent"]));
-for (const id of ["orders-filter", "orders-live", "fills-filter", "log-filter", "log-level"]) $(id).addEventListener("input", draw);
+for (const id of ["equity-range", "orders-filter", "orders-live", "fills-filter", "log-filter", "log-level"]) $(id).addEventListener("input", draw);
 
 // ---- Commands: each is confirmed, and needs the token.
 const QUESTIONS = {
