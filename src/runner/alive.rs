@@ -3,7 +3,6 @@
 //! The sign of life is the desk's own: it is given only when the desk loop has answered, after everything that
 //! was sent to it before. A desk that is stuck, or that does not catch up, gives none.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -11,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use super::heartbeat;
+use super::outlook::Outlook;
 use super::view::DeskView;
 use crate::robust_connection::ConnectionState;
 use crate::service_manager::ServiceManager;
@@ -19,7 +18,7 @@ use crate::service_manager::ServiceManager;
 /// Time between two questions to the desk where no service manager asks for more.
 const ASK_EVERY: Duration = Duration::from_secs(5);
 /// Longer than this without an answer, and the desk is stuck.
-const STUCK_AFTER: Duration = Duration::from_secs(30);
+pub(super) const STUCK_AFTER: Duration = Duration::from_secs(30);
 /// Time between two looks at what is to be told.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -40,6 +39,8 @@ pub(super) async fn watch(
 ) {
     let asked_for = [manager.watchdog().map(|within| within / 3), stall.as_ref().map(|stall| stall.after / 3)];
     let every = asked_for.into_iter().flatten().fold(ASK_EVERY, Duration::min);
+    // It has just begun: one that never answers is stuck, too.
+    answered_at.send_replace(Some(Instant::now()));
     let mut tick = tokio::time::interval(every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -75,12 +76,7 @@ pub(super) fn lives(answered_at: Option<Instant>, now: Instant) -> bool {
 
 /// Tells what the daemon is doing, whenever that changes; that it is ready, once the first recovery is done; that it
 /// stops, once it is told to.
-pub(super) async fn report(
-    manager: ServiceManager,
-    connection: watch::Receiver<ConnectionState>,
-    shown: watch::Receiver<Option<watch::Receiver<Arc<DeskView>>>>,
-    stop: CancellationToken,
-) {
+pub(super) async fn report(manager: ServiceManager, outlook: Outlook, stop: CancellationToken) {
     if !manager.is_there() {
         return;
     }
@@ -96,8 +92,8 @@ pub(super) async fn report(
             }
             _ = tick.tick() => {}
         }
-        let view = shown.borrow().as_ref().map(|view| Arc::clone(&view.borrow()));
-        let words = words(&connection.borrow(), view.as_deref());
+        let view = outlook.view();
+        let words = words(outlook.trading().word, &outlook.connection.borrow(), view.as_deref());
         if words != told {
             manager.status(&words);
             told = words;
@@ -110,8 +106,7 @@ pub(super) async fn report(
 }
 
 /// What blocks trading, without what changes by the second.
-fn words(connection: &ConnectionState, view: Option<&DeskView>) -> String {
-    let trading = view.map_or("no: no session was Ready yet", heartbeat::trading);
+fn words(trading: &str, connection: &ConnectionState, view: Option<&DeskView>) -> String {
     let locks: Vec<String> = view.iter().flat_map(|view| &view.locks).map(ToString::to_string).collect();
     let error = connection.last_error.as_deref().filter(|_| !view.is_some_and(|view| view.ready));
     let particulars = match error {

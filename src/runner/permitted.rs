@@ -7,6 +7,9 @@ use super::view::DeskView;
 use crate::clock::wall_now;
 use crate::domain::MarketTime;
 
+/// Why it does not trade where the desk gives no sign of life: whether it could, nobody knows.
+pub const STUCK: &str = "no: the desk does not answer";
+
 /// Whether it trades, and since when, by this machine's clock. Nothing reaches back beyond this process: one that
 /// has just begun does not trade since then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +35,18 @@ pub(super) struct Permitted {
 }
 
 impl Permitted {
-    /// Looks at the desk and notes what has changed. The desk is looked at under the lock, so that of two who look at
-    /// the same time neither notes what is older.
-    pub(super) fn look(&self, view: impl FnOnce() -> Option<Arc<DeskView>>) -> (Option<Arc<DeskView>>, Trading) {
+    /// Looks at the desk and notes what has changed; `stuck`: it does not answer, and what it showed last says nothing
+    /// about now. The desk is looked at under the lock, so that of two who look at the same time neither notes what is
+    /// older.
+    pub(super) fn look(
+        &self,
+        view: impl FnOnce() -> Option<Arc<DeskView>>,
+        stuck: bool,
+    ) -> (Option<Arc<DeskView>>, Trading) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let view = view();
         let word = view.as_deref().map_or("no: no session was Ready yet", heartbeat::trading);
+        let word = if stuck { STUCK } else { word };
         let trading = next(*last, word, wall_now());
         *last = Some(trading);
         (view, trading)
