@@ -59,7 +59,7 @@ async fn the_document_has_the_routes_and_the_routes_have_the_document() {
     let code = include_str!("../src/web/routes.rs");
     let routed: BTreeSet<&str> = code.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     let told: BTreeSet<&str> = READS.iter().map(|(path, ..)| *path).collect();
-    let page = ["/", "/app.js", "/chart.js", "/style.css", "/api/v1/commands/{name}"];
+    let page = ["/", "/app.js", "/chart.js", "/state.js", "/style.css", "/api/v1/commands/{name}"];
     assert_eq!(routed, told.iter().copied().chain(page).collect());
     assert!(told.iter().all(|path| paths.contains_key(*path)));
     assert_eq!(ask("GET", "/api/v1/nothing").await.unwrap().status(), 404);
@@ -209,7 +209,7 @@ async fn told(feed: &mut Socket, schemas: &mut Schemas<'_>, document: &Value) ->
     let mut faults = Vec::new();
     let message = &document["components"]["schemas"]["FeedMessage"];
     let mut kinds = BTreeSet::new();
-    while !["snapshot", "connection", "bar", "order", "fill", "position", "account", "lock", "target"]
+    while !["snapshot", "connection", "bar", "history", "order", "fill", "position", "account", "lock", "target"]
         .iter()
         .all(|kind| kinds.contains(*kind))
     {

@@ -77,7 +77,7 @@ impl Folded {
             "target" => self.put("targets", data),
             "refusal" => self.lists.entry("refusals").or_default().push(data.clone()),
             "incident" => self.lists.entry("incidents").or_default().push(data.clone()),
-            "bar" | "log" | "pong" => {}
+            "bar" | "history" | "log" | "pong" => {}
             other => panic!("{other} is no message"),
         }
         *self.kinds.entry(kind).or_default() += 1;
@@ -138,7 +138,7 @@ async fn folded_deltas_are_what_a_new_snapshot_tells_and_a_client_that_comes_bac
     assert_eq!(folded.one["account"], served.get("/api/v1/account").await["account"]);
     assert_eq!(json!(folded.keyed["orders"].values().collect::<Vec<_>>()), json!(served.list("orders").await));
     assert_eq!(json!(folded.keyed["positions"].values().collect::<Vec<_>>()), json!(served.list("positions").await));
-    for kind in ["connection", "bar", "target", "order", "fill", "position", "account"] {
+    for kind in ["connection", "bar", "history", "target", "order", "fill", "position", "account"] {
         assert!(folded.kinds.contains_key(kind), "{kind} in {:?}", folded.kinds);
     }
 }

@@ -7,175 +7,21 @@
 mod support;
 mod web_support;
 
-use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures::{SinkExt, StreamExt};
 use robo_trader::runner::board::Board;
 use robo_trader::web::log_tail::LogTail;
-use serde_json::{Value, json};
+use serde_json::json;
 use support::{Daemon, Start, settings, synthetic};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-use tokio_tungstenite::tungstenite::Message;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use web_support::{PATIENCE, Served, config};
-
-type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
-
-fn browser() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let names = ["chromium", "chromium-browser", "google-chrome"];
-    std::env::split_paths(&path).flat_map(|dir| names.map(|name| dir.join(name))).find(|file| file.exists())
-}
-
-/// A browser with one page.
-struct Page {
-    socket: Socket,
-    session: String,
-    next: u64,
-    /// What the page did besides: requests, lines of its console.
-    events: VecDeque<Value>,
-    _process: Child,
-    _profile: tempfile::TempDir,
-}
-
-impl Page {
-    async fn open(browser: &Path, url: &str, width: u32, height: u32) -> Self {
-        let profile = tempfile::tempdir().unwrap();
-        let mut process = Command::new(browser)
-            .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-port=0"])
-            .arg(format!("--user-data-dir={}", profile.path().display()))
-            .arg("about:blank")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let address = loop {
-            let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("the browser is silent");
-            let line = line.unwrap().expect("the browser ended");
-            if let Some(address) = line.strip_prefix("DevTools listening on ") {
-                break address.to_owned();
-            }
-        };
-        let (socket, _) = tokio_tungstenite::connect_async(address).await.unwrap();
-        let (session, events) = (String::new(), VecDeque::new());
-        let mut page = Self { socket, session, next: 0, events, _process: process, _profile: profile };
-        let target = page.call("Target.createTarget", json!({ "url": "about:blank" })).await;
-        let attach = json!({ "targetId": target["targetId"], "flatten": true });
-        page.session = page.call("Target.attachToTarget", attach).await["sessionId"].as_str().unwrap().to_owned();
-        for domain in ["Page", "Runtime", "Log", "Network"] {
-            page.call(&format!("{domain}.enable"), json!({})).await;
-        }
-        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
-        page.call("Emulation.setDeviceMetricsOverride", size).await;
-        page.call("Page.navigate", json!({ "url": url })).await;
-        page
-    }
-
-    async fn call(&mut self, method: &str, params: Value) -> Value {
-        self.next += 1;
-        let id = self.next;
-        let mut message = json!({ "id": id, "method": method, "params": params });
-        if !self.session.is_empty() {
-            message["sessionId"] = json!(self.session);
-        }
-        self.socket.send(Message::text(message.to_string())).await.unwrap();
-        loop {
-            let heard = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("the browser is silent");
-            let Message::Text(text) = heard.expect("the browser ended").unwrap() else { continue };
-            let answer: Value = serde_json::from_str(&text).unwrap();
-            if answer["id"] == id {
-                assert!(answer.get("error").is_none(), "{method}: {answer}");
-                return answer["result"].clone();
-            }
-            self.events.push_back(answer);
-        }
-    }
-
-    async fn value(&mut self, script: &str) -> Value {
-        let ask = json!({ "expression": script, "returnByValue": true, "awaitPromise": true });
-        let answer = self.call("Runtime.evaluate", ask).await;
-        assert!(answer.get("exceptionDetails").is_none(), "{script}: {answer}");
-        answer["result"]["value"].clone()
-    }
-
-    async fn text(&mut self, selector: &str) -> String {
-        let selector = json!(selector);
-        let value = self.value(&format!("document.querySelector({selector})?.textContent ?? ''")).await;
-        value.as_str().unwrap().to_owned()
-    }
-
-    /// Looks again and again until it is so.
-    async fn until(&mut self, script: &str) {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            if self.value(script).await == json!(true) {
-                return;
-            }
-            assert!(tokio::time::Instant::now() < deadline, "never: {script}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    async fn picture(&mut self, name: &str) {
-        let Some(dir) = std::env::var_os("SHOTS") else { return };
-        let shot = self.call("Page.captureScreenshot", json!({ "captureBeyondViewport": true })).await;
-        let data = shot["data"].as_str().unwrap();
-        std::fs::write(Path::new(&dir).join(format!("{name}.png")), decoded(data)).unwrap();
-    }
-
-    /// Says a command on the page, with this token where it asks for one.
-    async fn command(&mut self, what: &str, word: &str, token: &str) -> String {
-        let (word, token) = (json!(word), json!(token));
-        self.value(&format!(
-            "document.getElementById('{what}').click(); document.getElementById('ask-word').value = {word}; \
-             document.getElementById('ask-token').value = {token}; document.getElementById('ask-reason').value = 'a test'; \
-             document.getElementById('ask-yes').click(); true"
-        ))
-        .await;
-        self.until("document.getElementById('ask-answer').textContent !== ''").await;
-        let said = self.text("#ask-answer").await;
-        self.value("document.getElementById('ask-no').click(); true").await;
-        said
-    }
-}
-
-/// Base 64, as the browser sends pictures.
-fn decoded(text: &str) -> Vec<u8> {
-    let digit = |byte: u8| match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a' + 26),
-        b'0'..=b'9' => Some(byte - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    };
-    let (mut bits, mut held, mut bytes) = (0_u32, 0, Vec::new());
-    for six in text.bytes().filter_map(digit) {
-        bits = (bits << 6) | u32::from(six);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push(u8::try_from((bits >> held) & 0xff).unwrap());
-        }
-    }
-    bytes
-}
+use web_support::browser::{Page, browser, quiet};
+use web_support::{Served, config};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_tells_what_the_api_tells_obeys_the_token_and_heals() {
-    let Some(browser) = browser() else {
-        assert!(std::env::var("BROWSER_TESTS").as_deref() != Ok("required"), "no Chromium is installed");
-        eprintln!("skipped: no Chromium is installed");
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let dir = tempfile::tempdir().unwrap();
     let simulator = synthetic(None, 0).await;
     let board = Board::new();
@@ -184,7 +30,7 @@ async fn the_page_tells_what_the_api_tells_obeys_the_token_and_heals() {
         ("STRATEGY_PARAMS", "fast=3,slow=8"),
         ("RISK_MAX_DAILY_NOTIONAL", "1000000000"),
     ];
-    // The only test of this binary: the log is its own.
+    // The only test of this binary with a log.
     tracing_subscriber::registry().with(LogTail(Arc::clone(&board))).init();
     let how = Start { board: Some(Arc::clone(&board)), ..Start::default() };
     let mut daemon = Daemon::start(settings(simulator.address, &busy), dir.path(), how);
@@ -242,25 +88,83 @@ async fn the_page_tells_what_the_api_tells_obeys_the_token_and_heals() {
     assert_eq!(page.value("window.sameDocument").await, json!(true), "it was not loaded anew");
     quiet(&page, &format!("http://{address}/"));
     served.stop().await;
-    indicators_below_the_candles(&browser).await;
 }
 
-/// Indicators that are no prices are drawn below the candles, on a scale of their own.
-async fn indicators_below_the_candles(browser: &Path) {
+/// A page of a daemon that has not begun: what its scripts do can be tried there.
+async fn bare(browser: &Path, dir: &Path) -> (Page, Served) {
+    let served = Served::of(Board::new(), config(dir)).await;
+    let mut page = Page::open(browser, &format!("http://{}/", served.address), 1400, 1000).await;
+    page.until("document.readyState === 'complete' && !document.body.classList.contains('stale')").await;
+    (page, served)
+}
+
+/// Candles on a canvas of their own, as `candles`, and a maker of so many bars.
+const CANDLES: &str = r"
+    import('/chart.js').then(({ Candles }) => {
+        window.readings = '';
+        window.candles = new Candles(document.getElementById('equity'), (text) => { window.readings = text; });
+        window.minutes = (count) => Array.from({ length: count }, (_, i) => ({ time_ms: i * 60000, end_ms: (i + 1) * 60000,
+            open_usd: 10, high_usd: 12, low_usd: 9, close_usd: 11, volume_shares: 100 + i }));
+        window.look = () => [candles.canvas.dataset.seen, candles.canvas.dataset.back].join();
+        return true;
+    })";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chart_that_looks_back_survives_fewer_bars() {
+    let Some(browser) = browser() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (mut page, served) = bare(&browser, dir.path()).await;
+    page.value(CANDLES).await;
+    let many = "candles.set('AAPL', minutes(500), [], [], []); candles.move(400); candles.draw(); look()";
+    assert_eq!(page.value(many).await, json!("100,400"));
+    // One more: the same bars stay in view.
+    assert_eq!(page.value("candles.set('AAPL', minutes(501), [], [], []); look()").await, json!("100,401"));
+    // A daemon that has just begun has fewer.
+    assert_eq!(page.value("candles.set('AAPL', minutes(50), [], [], []); look()").await, json!("10,40"));
+    assert_eq!(page.value("candles.set('AAPL', minutes(3), [], [], []); look()").await, json!("3,0"));
+    assert_eq!(page.value("readings.includes('V 102')").await, json!(true), "the newest bar is read");
+    assert_eq!(page.value("candles.set('AAPL', [], [], [], []); look() + readings").await, json!("0,0"));
+    // Another symbol begins at its newest bar.
+    page.value(many).await;
+    assert_eq!(page.value("candles.set('NVDA', minutes(450), [], [], []); look()").await, json!("120,0"));
+    // A part that fails says so, and the others are drawn all the same.
+    assert_eq!(page.value("document.getElementById('fault').hidden").await, json!(true));
+    page.value("document.getElementById('health').remove(); true").await;
+    page.value("document.getElementById('orders-count').textContent = 'old'; true").await;
+    page.value("document.getElementById('orders-filter').value = 'x'; true").await;
+    page.value("document.getElementById('orders-filter').dispatchEvent(new Event('input')); true").await;
+    page.until("document.getElementById('fault').textContent.includes('health: TypeError')").await;
+    page.until("!document.getElementById('fault').hidden").await;
+    page.until("document.getElementById('orders-count').textContent === '(0)'").await;
+    quiet(&page, &format!("http://{}/", served.address));
+    served.stop().await;
+}
+
+/// A page that is open while a daemon starts has the bars of its history, whole. Indicators that are no prices are
+/// drawn below the candles, on a scale of their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_was_open_before_has_the_history_and_indicators_below_the_candles() {
+    let Some(browser) = browser() else { return };
     let dir = tempfile::tempdir().unwrap();
     let simulator = synthetic(None, 0).await;
     let board = Board::new();
+    let served = Served::of(Arc::clone(&board), config(dir.path())).await;
+    let mut page = Page::open(&browser, &format!("http://{}/", served.address), 1400, 1000).await;
+    page.until("document.getElementById('trading')?.textContent === 'trading: starting'").await;
     let how = Start { board: Some(Arc::clone(&board)), ..Start::default() };
     let blend = [("SYMBOLS", "AAPL"), ("STRATEGY", "mean-reversion")];
     let daemon = Daemon::start(settings(simulator.address, &blend), dir.path(), how);
-    let served = Served::of(board, config(dir.path())).await;
-    let mut page = Page::open(browser, &format!("http://{}/", served.address), 1400, 1000).await;
     page.until("document.getElementById('chart').dataset.curves === 'middle,lower,upper,blend,too low'").await;
     page.picture("indicators").await;
-    quiet(&page, &format!("http://{}/", served.address));
-    served.stop().await;
     daemon.stop().await.1.unwrap();
     simulator.stop().await.unwrap();
+    let bars = served.get("/api/v1/bars?symbol=AAPL&limit=5000").await["bars"].clone();
+    let (count, first) = (bars.as_array().unwrap().len(), &bars[0]["time_ms"]);
+    page.value("import('/state.js').then(({ S }) => { window.barsOf = (symbol) => S.bars.get(symbol); return true; })")
+        .await;
+    page.until(&format!("barsOf('AAPL').length === {count} && barsOf('AAPL')[0].time_ms === {first}")).await;
+    quiet(&page, &format!("http://{}/", served.address));
+    served.stop().await;
 }
 
 /// Halt, resume and flatten by the page: with the token, after a confirmation.
@@ -283,25 +187,4 @@ async fn obeys_the_token(page: &mut Page, served: &Served) {
     assert!(flat.contains("entries are blocked"), "{flat}");
     page.until("[...document.querySelectorAll('#positions tr')].every((row) => row.cells[5].textContent === '0')")
         .await;
-}
-
-/// No error in the console but those of a daemon that was gone, and no request to anywhere else.
-fn quiet(page: &Page, own: &str) {
-    for event in &page.events {
-        let params = &event["params"];
-        match event["method"].as_str().unwrap_or_default() {
-            "Runtime.exceptionThrown" => panic!("{event}"),
-            "Log.entryAdded" => {
-                let entry = &params["entry"];
-                let gone = entry["source"] == "network" || entry["text"].as_str().unwrap().contains("WebSocket");
-                assert!(entry["level"] != "error" || gone, "{entry}");
-                assert!(!entry["text"].as_str().unwrap().contains("Content Security Policy"), "{entry}");
-            }
-            "Network.requestWillBeSent" => {
-                let url = params["request"]["url"].as_str().unwrap();
-                assert!(url.starts_with(own) || url.starts_with("data:") || url.starts_with("blob:"), "{url}");
-            }
-            _ => {}
-        }
-    }
 }

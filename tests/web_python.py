@@ -63,7 +63,7 @@ class Folded:
         elif kind == "bar":
             self.bars.setdefault(message["symbol"], []).append(data)
         else:
-            assert kind == "log", f"{kind} is not in the documentation"
+            assert kind in ("log", "history"), f"{kind} is not in the documentation"
 
     def snapshot(self, data):
         self.whole = {name: data[name] for name in self.WHOLE.values()}

@@ -14,7 +14,7 @@ use crate::runner::board::Snapshot;
 use crate::runner::board::positions::{AccountView, LimitView, PositionView};
 use crate::runner::board::told::Kind;
 use crate::runner::board::views::{
-    BarView, EquityView, FillView, LinkView, LogView, OrderView, RefusalView, SettingView, SignalView,
+    BarView, EquityView, FillView, HistoryView, LinkView, LogView, OrderView, RefusalView, SettingView, SignalView,
 };
 use crate::runner::operate::{Reply, Request};
 use crate::runner::outlook::Status;
@@ -82,6 +82,7 @@ fn told(schemas: &mut SchemaGenerator, kind: Kind) -> Value {
     match kind {
         Kind::Connection => schemas.subschema_for::<LinkView>(),
         Kind::Bar => schemas.subschema_for::<BarView>(),
+        Kind::History => schemas.subschema_for::<HistoryView>(),
         Kind::Target => schemas.subschema_for::<SignalView>(),
         Kind::Order => schemas.subschema_for::<OrderView>(),
         Kind::Fill => schemas.subschema_for::<FillView>(),
@@ -151,7 +152,7 @@ fn reads(schemas: &mut SchemaGenerator, paths: &mut Map<String, Value>) {
     for (path, summary, parameters) in READS {
         let mut responses = faults(&match path.rsplit('/').next() {
             Some("bars" | "indicators") => {
-                vec![("400", "No symbol.", "Fault"), ("404", "No bar of it has come yet.", "Fault")]
+                vec![("400", "No symbol.", "Fault"), ("404", "It is neither traded nor held.", "Fault")]
             }
             Some("status") => vec![("503", "The daemon is starting.", "Fault")],
             Some("ws") => vec![("400", "No such type or symbol.", "Fault"), ("503", "Too many clients.", "Fault")],

@@ -10,6 +10,7 @@ pub const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; 
 const HTML: &str = include_str!("page/index.html");
 const SCRIPT: &str = include_str!("page/app.js");
 const CHART: &str = include_str!("page/chart.js");
+const STATE: &str = include_str!("page/state.js");
 const STYLE: &str = include_str!("page/style.css");
 
 fn file(kind: &'static str, text: &'static str) -> Response {
@@ -28,6 +29,10 @@ pub(super) async fn chart() -> Response {
     file("text/javascript; charset=utf-8", CHART)
 }
 
+pub(super) async fn state() -> Response {
+    file("text/javascript; charset=utf-8", STATE)
+}
+
 pub(super) async fn style() -> Response {
     file("text/css; charset=utf-8", STYLE)
 }
@@ -41,7 +46,7 @@ mod tests {
         for part in ["<script>", "<style", " style=", " onclick", "javascript:", "http://", "https://"] {
             assert!(!HTML.contains(part), "{part} in index.html");
         }
-        for script in [SCRIPT, CHART] {
+        for script in [SCRIPT, CHART, STATE] {
             for part in
                 ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "https://", "localStorage"]
             {

@@ -197,10 +197,19 @@ pub(super) async fn bars(State(shared): Board, wanted: Wanted) -> Response {
         return fault(StatusCode::BAD_REQUEST, "say which symbol: ?symbol=AAPL");
     };
     let bar_s = shared.board.snapshot().0.account.map(|account| account.bar_s);
-    match shared.board.bars_of(&symbol, rows) {
+    match shared.board.bars_of(&symbol, rows).or_else(|| is_listed(&shared, &symbol).then(Vec::new)) {
         Some(bars) => Json(Bars { symbol, bar_s, bars }).into_response(),
-        None => fault(StatusCode::NOT_FOUND, format!("no bar of {symbol} has come yet")),
+        None => stranger(&symbol),
     }
+}
+
+/// Whether a symbol is one of the daemon's, whatever has come of it.
+fn is_listed(shared: &Shared, symbol: &Symbol) -> bool {
+    shared.config.strategies.iter().any(|row| row.symbol == symbol.as_str()) || shared.board.is_listed(symbol)
+}
+
+fn stranger(symbol: &Symbol) -> Response {
+    fault(StatusCode::NOT_FOUND, format!("{symbol} is neither traded nor held here"))
 }
 
 /// Indicators of a symbol's strategy.
@@ -219,12 +228,13 @@ pub(super) async fn indicators(State(shared): Board, wanted: Wanted) -> Response
     let Some(symbol) = wanted.symbol else {
         return fault(StatusCode::BAD_REQUEST, "say which symbol: ?symbol=AAPL");
     };
-    match shared.board.indicators_of(&symbol, rows) {
+    let none = || is_listed(&shared, &symbol).then(Default::default);
+    match shared.board.indicators_of(&symbol, rows).or_else(none) {
         Some((bars, indicators)) => {
             let time_ms = bars.iter().map(|bar| bar.time_ms).collect();
             Json(Indicators { symbol, time_ms, indicators }).into_response()
         }
-        None => fault(StatusCode::NOT_FOUND, format!("no bar of {symbol} has come yet")),
+        None => stranger(&symbol),
     }
 }
 

@@ -50,6 +50,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/", get(page::html))
         .route("/app.js", get(page::script))
         .route("/chart.js", get(page::chart))
+        .route("/state.js", get(page::state))
         .route("/style.css", get(page::style))
         .route("/api/v1/version", get(reads::version))
         .route("/api/v1/health", get(reads::health))

@@ -1,6 +1,7 @@
 //! What the tests of the web part share: a served board, a plain HTTP client, a feed client.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "shared by several test binaries")]
 
+pub mod browser;
 pub mod schema;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

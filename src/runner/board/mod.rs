@@ -30,9 +30,9 @@ use crate::domain::{Bar, Symbol};
 use crate::strategy::Strategy;
 use indicators::{IndicatorView, Makers};
 use positions::{AccountView, PositionView};
-use state::State;
+use state::{Came, State};
 use told::{Feed, Kind, Told};
-use views::{BarView, EquityView, FillView, LinkView, LogView, OrderView, RefusalView, SignalView};
+use views::{BarView, EquityView, FillView, HistoryView, LinkView, LogView, OrderView, RefusalView, SignalView};
 
 use super::view::{DeskView, IncidentView, LockView};
 
@@ -180,12 +180,16 @@ impl Board {
     /// Takes closed bars of a symbol, ascending.
     pub fn bars(&self, symbol: &Symbol, bars: &[Bar]) {
         let mut state = self.state();
-        let live = bars.len() == 1;
-        for bar in bars {
-            let view = BarView::from(bar);
-            if state.bar(symbol, view) && live {
-                self.feed.tell(Kind::Bar, Some(symbol), &view);
-            }
+        let views = bars.iter().map(BarView::from);
+        let came: Vec<Came> = views.map(|view| state.bar(symbol, view)).collect();
+        if let ([bar], [Came::Newest]) = (bars, came.as_slice()) {
+            self.feed.tell(Kind::Bar, Some(symbol), &BarView::from(bar));
+            return;
+        }
+        // Many at once would push everything else out of the feed; whoever draws them reads them.
+        let bars = came.iter().filter(|came| **came != Came::ForNothing).count();
+        if bars > 0 {
+            self.feed.tell(Kind::History, Some(symbol), &HistoryView { bars });
         }
     }
 
@@ -283,6 +287,11 @@ impl Board {
         let state = self.state();
         let bars = state.bars.get(symbol)?;
         Some(bars.iter().skip(bars.len().saturating_sub(at_most)).copied().collect())
+    }
+
+    /// Whether a symbol has a row, be there bars of it or not.
+    pub fn is_listed(&self, symbol: &Symbol) -> bool {
+        self.state().positions.contains_key(symbol)
     }
 
     /// How a symbol's strategy is made, for its indicators.

@@ -46,6 +46,17 @@ pub(super) struct State {
     pub(super) link: Option<Arc<LinkView>>,
 }
 
+/// What a bar changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Came {
+    /// It is the newest.
+    Newest,
+    /// It stands where another one stood.
+    Instead,
+    /// Nothing: it was known, or is too old.
+    ForNothing,
+}
+
 fn push<T>(ring: &mut VecDeque<Arc<T>>, at_most: usize, value: T) -> Arc<T> {
     if ring.len() == at_most {
         ring.pop_front();
@@ -128,20 +139,23 @@ impl State {
         }
     }
 
-    /// Adds a bar; one that is known already is replaced in its place. Whether it is the newest.
-    pub(super) fn bar(&mut self, symbol: &Symbol, bar: BarView) -> bool {
+    /// Adds a bar; one that is known already is replaced in its place.
+    pub(super) fn bar(&mut self, symbol: &Symbol, bar: BarView) -> Came {
         let bars = self.bars.entry(symbol.clone()).or_default();
         if bars.back().is_none_or(|last| last.time_ms < bar.time_ms) {
             if bars.len() == BARS {
                 bars.pop_front();
             }
             bars.push_back(bar);
-            return true;
+            return Came::Newest;
         }
-        if let Ok(place) = bars.binary_search_by_key(&bar.time_ms, |known| known.time_ms) {
-            bars[place] = bar;
+        match bars.binary_search_by_key(&bar.time_ms, |known| known.time_ms) {
+            Ok(place) if bars[place] != bar => {
+                bars[place] = bar;
+                Came::Instead
+            }
+            Ok(_) | Err(_) => Came::ForNothing,
         }
-        false
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
@@ -180,9 +194,11 @@ mod tests {
     fn bars_are_bounded_and_a_known_one_is_replaced() {
         let (mut state, symbol) = (State::default(), "AAPL".parse().unwrap());
         for time in 0..i64::try_from(BARS).unwrap() + 5 {
-            assert!(state.bar(&symbol, bar(time, 1.0)));
+            assert_eq!(state.bar(&symbol, bar(time, 1.0)), Came::Newest);
         }
-        assert!(!state.bar(&symbol, bar(10, 1.5)), "an old one is news to nobody");
+        assert_eq!(state.bar(&symbol, bar(10, 1.5)), Came::Instead);
+        assert_eq!(state.bar(&symbol, bar(10, 1.5)), Came::ForNothing, "it is known");
+        assert_eq!(state.bar(&symbol, bar(1, 1.5)), Came::ForNothing, "it is older than what is kept");
         let bars = &state.bars[&symbol];
         assert_eq!((bars.len(), bars[0].time_ms, bars[5].close_usd), (BARS, 5, 1.5));
     }

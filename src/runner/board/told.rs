@@ -20,6 +20,8 @@ pub enum Kind {
     Connection,
     /// A closed bar.
     Bar,
+    /// Bars that came many at once, or in the place of others: to be read.
+    History,
     /// A strategy's target.
     Target,
     /// An order, whole, after its life moved on.
@@ -42,9 +44,10 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Connection,
         Self::Bar,
+        Self::History,
         Self::Target,
         Self::Order,
         Self::Fill,
@@ -61,6 +64,7 @@ impl Kind {
         match self {
             Self::Connection => "connection",
             Self::Bar => "bar",
+            Self::History => "history",
             Self::Target => "target",
             Self::Order => "order",
             Self::Fill => "fill",

@@ -300,6 +300,13 @@ impl From<&Bar> for BarView {
     }
 }
 
+/// Bars of a symbol that are not told one by one: `bars` has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct HistoryView {
+    /// How many are new, or other than before.
+    pub bars: usize,
+}
+
 /// A point of the equity curve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct EquityView {

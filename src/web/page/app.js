@@ -1,5 +1,6 @@
 // The dashboard. Everything shown is text put into the page as text; the only source is this daemon.
 import { Candles, Curve, clock, day } from "./chart.js";
+import { S, fold, snapshot } from "./state.js";
 
 const $ = (id) => document.getElementById(id);
 const el = (tag, props, ...children) => {
@@ -27,38 +28,6 @@ const sign = (text) => (text === null || text === undefined || Number(text) === 
 const when = (iso) => { const ms = Date.parse(iso); return Number.isNaN(ms) ? unknown : day(ms).slice(5) + " " + clock(ms, true); };
 const span = (s) => (s < 0 ? "0 s" : s < 120 ? Math.round(s) + " s" : s < 7200 ? Math.round(s / 60) + " min" : (s / 3600).toFixed(1) + " h");
 
-const S = {};
-const clear = () => Object.assign(S, { connection: null, account: null, positions: new Map(), locks: [], orders: new Map(), fills: new Map(),
-  targets: new Map(), refusals: [], incidents: [] });
-clear();
-Object.assign(S, { log: [], bars: new Map(), equity: [], strategies: new Map(), chosen: null, boot: null, seq: null, heard: 0, socket: null, wait: 500 });
-
-// ---- The feed: a snapshot, then deltas folded into it.
-const stem = (id) => id.slice(0, id.lastIndexOf(".") < 0 ? id.length : id.lastIndexOf("."));
-const keep = (list, item, most) => { list.push(item); if (list.length > most) list.splice(0, list.length - most); };
-const fold = {
-  connection: (d) => { S.connection = d; }, account: (d) => { S.account = d; point(d); }, lock: (d) => { S.locks = d; },
-  position: (d) => S.positions.set(d.symbol, d), order: (d) => S.orders.set(d.intent, d), fill: (d) => S.fills.set(stem(d.execution), d),
-  target: (d) => S.targets.set(d.symbol, d), refusal: (d) => keep(S.refusals, d, 500), incident: (d) => keep(S.incidents, d, 500),
-  log: (d) => keep(S.log, d, 500),
-  bar: (d, symbol) => { const bars = S.bars.get(symbol); if (bars && (!bars.length || bars[bars.length - 1].time_ms < d.time_ms)) keep(bars, d, 2000); },
-};
-const point = (account) => {
-  if (account.equity_usd === null) return;
-  const ms = Date.parse(account.market_time);
-  const last = S.equity[S.equity.length - 1];
-  if (!last || ms - last.ms >= account.bar_s * 1000) keep(S.equity, { ms, usd: Number(account.equity_usd) }, 8000);
-};
-const snapshot = (data) => {
-  clear();
-  S.connection = data.connection; S.account = data.account; S.locks = data.locks; S.refusals = data.refusals; S.incidents = data.incidents;
-  for (const row of data.positions) S.positions.set(row.symbol, row);
-  for (const row of data.orders) S.orders.set(row.intent, row);
-  for (const row of data.fills) S.fills.set(stem(row.execution), row);
-  for (const row of data.targets) S.targets.set(row.symbol, row);
-  history();
-};
-
 // How often each kind of message has come.
 const moved = { history: 0 };
 const stored = () => sessionStorage.getItem("token") || "";
@@ -66,32 +35,49 @@ const read = async (path) => {
   const headers = stored() ? { Authorization: "Bearer " + stored() } : {};
   const answer = await fetch("/api/v1/" + path, { headers, cache: "no-store" });
   if (answer.status === 401 && !$("ask").open) ask("token");
-  if (!answer.ok) throw new Error(path + ": " + answer.status);
+  if (!answer.ok) throw Object.assign(new Error(path + ": " + answer.status), { status: answer.status });
   return answer.json();
 };
-// What the snapshot does not hold; asked for anew with each one.
-const history = async () => {
+// What the snapshot does not hold, and which symbols' bars are to be read. What fails is tried again.
+const due = { rest: false, bars: new Set(), busy: false };
+const rest = async () => {
   const boot = S.boot;
-  try {
-    const [equity, log, strategies, version] = await Promise.all([read("equity"), read("log?limit=300"), read("strategies"), read("version")]);
-    if (boot !== S.boot) return;
-    S.equity = equity.equity.map((p) => ({ ms: Date.parse(p.at), usd: Number(p.equity_usd) }));
-    S.log = log.log;
-    S.strategies = new Map(strategies.strategies.map((s) => [s.symbol, s]));
-    put("version", version.name + " " + version.version + ", up since " + when(version.started_at) + ", times of " + Intl.DateTimeFormat().resolvedOptions().timeZone + ", API at /api/v1/openapi.json, metrics at /metrics");
-    for (const symbol of S.positions.keys()) await bars(symbol);
-  } catch (error) { /* The feed says that the daemon is gone; history is asked for again with the next snapshot. */ }
-  moved.history += 1;
-  dirty();
+  const [equity, log, strategies, version] = await Promise.all([read("equity"), read("log?limit=300"), read("strategies"), read("version")]);
+  if (boot !== S.boot) return;
+  S.equity = equity.equity.map((p) => ({ ms: Date.parse(p.at), usd: Number(p.equity_usd) }));
+  S.log = log.log;
+  S.strategies = new Map(strategies.strategies.map((s) => [s.symbol, s]));
+  put("version", version.name + " " + version.version + ", up since " + when(version.started_at) + ", times of " + Intl.DateTimeFormat().resolvedOptions().timeZone + ", API at /api/v1/openapi.json, metrics at /metrics");
 };
 const bars = async (symbol) => {
-  try {
-    const rows = (await read("bars?limit=2000&symbol=" + encodeURIComponent(symbol))).bars;
-    const newer = (S.bars.get(symbol) || []).filter((b) => !rows.length || b.time_ms > rows[rows.length - 1].time_ms);
-    S.bars.set(symbol, rows.concat(newer));
-  } catch (error) { S.bars.set(symbol, S.bars.get(symbol) || []); }
-  moved.history += 1;
-  dirty();
+  const boot = S.boot;
+  const rows = (await read("bars?limit=2000&symbol=" + encodeURIComponent(symbol))).bars;
+  if (boot !== S.boot) return;
+  // Bars that came while these were on their way.
+  const newer = (S.bars.get(symbol) || []).filter((b) => !rows.length || b.time_ms > rows[rows.length - 1].time_ms);
+  S.bars.set(symbol, rows.concat(newer));
+};
+const readDue = async () => {
+  if (due.busy) return;
+  due.busy = true;
+  const tried = async (reads, again) => {
+    try { await reads(); } catch (error) {
+      // Without a token, and of what is not there, nothing comes by asking again.
+      if (error.status === 401 || error.status === 404) return true;
+      again();
+      return false;
+    }
+    moved.history += 1;
+    dirty();
+    return true;
+  };
+  for (let goes = true; goes && (due.rest || due.bars.size);) {
+    if (due.rest) { due.rest = false; goes = await tried(rest, () => { due.rest = true; }); continue; }
+    const symbol = due.bars.values().next().value;
+    due.bars.delete(symbol);
+    goes = await tried(() => bars(symbol), () => due.bars.add(symbol));
+  }
+  due.busy = false;
 };
 
 const connect = () => {
@@ -102,11 +88,16 @@ const connect = () => {
   socket.onmessage = (event) => {
     S.heard = performance.now();
     const message = JSON.parse(event.data);
+    guarded("messages of type " + message.type, () => heard(message));
+  };
+  const heard = (message) => {
     if (message.seq) S.seq = message.seq;
     if (message.type === "hello") { if (S.boot !== message.boot) S.bars = new Map(); S.boot = message.boot; S.wait = 500; if (message.resumed) live(true); }
-    else if (message.type === "snapshot") { snapshot(message.data); live(true); }
+    else if (message.type === "snapshot") { snapshot(message.data); due.rest = true; for (const symbol of S.positions.keys()) due.bars.add(symbol); live(true); }
     else if (fold[message.type]) fold[message.type](message.data, message.symbol);
-    if (message.type === "position" && !S.bars.has(message.symbol)) { S.bars.set(message.symbol, []); bars(message.symbol); }
+    if (message.type === "history" || message.type === "position" && !S.bars.has(message.symbol)) due.bars.add(message.symbol);
+    if (message.type === "position" && !S.bars.has(message.symbol)) S.bars.set(message.symbol, []);
+    readDue();
     moved[message.type] = (moved[message.type] || 0) + 1;
     dirty();
   };
@@ -129,13 +120,28 @@ const live = (is) => {
 setInterval(() => {
   if (!S.socket || S.socket.readyState !== WebSocket.OPEN) return;
   S.socket.send('{"type":"ping"}');
+  readDue();
   // A socket that is open and silent is a dead one.
   if (performance.now() - S.heard > 12000) { const old = S.socket; S.socket = null; old.close(); live(false); connect(); }
 }, 4000);
 
+// A part that fails says so, and keeps no other from being shown.
+const faults = new Map();
+const guarded = (name, does) => {
+  let fault = null;
+  try { does(); } catch (error) { fault = String(error); }
+  if ((faults.get(name) || null) !== fault) {
+    if (fault === null) faults.delete(name); else faults.set(name, fault);
+    $("fault").hidden = faults.size === 0;
+    $("fault").textContent = "This page is not whole, by a fault of its own: do not trust " + [...faults.keys()].join(", ") + ". "
+      + [...faults].map(([part, why]) => part + ": " + why).join("; ");
+  }
+  return fault === null;
+};
+
 // ---- Drawing: at most four times a second.
-let due = false;
-const dirty = () => { if (!due) { due = true; setTimeout(() => { due = false; draw(); }, 250); } };
+let soon = false;
+const dirty = () => { if (!soon) { soon = true; setTimeout(() => { soon = false; draw(); }, 250); } };
 
 const chip = (kind, text, title) => el("span", { class: "chip " + kind, title }, text);
 const health = () => {
@@ -247,10 +253,9 @@ const chart = () => {
   const marks = [...S.fills.values()].filter((f) => f.symbol === S.chosen).map((f) => ({ ms: Date.parse(f.at), side: f.side }));
   const lines = p ? [["stop", p.stop_usd, "--bad"], ["take profit", p.take_profit_usd, "--good"], ["average", p.held_shares ? p.average_price_usd && Number(p.average_price_usd).toFixed(4) : null, "--dim"]]
     .filter(([, at]) => at !== null && at !== undefined).map(([name, at, color]) => ({ name, at: Number(at), color })) : [];
-  candles.name = S.chosen;
-  candles.set(rows, marks, lines, S.chosen ? indicators(rows, S.chosen) : []);
-  curve.set(S.equity);
+  candles.set(S.chosen, rows, marks, lines, S.chosen ? indicators(rows, S.chosen) : []);
 };
+const equity = () => curve.set(S.equity);
 const matches = (text, words) => words.toLowerCase().split(/\s+/).every((word) => text.toLowerCase().includes(word));
 const opened = new Set();
 const ordersShown = () => [...S.orders.values()].filter((o) => (!$("orders-live").checked || o.is_live) && matches([o.symbol, o.role, o.state, o.side, o.order_type, o.intent].join(" "), $("orders-filter").value)).reverse();
@@ -286,20 +291,23 @@ const log = () => {
 };
 // A part is drawn anew only where something of it has moved: what is selected or open in it stays.
 const drawn = new Map();
-const part = (draws, ...of) => {
+const part = (name, draws, ...of) => {
   const key = of.join();
-  if (drawn.get(draws) !== key) { drawn.set(draws, key); draws(); }
+  if (drawn.get(draws) !== key && guarded(name, draws)) drawn.set(draws, key);
 };
 const draw = () => {
   const m = (...kinds) => kinds.concat("snapshot").map((kind) => moved[kind] || 0).join();
-  header(); health(); chart();
-  part(money, m("account"));
-  part(limits, m("account"));
-  part(positions, m("account", "position", "bar"), S.chosen, moved.history);
-  part(orders, m("order"), $("orders-filter").value, $("orders-live").checked);
-  part(fills, m("fill"), $("fills-filter").value);
-  part(notes, m("lock", "refusal", "incident"));
-  part(log, m("log"), $("log-filter").value, $("log-level").value, moved.history);
+  guarded("header", header);
+  guarded("health", health);
+  part("account", money, m("account"));
+  part("limits", limits, m("account"));
+  part("symbols", positions, m("account", "position", "bar"), S.chosen, moved.history);
+  part("orders", orders, m("order"), $("orders-filter").value, $("orders-live").checked);
+  part("fills", fills, m("fill"), $("fills-filter").value);
+  part("notes", notes, m("lock", "refusal", "incident"));
+  part("log", log, m("log"), $("log-filter").value, $("log-level").value, moved.history);
+  guarded("equity curve", equity);
+  guarded("chart", chart);
 };
 
 // ---- CSV: what is shown, whole.
@@ -365,6 +373,6 @@ $("ask").addEventListener("keydown", (e) => { if (e.key === "Enter" && e.target.
 for (const what of ["halt", "resume", "flatten", "token"]) $(what).addEventListener("click", () => ask(what));
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-setInterval(() => { if (S.connection && S.connection.next_attempt_at) health(); }, 1000);
+setInterval(() => { if (S.connection && S.connection.next_attempt_at) guarded("health", health); }, 1000);
 draw();
 connect();

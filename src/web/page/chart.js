@@ -61,24 +61,34 @@ export class Candles {
   }
   get plot() { return Math.max(1, this.canvas.getBoundingClientRect().width - 62); }
   zoom(by) { this.shown = Math.round(Math.min(Math.max(10, this.shown * by), Math.max(30, this.bars.length))); this.move(0); this.draw(); }
+  // Some bars stay in view, however few there are.
   move(by) { this.back = Math.min(Math.max(0, this.back + by), Math.max(0, this.bars.length - 10)); }
-  set(bars, marks, lines, curves) {
-    // Who looks back keeps looking at the same bars.
-    if (this.back > 0 && this.bars.length && bars.length && this.name === this.last) {
+  set(name, bars, marks, lines, curves) {
+    // Who looks back keeps looking at the same bars, and begins another symbol at its newest.
+    if (name !== this.name) this.back = 0;
+    else if (this.back > 0 && this.bars.length && bars.length) {
       const newest = this.bars[this.bars.length - 1].time_ms;
       this.back += bars.filter((b) => b.time_ms > newest).length;
     }
-    this.last = this.name;
-    [this.bars, this.marks, this.lines, this.curves] = [bars, marks, lines, curves];
+    [this.name, this.bars, this.marks, this.lines, this.curves] = [name, bars, marks, lines, curves];
+    // There may be fewer bars than before: another symbol's, or a daemon's that has just begun.
+    this.move(0);
     this.draw();
   }
   draw() {
     const [pen, w, h] = fit(this.canvas);
     const bars = this.bars;
-    if (!bars.length) { pen.fillStyle = css("--dim"); pen.fillText("no bars yet", 12, 20); return; }
     const end = bars.length - this.back;
     const from = Math.max(0, end - this.shown);
     const seen = bars.slice(from, end);
+    Object.assign(this.canvas.dataset, { seen: seen.length, back: this.back, shown: this.shown });
+    if (!seen.length) {
+      pen.fillStyle = css("--dim");
+      pen.fillText("no bars yet", 12, 20);
+      Object.assign(this.canvas.dataset, { fills: 0, curves: "" });
+      this.read("");
+      return;
+    }
     const [right, foot] = [62, 18];
     const pw = w - right;
     // Indicators that are no prices have a part of their own, below the candles.

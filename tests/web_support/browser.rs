@@ -1,0 +1,188 @@
+//! A browser: headless Chromium with one page, driven by its own protocol.
+//!
+//! `SHOTS=DIRECTORY` keeps pictures.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::PATIENCE;
+
+type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+
+/// Where Chromium is; says so where it is not, and fails there if `BROWSER_TESTS=required`.
+pub fn browser() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let found =
+        std::env::split_paths(&path).flat_map(|dir| names.map(|name| dir.join(name))).find(|file| file.exists());
+    if found.is_none() {
+        assert!(std::env::var("BROWSER_TESTS").as_deref() != Ok("required"), "no Chromium is installed");
+        eprintln!("skipped: no Chromium is installed");
+    }
+    found
+}
+
+/// A browser with one page.
+pub struct Page {
+    socket: Socket,
+    session: String,
+    next: u64,
+    /// What the page did besides: requests, lines of its console.
+    pub events: VecDeque<Value>,
+    _process: Child,
+    _profile: tempfile::TempDir,
+}
+
+impl Page {
+    pub async fn open(browser: &Path, url: &str, width: u32, height: u32) -> Self {
+        let profile = tempfile::tempdir().unwrap();
+        let mut process = Command::new(browser)
+            .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-port=0"])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg("about:blank")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let address = loop {
+            let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("the browser is silent");
+            let line = line.unwrap().expect("the browser ended");
+            if let Some(address) = line.strip_prefix("DevTools listening on ") {
+                break address.to_owned();
+            }
+        };
+        let (socket, _) = tokio_tungstenite::connect_async(address).await.unwrap();
+        let (session, events) = (String::new(), VecDeque::new());
+        let mut page = Self { socket, session, next: 0, events, _process: process, _profile: profile };
+        let target = page.call("Target.createTarget", json!({ "url": "about:blank" })).await;
+        let attach = json!({ "targetId": target["targetId"], "flatten": true });
+        page.session = page.call("Target.attachToTarget", attach).await["sessionId"].as_str().unwrap().to_owned();
+        for domain in ["Page", "Runtime", "Log", "Network"] {
+            page.call(&format!("{domain}.enable"), json!({})).await;
+        }
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
+        page.call("Emulation.setDeviceMetricsOverride", size).await;
+        page.call("Page.navigate", json!({ "url": url })).await;
+        page
+    }
+
+    pub async fn call(&mut self, method: &str, params: Value) -> Value {
+        self.next += 1;
+        let id = self.next;
+        let mut message = json!({ "id": id, "method": method, "params": params });
+        if !self.session.is_empty() {
+            message["sessionId"] = json!(self.session);
+        }
+        self.socket.send(Message::text(message.to_string())).await.unwrap();
+        loop {
+            let heard = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("the browser is silent");
+            let Message::Text(text) = heard.expect("the browser ended").unwrap() else { continue };
+            let answer: Value = serde_json::from_str(&text).unwrap();
+            if answer["id"] == id {
+                assert!(answer.get("error").is_none(), "{method}: {answer}");
+                return answer["result"].clone();
+            }
+            self.events.push_back(answer);
+        }
+    }
+
+    pub async fn value(&mut self, script: &str) -> Value {
+        let ask = json!({ "expression": script, "returnByValue": true, "awaitPromise": true });
+        let answer = self.call("Runtime.evaluate", ask).await;
+        assert!(answer.get("exceptionDetails").is_none(), "{script}: {answer}");
+        answer["result"]["value"].clone()
+    }
+
+    pub async fn text(&mut self, selector: &str) -> String {
+        let selector = json!(selector);
+        let value = self.value(&format!("document.querySelector({selector})?.textContent ?? ''")).await;
+        value.as_str().unwrap().to_owned()
+    }
+
+    /// Looks again and again until it is so.
+    pub async fn until(&mut self, script: &str) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            if self.value(script).await == json!(true) {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "never: {script}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub async fn picture(&mut self, name: &str) {
+        let Some(dir) = std::env::var_os("SHOTS") else { return };
+        let shot = self.call("Page.captureScreenshot", json!({ "captureBeyondViewport": true })).await;
+        let data = shot["data"].as_str().unwrap();
+        std::fs::write(Path::new(&dir).join(format!("{name}.png")), decoded(data)).unwrap();
+    }
+
+    /// Says a command on the page, with this token where it asks for one.
+    pub async fn command(&mut self, what: &str, word: &str, token: &str) -> String {
+        let (word, token) = (json!(word), json!(token));
+        self.value(&format!(
+            "document.getElementById('{what}').click(); document.getElementById('ask-word').value = {word}; \
+             document.getElementById('ask-token').value = {token}; document.getElementById('ask-reason').value = 'a test'; \
+             document.getElementById('ask-yes').click(); true"
+        ))
+        .await;
+        self.until("document.getElementById('ask-answer').textContent !== ''").await;
+        let said = self.text("#ask-answer").await;
+        self.value("document.getElementById('ask-no').click(); true").await;
+        said
+    }
+}
+
+/// Base 64, as the browser sends pictures.
+fn decoded(text: &str) -> Vec<u8> {
+    let digit = |byte: u8| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let (mut bits, mut held, mut bytes) = (0_u32, 0, Vec::new());
+    for six in text.bytes().filter_map(digit) {
+        bits = (bits << 6) | u32::from(six);
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push(u8::try_from((bits >> held) & 0xff).unwrap());
+        }
+    }
+    bytes
+}
+
+/// No error in the console but those of a daemon that was gone, and no request to anywhere else.
+pub fn quiet(page: &Page, own: &str) {
+    for event in &page.events {
+        let params = &event["params"];
+        match event["method"].as_str().unwrap_or_default() {
+            "Runtime.exceptionThrown" => panic!("{event}"),
+            "Log.entryAdded" => {
+                let entry = &params["entry"];
+                let gone = entry["source"] == "network" || entry["text"].as_str().unwrap().contains("WebSocket");
+                assert!(entry["level"] != "error" || gone, "{entry}");
+                assert!(!entry["text"].as_str().unwrap().contains("Content Security Policy"), "{entry}");
+            }
+            "Network.requestWillBeSent" => {
+                let url = params["request"]["url"].as_str().unwrap();
+                assert!(url.starts_with(own) || url.starts_with("data:") || url.starts_with("blob:"), "{url}");
+            }
+            _ => {}
+        }
+    }
+}
