@@ -126,11 +126,18 @@ async fn commands_are_carried_out_and_their_refusals_told() {
     let said = served.command("halt", &json!({ "symbol": "NVDA", "reason": "earnings" })).await;
     assert_eq!((said.status, said.json()["ok"].as_bool()), (200, Some(true)), "{said:?}");
     served.until("/api/v1/locks", "the lock", |answer| answer.body.contains("earnings")).await;
+    // The others go on, and the status tells which does not.
+    let words = |answer: &Answer| answer.json()["why"].as_str().unwrap().to_owned();
+    let names = |answer: &Answer| words(answer).contains("NVDA") && words(answer).contains("earnings");
+    let status = served.until("/api/v1/status", "the reason", names).await;
+    assert_eq!(status.json()["trading"], "yes");
+    assert_eq!(served.command("halt", &json!({ "reason": "lunch" })).await.status, 200);
     // Since when, by the connection's part as by the status.
     let halted = served.until("/api/v1/health", "it halts", |answer| trades(answer, "exits only: locked")).await.json();
     let since = |health: &Value| health["connection"]["trading_since"].as_str().unwrap().to_owned();
     assert!(since(&halted) >= since(&before), "{before} {halted}");
     assert_eq!(served.get("/api/v1/status").await["trading_since"], since(&halted));
+    assert_eq!(served.command("resume", &json!({})).await.status, 200);
     assert_eq!(served.command("resume", &json!({ "symbol": "NVDA" })).await.status, 200);
     let again = served.command("resume", &json!({ "symbol": "NVDA" })).await;
     assert_eq!((again.status, again.json()["ok"].as_bool()), (409, Some(false)), "{again:?}");

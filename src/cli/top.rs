@@ -20,6 +20,7 @@ use super::records::shown;
 use super::state_dir::DaemonArgs;
 use crate::runner::exit;
 use crate::runner::operate::Request;
+use crate::runner::outlook::STUCK;
 
 /// Flags of `top`.
 #[derive(Debug, Args)]
@@ -170,6 +171,12 @@ impl Screen {
             _ => Color::Red,
         };
         let mut lines = vec![Line::from(vec!["trading: ".into(), Span::styled(trading, style(colour).bold())])];
+        if status["trading"] == STUCK {
+            lines.insert(
+                0,
+                Line::from("THE DESK DOES NOT ANSWER, what is shown is old").style(style(Color::Red).bold()),
+            );
+        }
         if let Some(why) = self.old(now) {
             // What is below is old, and says so.
             lines.insert(
@@ -325,6 +332,11 @@ mod tests {
         assert!(!drawn(&screen, now + Duration::from_secs(4)).contains("NO ANSWER"));
         let text = drawn(&screen, now + Duration::from_secs(42));
         assert!(text.contains("NO ANSWER, what is shown is old: 42 s old"), "{text}");
+        // The daemon answers, and the one of its parts that knows anything does not.
+        let mut stuck = status();
+        stuck["trading"] = STUCK.into();
+        screen.heard(Some(stuck), now);
+        assert!(drawn(&screen, now).contains("THE DESK DOES NOT ANSWER, what is shown is old"));
     }
 
     #[test]

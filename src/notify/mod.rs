@@ -35,11 +35,16 @@ pub use rules::{BadRules, Policy, Rule, Rules, rules};
 
 /// Notices that may wait to be looked at.
 const QUEUE: usize = 256;
-/// Messages that may wait for a channel; the oldest go first.
+/// Places among them for those that need a human, and for that human's word.
+const RESERVED: usize = 64;
+/// Messages that may wait for a channel; beyond them the oldest of the lowest level goes.
 const BACKLOG: usize = 64;
 /// How often a message is tried, and the wait after the first failure; it doubles.
 const TRIES: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_secs(2);
+/// The wait before a message that needs a human is tried again after all of that, and how often.
+const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN_AT_MOST: u32 = 30;
 /// How long the last messages may take when the daemon ends.
 const LAST_WORDS: Duration = Duration::from_secs(4);
 
@@ -143,7 +148,8 @@ pub fn queue() -> (Notifier, Inbox) {
 impl Notifier {
     /// Leaves a notice; where the queue is full it is counted as lost.
     pub fn tell(&self, notice: Notice) {
-        if self.notices.try_send(Asked::Notice(notice)).is_err() {
+        let full = notice.level < Level::Critical && self.notices.capacity() <= RESERVED;
+        if full || self.notices.try_send(Asked::Notice(notice)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -161,11 +167,23 @@ impl Notifier {
     }
 }
 
+/// A message, and how often all tries of it have failed.
+#[derive(Debug, Clone)]
+struct Waiting {
+    message: Message,
+    failed: u32,
+}
+
+/// The end of a message's tries at a channel.
+type Ended = (usize, Waiting, Result<(), PostError>);
+
 /// One channel with what waits for it.
 struct Line {
     channel: Channel,
-    waiting: VecDeque<Message>,
+    waiting: VecDeque<Waiting>,
     busy: bool,
+    /// Until when nothing is tried: it has just failed with something that will be tried again.
+    rests: Option<Instant>,
     /// Since when its messages fail, and why the last one did.
     failing: Option<(Instant, String)>,
     /// Messages lost since the last one that got through.
@@ -176,7 +194,23 @@ struct Line {
 
 impl Line {
     fn new(channel: Channel) -> Self {
-        Self { channel, waiting: VecDeque::new(), busy: false, failing: None, dropped: 0, delivered: 0, failed: 0 }
+        let (waiting, busy, rests, failing) = (VecDeque::new(), false, None, None);
+        Self { channel, waiting, busy, rests, failing, dropped: 0, delivered: 0, failed: 0 }
+    }
+
+    /// Keeps a message for its turn. Where there is no room the least of them goes: what is only good to know before
+    /// what needs a human, the older one before the newer.
+    fn keep(&mut self, waiting: Waiting) {
+        self.waiting.push_back(waiting);
+        if self.waiting.len() <= BACKLOG {
+            return;
+        }
+        let least = self.waiting.iter().map(|waiting| waiting.message.level).min();
+        if let Some(place) = self.waiting.iter().position(|waiting| Some(waiting.message.level) == least) {
+            self.waiting.remove(place);
+            self.dropped += 1;
+            self.failed += 1;
+        }
     }
 
     fn known(&self) -> Known {
@@ -202,16 +236,16 @@ pub async fn run(
     let Inbox { mut notices, lost, health } = inbox;
     let mut rules = rules;
     let mut lines: Vec<Line> = channels.into_iter().map(Line::new).collect();
-    let mut posts: JoinSet<(usize, Result<(), PostError>)> = JoinSet::new();
+    let mut posts: JoinSet<Ended> = JoinSet::new();
     let mut told_lost = 0;
     let mut open = true;
     while open {
         health.note(lines.iter().map(Line::known));
-        let due = rules.next();
+        let due = rules.next().into_iter().chain(lines.iter().filter_map(|line| line.rests)).min();
         let mut messages = tokio::select! {
             biased;
             Some(ended) = posts.join_next() => {
-                ended_post(&mut lines, ended, &mut failing);
+                ended_post(&mut lines, ended, true, &mut failing);
                 Vec::new()
             }
             asked = notices.recv() => match asked {
@@ -228,7 +262,7 @@ pub async fn run(
             messages.push(overrun(now_lost - told_lost));
             told_lost = now_lost;
         }
-        hand_out(&mut lines, messages, &mut posts);
+        hand_out(&mut lines, messages, Some(Instant::now()), &mut posts);
     }
     while let Ok(asked) = notices.try_recv() {
         let messages = match asked {
@@ -238,14 +272,14 @@ pub async fn run(
                 Vec::new()
             }
         };
-        hand_out(&mut lines, messages, &mut posts);
+        hand_out(&mut lines, messages, None, &mut posts);
     }
     let messages = rules.last();
-    hand_out(&mut lines, messages, &mut posts);
+    hand_out(&mut lines, messages, None, &mut posts);
     let last_words = async {
         while let Some(ended) = posts.join_next().await {
-            ended_post(&mut lines, ended, &mut failing);
-            hand_out(&mut lines, Vec::new(), &mut posts);
+            ended_post(&mut lines, ended, false, &mut failing);
+            hand_out(&mut lines, Vec::new(), None, &mut posts);
             health.note(lines.iter().map(Line::known));
         }
     };
@@ -266,26 +300,25 @@ fn overrun(lost: u64) -> Message {
     Message { level: Level::Warning, kind: "notify.lost".into(), symbol: None, text, at: None }
 }
 
-fn hand_out(lines: &mut [Line], messages: Vec<Message>, posts: &mut JoinSet<(usize, Result<(), PostError>)>) {
+/// Gives each line its messages, and has it send one; `now`: a line that rests goes on resting.
+fn hand_out(lines: &mut [Line], messages: Vec<Message>, now: Option<Instant>, posts: &mut JoinSet<Ended>) {
     for (place, line) in lines.iter_mut().enumerate() {
         for message in &messages {
-            line.waiting.push_back(message.clone());
-            if line.waiting.len() > BACKLOG {
-                line.waiting.pop_front();
-                line.dropped += 1;
-                line.failed += 1;
-            }
+            line.keep(Waiting { message: message.clone(), failed: 0 });
         }
+        line.rests = line.rests.filter(|until| now.is_some_and(|now| now < *until));
         if !line.busy
-            && let Some(mut message) = line.waiting.pop_front()
+            && line.rests.is_none()
+            && let Some(waiting) = line.waiting.pop_front()
         {
+            let mut message = waiting.message.clone();
             let dropped = std::mem::take(&mut line.dropped);
             if dropped > 0 {
                 message.text.push_str(&format!(" ({dropped} older notices could not be delivered)"));
             }
             line.busy = true;
             let channel = line.channel.clone();
-            posts.spawn(async move { (place, deliver(channel, message).await) });
+            posts.spawn(async move { (place, waiting, deliver(channel, message).await) });
         }
     }
 }
@@ -309,12 +342,14 @@ async fn deliver(channel: Channel, message: Message) -> Result<(), PostError> {
     Ok(())
 }
 
+/// `goes_on`: there is a later in which what needs a human can be tried again.
 fn ended_post(
     lines: &mut [Line],
-    ended: Result<(usize, Result<(), PostError>), tokio::task::JoinError>,
+    ended: Result<Ended, tokio::task::JoinError>,
+    goes_on: bool,
     failing: &mut impl FnMut(&str, &PostError),
 ) {
-    let Ok((place, result)) = ended else { return };
+    let Ok((place, waiting, result)) = ended else { return };
     let Some(line) = lines.get_mut(place) else { return };
     line.busy = false;
     match result {
@@ -325,8 +360,13 @@ fn ended_post(
             }
         }
         Err(error) => {
-            line.dropped += 1;
-            line.failed += 1;
+            if goes_on && waiting.message.level == Level::Critical && waiting.failed < AGAIN_AT_MOST {
+                line.rests = Some(Instant::now() + AGAIN);
+                line.keep(Waiting { failed: waiting.failed + 1, ..waiting });
+            } else {
+                line.dropped += 1;
+                line.failed += 1;
+            }
             let since = line.failing.as_ref().map(|(since, _)| *since);
             line.failing = Some((since.unwrap_or_else(Instant::now), error.to_string()));
             if since.is_none() {

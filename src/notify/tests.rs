@@ -221,7 +221,14 @@ async fn nobody_waits_for_a_dead_channel() {
     for number in 0..QUEUE + 7 {
         notifier.tell(notice("x", Level::Warning, &number.to_string()));
     }
-    assert_eq!(inbox.lost.load(Ordering::Relaxed), 7);
+    let lost = || inbox.lost.load(Ordering::Relaxed);
+    assert_eq!(lost(), u64::try_from(7 + RESERVED).unwrap());
+    // What needs a human has places of its own, and so has that human's word.
+    for _ in 1..RESERVED {
+        notifier.tell(notice("x", Level::Critical, "a human is needed"));
+    }
+    notifier.acknowledge();
+    assert_eq!(lost(), u64::try_from(7 + RESERVED).unwrap());
 }
 
 #[tokio::test]
@@ -249,4 +256,44 @@ fn addresses_are_checked() {
         assert!(Channel::new(kind, text).is_err(), "{kind} {text}");
     }
     assert!(Channel::new("telegram", "12:ab@-100").is_ok());
+}
+
+#[test]
+fn where_there_is_no_room_what_is_only_good_to_know_goes_first_and_what_needs_a_human_never_before_it() {
+    let mut line = Line::new(Channel::new("webhook", "https://x").unwrap());
+    let mut keep = |level, text: &str| {
+        let message = Message { level, kind: "x".into(), symbol: None, text: text.into(), at: None };
+        line.keep(Waiting { message, failed: 0 });
+    };
+    keep(Level::Critical, "stop missing");
+    keep(Level::Warning, "link down");
+    keep(Level::Info, "fill 1");
+    keep(Level::Info, "fill 2");
+    (0..BACKLOG).for_each(|_| keep(Level::Warning, "bars late"));
+    let texts: Vec<&str> = line.waiting.iter().map(|waiting| &*waiting.message.text).collect();
+    assert_eq!((texts.len(), texts[0]), (BACKLOG, "stop missing"));
+    assert!(!texts.iter().any(|text| text.starts_with("fill") || *text == "link down"), "{texts:?}");
+    assert_eq!((line.dropped, line.failed), (4, 4));
+}
+
+#[tokio::test]
+async fn what_needs_a_human_is_put_back_where_no_try_of_it_got_through() {
+    let mut lines = [Line::new(Channel::new("webhook", "https://x").unwrap())];
+    let ended = |level, failed| {
+        let message = Message { level, kind: "x".into(), symbol: None, text: "x".into(), at: None };
+        Ok((0, Waiting { message, failed }, Err(PostError::Failed("no network".into()))))
+    };
+    let mut told = 0;
+    let mut failing = |_: &str, _: &PostError| told += 1;
+    ended_post(&mut lines, ended(Level::Warning, 0), true, &mut failing);
+    assert!(lines[0].waiting.is_empty() && lines[0].rests.is_none());
+    ended_post(&mut lines, ended(Level::Critical, 0), true, &mut failing);
+    assert_eq!((lines[0].waiting[0].failed, lines[0].failed), (1, 1), "only the other one is lost");
+    let mut posts = JoinSet::new();
+    hand_out(&mut lines, Vec::new(), Some(Instant::now()), &mut posts);
+    assert!(posts.is_empty(), "it rests for a while");
+    assert!(lines[0].rests.is_some());
+    ended_post(&mut lines, ended(Level::Critical, AGAIN_AT_MOST), true, &mut failing);
+    ended_post(&mut lines, ended(Level::Critical, 0), false, &mut failing);
+    assert_eq!((lines[0].waiting.len(), lines[0].failed, told), (1, 3, 1), "not for ever, and not at the end");
 }

@@ -39,6 +39,8 @@ pub(super) async fn watch(
 ) {
     let asked_for = [manager.watchdog().map(|within| within / 3), stall.as_ref().map(|stall| stall.after / 3)];
     let every = asked_for.into_iter().flatten().fold(ASK_EVERY, Duration::min);
+    // It has just begun: one that never answers is stuck, too.
+    answered_at.send_replace(Some(Instant::now()));
     let mut tick = tokio::time::interval(every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -90,8 +92,8 @@ pub(super) async fn report(manager: ServiceManager, outlook: Outlook, stop: Canc
             }
             _ = tick.tick() => {}
         }
-        let (view, trading) = outlook.look();
-        let words = words(&outlook.connection.borrow(), view.as_deref(), trading.word);
+        let view = outlook.view();
+        let words = words(outlook.trading().word, &outlook.connection.borrow(), view.as_deref());
         if words != told {
             manager.status(&words);
             told = words;
@@ -104,7 +106,7 @@ pub(super) async fn report(manager: ServiceManager, outlook: Outlook, stop: Canc
 }
 
 /// What blocks trading, without what changes by the second.
-fn words(connection: &ConnectionState, view: Option<&DeskView>, trading: &str) -> String {
+fn words(trading: &str, connection: &ConnectionState, view: Option<&DeskView>) -> String {
     let locks: Vec<String> = view.iter().flat_map(|view| &view.locks).map(ToString::to_string).collect();
     let error = connection.last_error.as_deref().filter(|_| !view.is_some_and(|view| view.ready));
     let particulars = match error {

@@ -1,12 +1,11 @@
 //! The heartbeat: one line now and then that says how the daemon is, whatever it is doing.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
+use super::outlook::Outlook;
 use super::view::{DeskView, SymbolView};
 use crate::robust_connection::{ConnectionState, Phase};
 
@@ -17,19 +16,22 @@ const STALE_AT_MOST: usize = 5;
 const SYMBOLS_AT_MOST: usize = 30;
 
 /// Writes a line every `interval`, for ever.
-pub(super) async fn beat(
-    interval: Duration,
-    connection: watch::Receiver<ConnectionState>,
-    shown: watch::Receiver<Option<watch::Receiver<Arc<DeskView>>>>,
-    symbols: usize,
-) {
+pub(super) async fn beat(interval: Duration, outlook: Outlook, symbols: usize) {
     let mut tick = tokio::time::interval_at(Instant::now() + interval, interval);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        let state = connection.borrow().clone();
-        let view = shown.borrow().as_ref().map(|view| Arc::clone(&view.borrow()));
-        line(&state, view.as_deref(), symbols);
+        let state = outlook.connection.borrow().clone();
+        match outlook.stuck() {
+            Some(stuck) => {
+                let (connection, for_s) = (describe(&state), stuck.as_secs());
+                error!(
+                    connection,
+                    for_s, "heartbeat: the desk does not answer; where it stays so, start the daemon again"
+                );
+            }
+            None => line(&state, outlook.view().as_deref(), symbols),
+        }
     }
 }
 
@@ -147,63 +149,15 @@ pub(super) fn describe(state: &ConnectionState) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::view::LockView;
+    use super::super::view::{LockView, tests_view as view};
     use super::*;
+    use crate::domain::MarketTime;
     use crate::domain::book::LockCause;
-    use crate::domain::{MarketTime, Shares, Usd};
-
-    fn symbol(name: &str, last_bar_end: Option<i64>) -> SymbolView {
-        SymbolView {
-            symbol: name.parse().unwrap(),
-            last_bar_end: last_bar_end.map(MarketTime::from_secs),
-            last_close: None,
-            target: Some(1.0),
-            disarmed: None,
-            held: Shares(10),
-            average_price: None,
-            working: 0,
-            open_since: Some(MarketTime::from_secs(600)),
-        }
-    }
-
-    fn view() -> DeskView {
-        DeskView {
-            link_up: true,
-            days_back: 0,
-            market_time: MarketTime::from_secs(1_000),
-            ready: true,
-            observes: false,
-            bar_s: 60,
-            equity_usd: Some(Usd(1.into())),
-            cash_usd: None,
-            realized_usd: Usd(0.into()),
-            unrealized_usd: None,
-            fees_usd: Usd(0.into()),
-            day_pnl_usd: None,
-            counts: Default::default(),
-            working_orders: 0,
-            working_trades: 0,
-            unanswered_orders: 0,
-            unknown_orders: 0,
-            locks: Vec::new(),
-            account: None,
-            venue: None,
-            next_open: None,
-            reads: 0,
-            differences: Vec::new(),
-            foreign_orders: Vec::new(),
-            foreign_holdings: Vec::new(),
-            broker_cash_usd: None,
-            expected_cash_usd: None,
-            incidents: Vec::new(),
-            symbols: vec![symbol("AAPL", Some(990)), symbol("MSFT", Some(0)), symbol("SPY", None)],
-        }
-    }
 
     #[test]
     fn the_first_true_reason_is_told() {
-        assert_eq!(trading(&view()), "yes");
         let mut view = view();
+        assert_eq!(trading(&view), "yes");
         let lock = |what: &str| LockView {
             what: what.to_owned(),
             cause: LockCause::DailyLoss,

@@ -201,10 +201,9 @@ impl Runner {
         let notify = &config.settings.notify;
         let alerts = Alerts::start(notify, &layers, connection.state(), shown.subscribe(), answered.subscribe());
         stats.told_by(alerts.notifier());
-        let watched = outlook.clone();
         let operator = Operated {
             notifier: alerts.notifier(),
-            outlook,
+            outlook: outlook.clone(),
             commands: operated.subscribe(),
             stop: config.stop.clone(),
             reload: config.reload.clone(),
@@ -213,9 +212,9 @@ impl Runner {
         };
         watchers.spawn(operator.answer(asked_in));
         let manager = ServiceManager::from_environment();
-        watchers.spawn(alive::report(manager.clone(), watched, config.stop.clone()));
+        watchers.spawn(alive::report(manager.clone(), outlook.clone(), config.stop.clone()));
         let (every, symbols) = (config.settings.heartbeat_interval, config.settings.symbols.len());
-        watchers.spawn(heartbeat::beat(every, connection.state(), shown.subscribe(), symbols));
+        watchers.spawn(heartbeat::beat(every, outlook.clone(), symbols));
         Ok(Self {
             config,
             tracks: BTreeMap::new(),

@@ -315,18 +315,18 @@ mod tests {
         let (asked, asked_in) = mpsc::channel(4);
         let mut tasks = JoinSet::new();
         tasks.spawn(operated(commands).answer(asked_in));
-        let ask = async |line: &str| {
+        let ask = |line: &str| {
             let (answer, said) = oneshot::channel();
-            asked.send(Asked { line: line.to_owned(), answer }).await.unwrap();
+            asked.try_send(Asked { line: line.to_owned(), answer }).unwrap();
             said
         };
-        let halt = ask(r#"{"command":"halt","reason":"news"}"#).await;
+        let halt = ask(r#"{"command":"halt","reason":"news"}"#);
         let Some(Command::Operate { order: Order::Halt { .. }, done }) = desk.recv().await else { panic!("a halt") };
-        let resume = ask(r#"{"command":"resume","reason":"over"}"#).await;
+        let resume = ask(r#"{"command":"resume","reason":"over"}"#);
         // The halt is not answered yet: who looks is.
-        let status: Reply = serde_json::from_str(&ask(r#"{"command":"status"}"#).await.await.unwrap()).unwrap();
+        let status: Reply = serde_json::from_str(&ask(r#"{"command":"status"}"#).await.unwrap()).unwrap();
         assert_eq!(status.status.unwrap()["trading"], "no: no session was Ready yet");
-        let reconcile: Reply = serde_json::from_str(&ask(r#"{"command":"reconcile"}"#).await.await.unwrap()).unwrap();
+        let reconcile: Reply = serde_json::from_str(&ask(r#"{"command":"reconcile"}"#).await.unwrap()).unwrap();
         assert!(reconcile.text.contains("nothing to compare"), "{}", reconcile.text);
         assert!(desk.try_recv().is_err(), "the second order waits for the first");
         done.send(Ok("halted".to_owned())).unwrap();

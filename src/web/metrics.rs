@@ -209,7 +209,7 @@ fn waiting(text: &mut Text, board: &Board) {
 fn connection(text: &mut Text, board: &Board) {
     let (snapshot, ..) = board.snapshot();
     let Some(link) = snapshot.connection else { return };
-    text.one("robo_trader_ready", snapshot.account.as_ref().map(|account| yes(account.ready)));
+    text.one("robo_trader_ready", board.status().map(|status| yes(status.ready)));
     text.one("robo_trader_trading", Some(yes(link.trading == "yes")));
     let since = number(u64::try_from(link.trading_since.millis()).unwrap_or(0)) / 1e3;
     text.one("robo_trader_trading_since_timestamp_seconds", Some(since));

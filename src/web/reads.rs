@@ -105,11 +105,15 @@ pub(super) struct Health {
     connection: Option<Arc<LinkView>>,
     /// Where the dashboard is, or why it is not there; null without one.
     dashboard: Option<String>,
+    /// Seconds since the desk gave its last sign of life; null before there is a desk.
+    desk_heartbeat_age_s: Option<f64>,
 }
 
 pub(super) async fn health(State(shared): Board) -> Json<Health> {
     let connection = shared.board.snapshot().0.connection;
-    Json(Health { connection, dashboard: shared.board.status().and_then(|status| status.dashboard) })
+    let desk_heartbeat_age_s = shared.board.stats().desk_heartbeat_age().map(|age| age.as_secs_f64());
+    let dashboard = shared.board.status().and_then(|status| status.dashboard);
+    Json(Health { connection, dashboard, desk_heartbeat_age_s })
 }
 
 pub(super) async fn status(State(shared): Board) -> Response {

@@ -4,7 +4,7 @@
 use crate::config::{Layers, Source};
 
 /// Their names.
-pub(in crate::cli) const WITHOUT_EFFECT: [&str; 62] = [
+pub(in crate::cli) const WITHOUT_EFFECT: [&str; 63] = [
     "IBKR_HOST",
     "IBKR_PORT",
     "IBKR_CLIENT_ID",
@@ -50,6 +50,7 @@ pub(in crate::cli) const WITHOUT_EFFECT: [&str; 62] = [
     "NOTIFY_WEBHOOK",
     "NOTIFY_SLACK",
     "NOTIFY_DISCORD",
+    "NOTIFY_NO_SESSION",
     "NOTIFY_NTFY",
     "NOTIFY_TELEGRAM",
     "NOTIFY_EMAIL_TO",

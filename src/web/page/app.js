@@ -166,6 +166,7 @@ const health = () => {
   put("health", chips);
 };
 const header = () => {
+  document.body.classList.toggle("stuck", Boolean(S.connection) && S.connection.trading === "no: the desk does not answer");
   const stale = document.body.classList.contains("stale");
   const trading = stale ? "unknown" : S.connection ? S.connection.trading : "starting";
   $("trading").className = "badge " + (trading === "yes" ? "good" : trading.startsWith("exits") ? "warn" : "bad");
