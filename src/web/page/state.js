@@ -1,6 +1,6 @@
 // What the page knows: the feed's snapshot with its deltas folded in. The document is not touched here.
 
-export const S = { log: [], bars: new Map(), equity: [], stride: 1, strategies: new Map(), chosen: null, boot: null, seq: null, heard: 0, socket: null, wait: 500 };
+export const S = { log: [], bars: new Map(), equity: [], stride: 1, strategies: new Map(), opened: new Set(), chosen: null, boot: null, seq: null, heard: 0, socket: null, wait: 500 };
 const clear = () => Object.assign(S, { connection: null, account: null, positions: new Map(), locks: [], orders: new Map(), fills: new Map(),
   targets: new Map(), refusals: [], incidents: [], now: null });
 clear();
@@ -28,11 +28,26 @@ export const curve = () => {
   const last = S.equity[S.equity.length - 1];
   return S.now && (!last || S.now.ms >= last.ms) ? S.equity.filter((p) => p.ms < S.now.ms).concat(S.now) : S.equity;
 };
+// As many as the daemon keeps, and the same: live orders stay, of the others the oldest go.
+const ORDERS = 2000;
+const NOTES = 1000;
+const order = (row) => {
+  S.orders.set(row.intent, row);
+  if (S.orders.size <= ORDERS) return;
+  let oldest = null;
+  for (const [intent, known] of S.orders) if (!known.is_live && (oldest === null || intent < oldest)) oldest = intent;
+  S.orders.delete(oldest);
+  S.opened.delete(oldest);
+};
+const fill = (row) => {
+  S.fills.set(stem(row.execution), row);
+  if (S.fills.size > ORDERS) S.fills.delete(S.fills.keys().next().value);
+};
 export const fold = {
   connection: (d) => { S.connection = d; }, account: (d) => { S.account = d; point(d); }, lock: (d) => { S.locks = d; },
-  position: (d) => S.positions.set(d.symbol, d), order: (d) => S.orders.set(d.intent, d), fill: (d) => S.fills.set(stem(d.execution), d),
-  target: (d) => S.targets.set(d.symbol, d), refusal: (d) => keep(S.refusals, d, 500), incident: (d) => keep(S.incidents, d, 500),
-  log: (d) => keep(S.log, d, 500),
+  position: (d) => S.positions.set(d.symbol, d), order, fill,
+  target: (d) => S.targets.set(d.symbol, d), refusal: (d) => keep(S.refusals, d, NOTES), incident: (d) => keep(S.incidents, d, NOTES),
+  log: (d) => keep(S.log, d, NOTES),
   bar: (d, symbol) => { const bars = S.bars.get(symbol); if (bars && (!bars.length || bars[bars.length - 1].time_ms < d.time_ms)) keep(bars, d, 2000); },
 };
 export const snapshot = (data) => {
@@ -41,5 +56,6 @@ export const snapshot = (data) => {
   for (const row of data.positions) S.positions.set(row.symbol, row);
   for (const row of data.orders) S.orders.set(row.intent, row);
   for (const row of data.fills) S.fills.set(stem(row.execution), row);
+  for (const intent of [...S.opened]) if (!S.orders.has(intent)) S.opened.delete(intent);
   for (const row of data.targets) S.targets.set(row.symbol, row);
 };
