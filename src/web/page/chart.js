@@ -40,27 +40,69 @@ export class Candles {
     this.shown = 120;
     this.back = 0;
     this.cross = null;
-    this.drag = null;
-    canvas.addEventListener("wheel", (e) => { e.preventDefault(); this.zoom(e.deltaY > 0 ? 1.15 : 1 / 1.15); }, { passive: false });
-    canvas.addEventListener("pointerdown", (e) => { this.drag = [e.clientX, this.back]; canvas.setPointerCapture(e.pointerId); });
+    // Fingers (or the mouse's button) that are down, and how the chart was when the last of them came or went.
+    this.fingers = new Map();
+    this.grip = null;
+    const place = (e) => { const box = canvas.getBoundingClientRect(); return [e.clientX - box.left, e.clientY - box.top]; };
+    canvas.addEventListener("wheel", (e) => {
+      // The wheel is the page's, but with Ctrl (a pinch on a touch pad says so, too), or once the chart has the focus.
+      if (!e.ctrlKey && !e.metaKey && document.activeElement !== canvas) return;
+      e.preventDefault();
+      this.zoom(e.deltaY > 0 ? 1.15 : 1 / 1.15, place(e)[0] / this.plot);
+    }, { passive: false });
+    canvas.addEventListener("pointerdown", (e) => {
+      if (this.fingers.size === 2 || e.button !== 0) return;
+      this.fingers.set(e.pointerId, place(e)[0]);
+      this.hold();
+      canvas.setPointerCapture(e.pointerId);
+    });
     canvas.addEventListener("pointermove", (e) => {
-      const box = canvas.getBoundingClientRect();
-      this.cross = [e.clientX - box.left, e.clientY - box.top];
-      if (this.drag) this.move(this.drag[1] + Math.round((e.clientX - this.drag[0]) / (this.plot / this.shown)) - this.back);
+      this.cross = place(e);
+      // A mouse whose button went up where nobody could see it.
+      if (e.pointerType === "mouse" && e.buttons === 0) this.fingers.clear();
+      if (this.fingers.has(e.pointerId)) { this.fingers.set(e.pointerId, this.cross[0]); this.pull(); }
       this.draw();
     });
-    canvas.addEventListener("pointerup", () => { this.drag = null; });
-    canvas.addEventListener("pointerleave", () => { this.cross = null; this.draw(); });
+    // Whichever way a finger goes: up, or because the browser scrolls the page with it.
+    for (const gone of ["pointerup", "pointercancel", "lostpointercapture"]) canvas.addEventListener(gone, (e) => { if (this.fingers.delete(e.pointerId)) this.hold(); });
+    for (const out of ["pointerleave", "pointercancel"]) canvas.addEventListener(out, () => { this.cross = null; this.draw(); });
     canvas.addEventListener("keydown", (e) => {
-      const step = Math.max(1, Math.round(this.shown / 10));
-      const acts = { ArrowLeft: () => this.move(step), ArrowRight: () => this.move(-step), "+": () => this.zoom(1 / 1.3), "=": () => this.zoom(1 / 1.3),
-        "-": () => this.zoom(1.3), Home: () => { this.shown = Math.max(10, this.bars.length); this.back = 0; }, End: () => { this.back = 0; } };
-      if (acts[e.key]) { acts[e.key](); e.preventDefault(); this.draw(); }
+      const acts = { ArrowLeft: "older", ArrowRight: "newer", "+": "in", "=": "in", "-": "out", Home: "all", End: "newest" };
+      if (e.key === "Escape") canvas.blur();
+      if (acts[e.key] && !e.ctrlKey && !e.metaKey && !e.altKey) { this.act(acts[e.key]); e.preventDefault(); }
     });
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
+  // What keys and buttons do.
+  act(what) {
+    const step = Math.max(1, Math.round(this.shown / 10));
+    const acts = { older: () => this.move(step), newer: () => this.move(-step), in: () => this.zoom(1 / 1.3), out: () => this.zoom(1.3),
+      all: () => { this.shown = Math.max(10, this.bars.length); this.back = 0; }, newest: () => { this.back = 0; } };
+    acts[what]();
+    this.draw();
+  }
+  hold() {
+    const at = [...this.fingers.values()];
+    this.grip = at.length ? { at: (at[0] + at[at.length - 1]) / 2, apart: Math.abs(at[0] - at[at.length - 1]), back: this.back, shown: this.shown } : null;
+  }
+  // The bar under the finger, or between two of them, stays there; two of them farther apart show fewer bars.
+  pull() {
+    const { at, apart, back, shown } = this.grip;
+    const now = [...this.fingers.values()];
+    const middle = (now[0] + now[now.length - 1]) / 2;
+    if (now.length === 2) this.shown = this.bounded(shown * Math.max(20, apart) / Math.max(20, Math.abs(now[0] - now[1])));
+    this.back = 0;
+    this.move(Math.round(back + shown * (1 - at / this.plot) - this.shown * (1 - middle / this.plot)));
+  }
   get plot() { return Math.max(1, this.canvas.getBoundingClientRect().width - 62); }
-  zoom(by) { this.shown = Math.round(Math.min(Math.max(10, this.shown * by), Math.max(30, this.bars.length))); this.move(0); this.draw(); }
+  bounded(shown) { return Math.round(Math.min(Math.max(10, shown), Math.max(30, this.bars.length))); }
+  // The bar at this part of the width stays where it is.
+  zoom(by, part = 1) {
+    const before = this.shown;
+    this.shown = this.bounded(before * by);
+    this.move(Math.round((before - this.shown) * (1 - Math.min(1, part))));
+    this.draw();
+  }
   // Some bars stay in view, however few there are.
   move(by) { this.back = Math.min(Math.max(0, this.back + by), Math.max(0, this.bars.length - 10)); }
   set(name, bars, marks, lines, curves) {
