@@ -207,8 +207,15 @@ const spark = (rows) => {
   }
   return svg;
 };
+// Market time stands while there is no session; a bar grows old all the same.
+const market = { time: null, came: 0 };
+const marketNow = () => {
+  if (!S.account) return null;
+  if (market.time !== S.account.market_time) { market.time = S.account.market_time; market.came = performance.now(); }
+  return Date.parse(market.time) + performance.now() - market.came;
+};
 const positions = () => {
-  const now = S.account ? Date.parse(S.account.market_time) : null;
+  const now = marketNow();
   put("positions", [...S.positions.values()].map((p) => {
     const age = now !== null && p.last_bar_end ? (now - Date.parse(p.last_bar_end)) / 1000 : null;
     const old = age !== null && S.account && age > 3 * S.account.bar_s;
