@@ -103,18 +103,18 @@ fn a_report_tells_the_same_in_three_forms() {
     let pnl = read(&place.tell(&["pnl", "month", "--json"]).ends(0, &[]).out);
     let report = read(&place.tell(&["report", "month", "--json"]).ends(0, &[]).out);
     let months = pnl["pnl"].as_array().unwrap();
-    assert_eq!(report["in_all"]["net_usd"], months.last().unwrap()["net_usd"]);
+    assert_eq!(report["in_all"]["realized_net_usd"], months.last().unwrap()["realized_net_usd"]);
     assert_eq!(report["in_all"]["fills"].as_u64().unwrap(), report["fills"].as_array().unwrap().len() as u64);
-    let net = report["in_all"]["net_usd"].as_str().unwrap();
+    let net = report["in_all"]["realized_net_usd"].as_str().unwrap();
     let text = place.tell(&["report", "month"]).ends(0, &[]).out;
-    assert!(text.contains(&format!("{net} USD net")) && text.contains("\nFills\n"), "{text}");
+    assert!(text.contains(&format!("{net} USD realized net")) && text.contains("\nFills\n"), "{text}");
     place.tell(&["report", "month", "--format", "html", "--out", "month.html"]).ends(0, &[]);
     let page = std::fs::read_to_string(place.path("cwd").join("month.html")).unwrap();
-    assert!(page.contains(&format!("{net} USD net")) && page.starts_with("<!DOCTYPE html>"));
+    assert!(page.contains(&format!("{net} USD realized net")) && page.starts_with("<!DOCTYPE html>"));
     // It needs nothing else: no script, nothing fetched.
     for word in ["<script", "http:", "https:", "src=", "@import", "url("] {
         assert!(!page.contains(word), "{word}");
     }
     let empty = place.tell(&["report", "day", "--date", "2020-01-02"]).ends(0, &[]).out;
-    assert!(empty.contains("robo-trader: 2020-01-02") && empty.contains("0.00 USD net"), "{empty}");
+    assert!(empty.contains("robo-trader: 2020-01-02") && empty.contains("0.00 USD realized net"), "{empty}");
 }

@@ -3,7 +3,7 @@
 
 mod cli_support;
 
-use cli_support::{Daemon, Place, Told};
+use cli_support::{Daemon, PATIENCE, Place, Told};
 use serde_json::Value;
 
 /// A daemon on its own simulator that trades often.
@@ -152,6 +152,28 @@ fn without_a_daemon_and_before_the_first_session_the_answer_says_so() {
     );
     place.tell(&["halt"]).ends(3, &["no ledger is open yet"]);
     daemon.ends_well_on("TERM");
+}
+
+#[test]
+fn a_symbol_is_parked_and_unparked_limits_are_read_anew_and_the_daemon_ends_without_a_signal() {
+    let place = Place::new();
+    for command in [&["reload"][..], &["park", "AAPL"], &["unpark", "AAPL"], &["shutdown"]] {
+        place.tell(command).ends(1, &["nothing answers at", "control.sock"]);
+    }
+    place.file("robo-trader.toml", "RISK_MAX_LEVERAGE = 2\n");
+    let mut daemon = busy(&place);
+    daemon.says("ready:");
+    says(&place.tell(&["park", "AAPL", "--reason", "news"]).ends(0, &[]), &["AAPL is parked"]);
+    says(&place.tell(&["unpark", "AAPL"]).ends(0, &[]), &["AAPL is not parked"]);
+    place.tell(&["park"]).ends(2, &["<SYMBOL>"]);
+    place.tell(&["park", "MSFT"]).ends(3, &["MSFT is neither in SYMBOLS nor held"]);
+    place.tell(&["reload"]).ends(3, &["nothing has changed"]);
+    place.file("robo-trader.toml", "RISK_MAX_LEVERAGE = 3\n");
+    let told = place.tell(&["reload", "--json"]).ends(0, &[]);
+    let answer: Value = serde_json::from_str(&told.out).unwrap();
+    assert!(answer["ok"] == true && answer["text"].as_str().unwrap().contains("RISK_MAX_LEVERAGE"), "{answer}");
+    says(&place.tell(&["shutdown", "--reason", "enough"]).ends(0, &[]), &["stops stay"]);
+    assert_eq!(daemon.ends_within(PATIENCE).code(), Some(0), "{:#?}", daemon.log);
 }
 
 #[test]

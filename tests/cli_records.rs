@@ -56,7 +56,7 @@ fn lists_add_up_to_each_other_and_say_that_no_daemon_runs() {
     // Profit of the days is that of the months and of all.
     let sums: Vec<Value> =
         ["day", "week", "month", "all"].map(|by| list(&place, &["pnl", by])["in_all"].clone()).into();
-    assert!(sums.windows(2).all(|pair| pair[0]["net_usd"] == pair[1]["net_usd"]), "{sums:?}");
+    assert!(sums.windows(2).all(|pair| pair[0]["realized_net_usd"] == pair[1]["realized_net_usd"]), "{sums:?}");
     assert_eq!(sums[0]["fills"], total);
     let orders = list(&place, &["orders", "--limit", "0"]);
     assert_eq!(sums[0]["orders"], orders["total"]);

@@ -213,3 +213,30 @@ async fn a_client_that_never_reads_is_dropped_and_the_desk_goes_on() {
     daemon.stop().await.1.unwrap();
     simulator.stop().await.unwrap();
 }
+
+/// On one thread: a burst is over before any client can be sent a part of it.
+#[tokio::test]
+async fn a_client_that_reads_is_not_dropped_in_a_burst_and_misses_nothing_that_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let board = Board::new();
+    let served = Served::of(Arc::clone(&board), config(dir.path())).await;
+    let mut socket = listen(&served, "?types=log").await;
+    assert_eq!(next(&mut socket).await.unwrap()["type"], "hello");
+    assert_eq!(next(&mut socket).await.unwrap()["type"], "snapshot");
+    let line = |message: String| LogView { at: wall_now(), level: "INFO", message, fields: String::new() };
+    for number in 1..=5_000 {
+        board.logged(line(format!("line {number}")));
+    }
+    for number in 1..=5_000 {
+        let message = next(&mut socket).await.expect("it is not dropped");
+        assert_eq!((message["seq"].as_u64(), message["type"].as_str()), (Some(number), Some("log")), "{message}");
+    }
+    // More at once than is kept: another snapshot stands for what is gone, and the rest follows it.
+    for number in 1..=20_000 {
+        board.logged(line(format!("line {number}")));
+    }
+    let message = next(&mut socket).await.expect("it is not dropped");
+    assert_eq!((message["seq"].as_u64(), message["type"].as_str()), (Some(25_000), Some("snapshot")), "{message}");
+    board.logged(line("the next one".to_owned()));
+    assert_eq!(next(&mut socket).await.unwrap()["seq"], 25_001);
+}

@@ -12,6 +12,7 @@ import urllib.request
 import websockets
 
 NOTES = 1000  # of refusals and incidents the newest so many are kept
+SHOWN = 200  # of fills, refusals and incidents the newest so many are in a snapshot, beside every live order
 
 
 def stem(execution):
@@ -109,9 +110,17 @@ def get(address, path):
 def differences(address, folded, wanted):
     """What is not equal, in words."""
     ours, theirs = folded.state(), wanted.state()
+    begins = {**ours, **{name: ours[name][-SHOWN:] for name in Folded.LISTS.values()}}
+    # A snapshot has the newest only: of what was folded those that it names, and none of the others may be alive.
+    for name, key in (("orders", lambda row: row["intent"]), ("fills", lambda row: stem(row["execution"]))):
+        named = {key(row) for row in theirs[name]}
+        begins[name] = [row for row in ours[name] if key(row) in named]
+        left = [row for row in ours[name] if key(row) not in named]
+        assert name == "orders" or not left or len(theirs[name]) == SHOWN, f"{name}: {len(left)} are missing"
+        assert not any(row.get("is_live") for row in left), f"{name}: a live one is missing in the snapshot"
     for name in theirs:
-        if ours[name] != theirs[name]:
-            yield f"{name}: folded {ours[name]!r:.2000}\n  but the snapshot has {theirs[name]!r:.2000}"
+        if begins[name] != theirs[name]:
+            yield f"{name}: folded {begins[name]!r:.2000}\n  but the snapshot has {theirs[name]!r:.2000}"
     for name in ("orders", "fills", "positions", "refusals", "incidents"):
         rows = get(address, f"{name}?limit=5000")[name]
         if sorted(rows, key=order) != sorted(ours[name], key=order):

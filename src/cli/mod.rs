@@ -53,6 +53,14 @@ enum Command {
     Halt(Box<operate::LockArgs>),
     /// Entries again, in one symbol or in the account.
     Resume(Box<operate::LockArgs>),
+    /// No entries in a symbol until its bars come anew, or it is unparked.
+    Park(Box<operate::ParkArgs>),
+    /// Entries in a parked symbol again.
+    Unpark(Box<operate::UnparkArgs>),
+    /// Have the daemon read its settings again and take the limits and locks, all of them or none.
+    Reload(Box<operate::ReloadArgs>),
+    /// Have the daemon end, as on SIGTERM: entries are cancelled, stops stay.
+    Shutdown(Box<operate::ShutdownArgs>),
     /// List what is held, with what protects it.
     Positions(Box<records::ListArgs>),
     /// List our orders with where they stand.
@@ -118,6 +126,10 @@ pub fn main() -> ExitCode {
         Command::Status(args) => operate::status(&args),
         Command::Halt(args) => operate::halt(*args),
         Command::Resume(args) => operate::resume(*args),
+        Command::Park(args) => operate::park(*args),
+        Command::Unpark(args) => operate::unpark(*args),
+        Command::Reload(args) => operate::reload(&args),
+        Command::Shutdown(args) => operate::shutdown(*args),
         Command::Positions(args) => records::positions(&args),
         Command::Orders(args) => records::orders(&args),
         Command::Fills(args) => records::fills(&args),

@@ -1,4 +1,5 @@
-//! `status`, `halt`, `resume`, `flatten`, `reconcile`: an operator speaks to a running daemon.
+//! `status`, `halt`, `resume`, `park`, `unpark`, `flatten`, `cancel`, `reconcile`, `reload`, `shutdown`: an operator
+//! speaks to a running daemon.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -36,6 +37,56 @@ pub(super) struct LockArgs {
     /// The symbol; the whole account without it.
     symbol: Option<Symbol>,
     /// Why: it goes into the journal.
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    reason: String,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Flags of `park`.
+#[derive(Debug, Args)]
+pub(super) struct ParkArgs {
+    #[command(flatten)]
+    daemon: DaemonArgs,
+    /// The symbol.
+    symbol: Symbol,
+    /// Why: it goes into the journal.
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    reason: String,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Flags of `unpark`.
+#[derive(Debug, Args)]
+pub(super) struct UnparkArgs {
+    #[command(flatten)]
+    daemon: DaemonArgs,
+    /// The symbol.
+    symbol: Symbol,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Flags of `reload`.
+#[derive(Debug, Args)]
+pub(super) struct ReloadArgs {
+    #[command(flatten)]
+    daemon: DaemonArgs,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Flags of `shutdown`.
+#[derive(Debug, Args)]
+pub(super) struct ShutdownArgs {
+    #[command(flatten)]
+    daemon: DaemonArgs,
+    /// Why: it goes into the log.
     #[arg(long, default_value = "", value_name = "TEXT")]
     reason: String,
     /// Print the answer as JSON.
@@ -125,6 +176,25 @@ pub(super) fn halt(args: LockArgs) -> ExitCode {
 pub(super) fn resume(args: LockArgs) -> ExitCode {
     let LockArgs { daemon, symbol, reason, json } = args;
     order(&daemon, &Request::Resume { symbol, reason }, json)
+}
+
+pub(super) fn park(args: ParkArgs) -> ExitCode {
+    let ParkArgs { daemon, symbol, reason, json } = args;
+    order(&daemon, &Request::Park { symbol, reason }, json)
+}
+
+pub(super) fn unpark(args: UnparkArgs) -> ExitCode {
+    let UnparkArgs { daemon, symbol, json } = args;
+    order(&daemon, &Request::Unpark { symbol }, json)
+}
+
+pub(super) fn reload(args: &ReloadArgs) -> ExitCode {
+    order(&args.daemon, &Request::Reload {}, args.json)
+}
+
+pub(super) fn shutdown(args: ShutdownArgs) -> ExitCode {
+    let ShutdownArgs { daemon, reason, json } = args;
+    order(&daemon, &Request::Shutdown { reason }, json)
 }
 
 pub(super) fn acknowledge(daemon: &DaemonArgs, json: bool) -> ExitCode {

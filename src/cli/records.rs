@@ -5,6 +5,7 @@ mod listing;
 mod lists;
 mod pnl;
 mod source;
+mod trips;
 mod words;
 
 use std::collections::BTreeSet;

@@ -97,13 +97,14 @@ struct Report {
     fills: Vec<Value>,
     refusals: Vec<Value>,
     incidents: Vec<Value>,
-    /// Equity when each of its days began, and now where it is known.
+    /// Equity when each of its days began.
     equity: Vec<f64>,
 }
 
 const DAYS: &[Column] = &[
     left("period", "day"),
-    right("net_usd", "net USD"),
+    right("equity_change_usd", "equity change USD"),
+    right("realized_net_usd", "realized net USD"),
     right("realized_usd", "realized USD"),
     right("fees_usd", "fees USD"),
     right("round_trips", "trips"),
@@ -114,7 +115,7 @@ const DAYS: &[Column] = &[
 ];
 const SYMBOLS: &[Column] = &[
     left("period", "symbol"),
-    right("net_usd", "net USD"),
+    right("realized_net_usd", "realized net USD"),
     right("realized_usd", "realized USD"),
     right("fees_usd", "fees USD"),
     right("round_trips", "trips"),
@@ -176,10 +177,12 @@ impl Report {
         let row = records::figures_row(&self.sum);
         let word = |key: &str| row[key].as_str().map_or_else(|| row[key].to_string(), str::to_owned);
         format!(
-            "{} USD net ({} realized, {} fees); {} round trips, {} won; {} fills, {} orders, {} refusals, {} incidents",
-            word("net_usd"),
+            "{} USD realized net ({} realized, {} fees), equity change {}; {} round trips, {} won; {} fills, {} orders, \
+             {} refusals, {} incidents",
+            word("realized_net_usd"),
             word("realized_usd"),
             word("fees_usd"),
+            row["equity_change_usd"].as_str().map_or_else(|| "unknown".to_owned(), |usd| format!("{usd} USD")),
             word("round_trips"),
             word("won"),
             word("fills"),

@@ -1,5 +1,6 @@
 //! The feed by WebSocket: hello, a snapshot (or what was missed), then numbered deltas. A client that does not
-//! read is dropped; it slows nobody. What clients say only chooses what they get.
+//! read is dropped; it slows nobody. One that reads, but is behind, is given what is kept, and a snapshot where that is
+//! not enough. What clients say only chooses what they get.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub const TOKEN_PREFIX: &str = "token.";
 const LONGEST_MESSAGE: usize = 4 << 10;
 /// Messages of a client within a ping's time at most.
 const MESSAGES_AT_MOST: u32 = 60;
+/// Messages that are taken at a time from what is kept: a client pins no more of it.
+const BATCH: usize = 64;
 /// Pings without a sign of life that end a client.
 const PINGS_MISSED: u32 = 3;
 
@@ -92,7 +95,7 @@ impl Filter {
             && self.symbols.as_ref().is_none_or(|symbols| symbol.is_none_or(|symbol| symbols.contains(symbol)))
     }
 
-    /// A snapshot of what the client gets, and of nothing else.
+    /// A snapshot of what the client gets, and of nothing else; bounded.
     fn snapshot(&self, mut all: Snapshot) -> Value {
         let known =
             |symbol: Option<&Symbol>| self.symbols.as_ref().is_none_or(|s| symbol.is_none_or(|x| s.contains(x)));
@@ -102,6 +105,7 @@ impl Filter {
         all.targets.retain(|row| known(row.symbol.as_ref()));
         all.refusals.retain(|row| known(row.symbol.as_ref()));
         all.incidents.retain(|row| known(row.symbol.as_ref()));
+        all.shorten();
         let mut value = serde_json::to_value(all).unwrap_or_default();
         let sections = [
             ("connection", Kind::Connection),
@@ -139,7 +143,7 @@ pub(super) async fn upgrade(
     };
     let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(LONGEST_MESSAGE).max_frame_size(LONGEST_MESSAGE);
     upgrade.on_upgrade(move |socket| async move {
-        let mut client = Client { socket, send_within: shared.config.send_within, filter };
+        let mut client = Client { socket, send_within: shared.config.send_within, filter, seq: 0, is_behind: false };
         let why = client.serve(&shared, &wish).await;
         match &why {
             Left::Slow(text) => {
@@ -163,6 +167,10 @@ struct Client {
     socket: WebSocket,
     send_within: Duration,
     filter: Filter,
+    /// The number up to which it has been told everything.
+    seq: u64,
+    /// Whether it has to be given what is kept before what comes.
+    is_behind: bool,
 }
 
 impl Client {
@@ -175,16 +183,15 @@ impl Client {
 
     async fn converse(&mut self, shared: &Shared, wish: &Wish) -> Result<(), Left> {
         let same = wish.boot.as_ref().is_some_and(|boot| *boot == shared.boot);
-        let resumed = wish.from.filter(|_| same).and_then(|seq| shared.board.feed().resume(seq));
+        let from = wish.from.filter(|_| same);
+        let resumed = from.and_then(|seq| shared.board.feed().resume(seq));
         let hello = json!({
             "type": "hello", "boot": shared.boot, "version": env!("CARGO_PKG_VERSION"), "resumed": resumed.is_some(),
         });
         self.send(hello.to_string()).await?;
         let mut live = match resumed {
-            Some((missed, live)) => {
-                for told in missed {
-                    self.pass(&told).await?;
-                }
+            Some(live) => {
+                (self.seq, self.is_behind) = (from.unwrap_or_default(), true);
                 live
             }
             None => self.snapshot(shared).await?,
@@ -195,12 +202,16 @@ impl Client {
         loop {
             tokio::select! {
                 () = shared.closing.cancelled() => return Ok(()),
-                told = live.recv() => match told {
+                () = tokio::task::yield_now(), if self.is_behind => {
+                    if let Some(anew) = self.catch_up(shared).await? {
+                        live = anew;
+                    }
+                }
+                told = live.recv(), if !self.is_behind => match told {
                     Ok(told) => self.pass(&told).await?,
                     Err(RecvError::Closed) => return Ok(()),
-                    Err(RecvError::Lagged(missed)) => {
-                        return Err(Left::Slow(format!("too slow: {missed} messages were missed; connect again")));
-                    }
+                    // It reads, but was not quick enough for a burst: what it missed is kept.
+                    Err(RecvError::Lagged(_)) => self.is_behind = true,
                 },
                 message = self.socket.recv() => {
                     silent = 0;
@@ -232,12 +243,30 @@ impl Client {
 
     async fn snapshot(&mut self, shared: &Shared) -> Result<broadcast::Receiver<Arc<Told>>, Left> {
         let (snapshot, seq, live) = shared.board.snapshot();
+        (self.seq, self.is_behind) = (seq, false);
         let message = json!({ "type": "snapshot", "seq": seq, "data": self.filter.snapshot(snapshot) });
         self.send(message.to_string()).await?;
         Ok(live)
     }
 
+    /// Passes on a little of what is kept. Where it is behind by more than that: a snapshot, and what comes after it.
+    async fn catch_up(&mut self, shared: &Shared) -> Result<Option<broadcast::Receiver<Arc<Told>>>, Left> {
+        let Some(batch) = shared.board.feed().after(self.seq, BATCH) else {
+            return self.snapshot(shared).await.map(Some);
+        };
+        self.is_behind = !batch.is_empty();
+        for told in batch {
+            self.pass(&told).await?;
+        }
+        Ok(None)
+    }
+
+    /// Passes a message on, unless it was passed before.
     async fn pass(&mut self, told: &Told) -> Result<(), Left> {
+        if told.seq <= self.seq {
+            return Ok(());
+        }
+        self.seq = told.seq;
         if self.filter.passes(told.kind, told.symbol.as_ref()) {
             self.send(told.text.clone()).await?;
         }

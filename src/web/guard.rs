@@ -72,19 +72,24 @@ pub struct Guard {
     pub hosts: Vec<String>,
     /// The token; `None`: nothing that needs one is let in.
     pub token: Option<Token>,
+    /// Of everybody who has no token: they must not keep the operator out.
     requests: Bucket,
+    /// Of those who carry the right one.
+    known: Bucket,
     commands: Bucket,
     failures: Bucket,
 }
 
 impl Guard {
-    /// The usual rates: 100 requests and one command a second, bursts besides; a wrong token once in three.
+    /// The usual rates: 100 requests a second with the token, and as many without it; one command a second; bursts
+    /// besides; a wrong token once in three.
     pub fn new(loopback: bool, hosts: Vec<String>, token: Option<Token>) -> Self {
         Self {
             loopback,
             hosts,
             token,
             requests: Bucket::new(400, Duration::from_millis(10)),
+            known: Bucket::new(400, Duration::from_millis(10)),
             commands: Bucket::new(30, Duration::from_secs(1)),
             failures: Bucket::new(20, Duration::from_secs(3)),
         }
@@ -95,7 +100,9 @@ impl Guard {
     /// # Errors
     /// Why not.
     pub fn admit(&self, claims: &Claims<'_>) -> Result<(), Denied> {
-        if !self.requests.take() {
+        let is_known = self.token.as_ref().zip(claims.token).is_some_and(|(token, given)| token.is(given));
+        let bucket = if is_known { &self.known } else { &self.requests };
+        if !bucket.take() {
             return Err(Denied::TooMany);
         }
         let host = claims.host.ok_or(Denied::Host)?;
@@ -241,6 +248,18 @@ mod tests {
         }
         let cross = Claims { fetch_site: Some("cross-site"), origin: None, ..own };
         assert_eq!(near.admit(&cross), Err(Denied::Origin));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_has_no_token_cannot_use_up_the_requests_of_who_has_it() {
+        let (far, token, _dir) = guard(false);
+        let read = Claims { path: "/api/v1/status", reads: true, ..ORDER };
+        let mut strangers = (0..1_000).map(|_| far.admit(&read));
+        assert!(strangers.any(|said| said == Err(Denied::TooMany)));
+        assert_eq!(far.admit(&Claims { token: Some("guess"), ..ORDER }), Err(Denied::TooMany));
+        assert_eq!(far.admit(&Claims { token: Some(&token), ..ORDER }), Ok(()));
+        let known = Claims { token: Some(&token), ..read };
+        assert_eq!((0..1_000).filter(|_| far.admit(&known) == Ok(())).count(), 399, "these have a rate, too");
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@
 //! desk never waits for it.
 
 mod commands;
+mod connection;
 mod feed;
 mod guard;
 pub mod log_tail;
@@ -73,7 +74,7 @@ pub struct WebConfig {
     pub reload: Arc<Reload>,
     /// How each symbol is traded.
     pub strategies: Vec<StrategyView>,
-    /// How long a feed client may take to take a message.
+    /// How long a feed client may take to take a message, and any client to take anything at all.
     pub send_within: Duration,
     /// Time between two pings of a feed client.
     pub ping_every: Duration,

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use super::connection::{Peers, Taken};
 use super::{Shared, router};
 
 /// Connections served at a time; the next one waits.
@@ -63,15 +64,17 @@ async fn door(shared: Arc<Shared>, port: u16, first: bool) {
         shared.note(format!("http://{at}/"));
         shared.served_at(at);
     }
+    let taken_within = shared.config().send_within;
     let app = router(shared);
-    serve(listener, app).await;
+    serve(listener, app, taken_within).await;
 }
 
-/// Serves a listener until dropped; what it has begun ends with it.
-pub async fn serve(listener: TcpListener, app: Router) {
+/// Serves a listener until dropped; what it has begun ends with it. A client that takes nothing of what it is sent for
+/// `taken_within` is served no more.
+pub async fn serve(listener: TcpListener, app: Router, taken_within: Duration) {
     let stop = CancellationToken::new();
     let _stopped_with_us = stop.clone().drop_guard();
-    let mut connections = JoinSet::new();
+    let (mut connections, peers) = (JoinSet::new(), Peers::default());
     loop {
         tokio::select! {
             biased;
@@ -83,6 +86,10 @@ pub async fn serve(listener: TcpListener, app: Router) {
             }
             accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
                 Ok((stream, peer)) => {
+                    let Some(seat) = peers.seat(peer.ip()) else {
+                        debug!(%peer, "a web client has too many connections already");
+                        continue;
+                    };
                     // Small messages, at once.
                     if let Err(error) = stream.set_nodelay(true) {
                         debug!(%error, %peer, "no delay could not be set");
@@ -90,11 +97,13 @@ pub async fn serve(listener: TcpListener, app: Router) {
                     let service = TowerToHyperService::new(app.clone());
                     let mut http = http1::Builder::new();
                     http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(LONGEST_HEAD);
-                    let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
+                    let io = TokioIo::new(Taken::within(stream, taken_within));
+                    let connection = http.serve_connection(io, service).with_upgrades();
                     connections.spawn(async move {
                         if let Err(error) = connection.await {
                             debug!(%error, %peer, "a web client left early");
                         }
+                        drop(seat);
                     });
                 }
                 Err(error) => {

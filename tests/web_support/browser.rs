@@ -109,6 +109,17 @@ impl Page {
         value.as_str().unwrap().to_owned()
     }
 
+    /// Whether it is so within a second: an input may be lost before the page has been drawn, and is then made anew.
+    pub async fn soon(&mut self, script: &str) -> bool {
+        for _ in 0..20 {
+            if self.value(script).await == json!(true) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        false
+    }
+
     /// Looks again and again until it is so.
     pub async fn until(&mut self, script: &str) {
         let deadline = tokio::time::Instant::now() + PATIENCE;

@@ -10,6 +10,7 @@ use super::SpanArgs;
 use super::listing::{Column, Listing, left, right};
 use super::lists::cents;
 use super::source::Source;
+use super::trips::Trips;
 use crate::domain::book::{Book, DayFact, Fact, FillFact, Record};
 use crate::domain::{ContractId, Symbol, Usd};
 
@@ -56,10 +57,20 @@ pub(in crate::cli) struct Figures {
     pub(in crate::cli) refusals: u64,
     pub(in crate::cli) incidents: u64,
     pub(in crate::cli) trips: u64,
+    /// Round trips that brought more than they cost.
     pub(in crate::cli) won: u64,
+    /// Round trips of which a cost is not known yet: neither won nor lost.
+    pub(in crate::cli) undecided: u64,
     pub(in crate::cli) turnover: Usd,
     /// Equity when its first exchange day began, where a day began in it.
     pub(in crate::cli) equity: Option<Usd>,
+    /// Equity when the next period began, or now, less `equity` and what was paid in: open positions count. `None`
+    /// where one of them is not known.
+    pub(in crate::cli) equity_change: Option<Usd>,
+    /// What had been paid in when `equity` was stated.
+    pub(in crate::cli) paid_in: Usd,
+    /// Only a part of it was asked about.
+    pub(in crate::cli) is_cut: bool,
 }
 
 /// Replays the records and tells what each period of them changed, of one symbol or of all.
@@ -68,21 +79,57 @@ pub(in crate::cli) fn by_period(
     by: Period,
     wanted: impl Fn(&Record) -> bool,
 ) -> BTreeMap<NaiveDate, Figures> {
-    let mut book = Book::default();
-    let mut settled: BTreeMap<ContractId, Usd> = BTreeMap::new();
+    let now = source.daemon.as_ref().and_then(|status| status["desk"]["equity_usd"].as_str()?.parse().ok());
+    added_up(&source.records, |record| by.of(source.calendar.date_of(record.at)), wanted, now)
+}
+
+/// The same of records; `of` gives the period of one, `now` is what the account is worth now.
+fn added_up(
+    records: &[Record],
+    of: impl Fn(&Record) -> (NaiveDate, String),
+    wanted: impl Fn(&Record) -> bool,
+    now: Option<Usd>,
+) -> BTreeMap<NaiveDate, Figures> {
+    let (mut book, mut trips) = (Book::default(), Trips::default());
     let mut found: BTreeMap<NaiveDate, Figures> = BTreeMap::new();
-    for record in &source.records {
+    for record in records {
         let before = Before::of(&book, record);
         book.apply(record);
-        if !wanted(record) {
-            continue;
+        let (first, name) = of(record);
+        let is_wanted = wanted(record);
+        let (realized, _, ended) = of_contract(&book, record.contract);
+        trips.take(&book, record, realized - before.realized, ended - before.trips, is_wanted.then_some(first));
+        if let Fact::Day(DayFact::Opened { equity, .. }) = &record.fact {
+            closed(&mut found, Some(first), *equity, book.adjustments());
         }
-        let (first, name) = by.of(source.calendar.date_of(record.at));
-        let figures = found.entry(first).or_insert_with(|| Figures { name, ..Figures::default() });
-        before.add_to(figures, &book, record, &mut settled);
+        if is_wanted {
+            let figures = found.entry(first).or_insert_with(|| Figures { name, ..Figures::default() });
+            before.add_to(figures, &book, record);
+        } else if let Some(figures) = found.get_mut(&first) {
+            figures.is_cut = true;
+        }
+    }
+    if let Some(now) = now {
+        closed(&mut found, None, now, book.adjustments());
+    }
+    for (period, net) in trips.judged(&book) {
+        if let Some(figures) = found.get_mut(&period) {
+            figures.trips += 1;
+            figures.won += u64::from(net.is_some_and(|net| net > Usd::ZERO));
+            figures.undecided += u64::from(net.is_none());
+        }
     }
     found.retain(|_, figures| figures.orders + figures.fills + figures.refusals > 0 || figures.equity.is_some());
     found
+}
+
+/// Equity at the beginning of another period (or now): that is what the one before it ended with.
+fn closed(found: &mut BTreeMap<NaiveDate, Figures>, next: Option<NaiveDate>, equity: Usd, paid_in: Usd) {
+    let Some((first, figures)) = found.iter_mut().next_back() else { return };
+    if next == Some(*first) || figures.is_cut || figures.equity_change.is_some() {
+        return;
+    }
+    figures.equity_change = figures.equity.map(|began| equity - began - (paid_in - figures.paid_in));
 }
 
 /// What the book said before a fact.
@@ -105,13 +152,13 @@ impl Before {
         Self { counts: book.counts(), realized, fees, trips }
     }
 
-    fn add_to(self, figures: &mut Figures, book: &Book, record: &Record, settled: &mut BTreeMap<ContractId, Usd>) {
+    fn add_to(self, figures: &mut Figures, book: &Book, record: &Record) {
         let counts = book.counts();
         figures.orders += counts.orders - self.counts.orders;
         figures.fills += counts.executions - self.counts.executions;
         figures.refusals += counts.refusals - self.counts.refusals;
         figures.incidents += counts.incidents - self.counts.incidents;
-        let (realized, fees, trips) = of_contract(book, record.contract);
+        let (realized, fees, _) = of_contract(book, record.contract);
         figures.realized += realized - self.realized;
         figures.fees += fees - self.fees;
         if let (Fact::Fill(FillFact::Executed { execution, .. }), true) =
@@ -119,20 +166,16 @@ impl Before {
         {
             figures.turnover += execution.price * execution.quantity;
         }
-        if let (Some(contract), true) = (record.contract, trips > self.trips) {
-            let former = settled.insert(contract, realized - fees).unwrap_or_default();
-            figures.trips += trips - self.trips;
-            figures.won += u64::from(realized - fees > former);
-        }
         if let (Fact::Day(DayFact::Opened { equity, .. }), None) = (&record.fact, figures.equity) {
             figures.equity = Some(*equity);
+            figures.paid_in = book.adjustments();
         }
     }
 }
 
 /// Everything added up.
 pub(in crate::cli) fn totals<'a>(all: impl Iterator<Item = &'a Figures>) -> Figures {
-    let mut sum = Figures { name: "in all".to_owned(), ..Figures::default() };
+    let mut sum = Figures { name: "in all".to_owned(), equity_change: Some(Usd::ZERO), ..Figures::default() };
     for one in all {
         sum.realized += one.realized;
         sum.fees += one.fees;
@@ -142,9 +185,13 @@ pub(in crate::cli) fn totals<'a>(all: impl Iterator<Item = &'a Figures>) -> Figu
         sum.incidents += one.incidents;
         sum.trips += one.trips;
         sum.won += one.won;
+        sum.undecided += one.undecided;
         sum.turnover += one.turnover;
         sum.equity = sum.equity.or(one.equity);
+        sum.equity_change = sum.equity_change.zip(one.equity_change).map(|(sum, one)| sum + one);
     }
+    // Of nothing, nothing is known.
+    sum.equity_change = sum.equity_change.filter(|_| sum.equity.is_some());
     sum
 }
 
@@ -152,15 +199,17 @@ pub(in crate::cli) fn totals<'a>(all: impl Iterator<Item = &'a Figures>) -> Figu
 pub(in crate::cli) fn row(figures: &Figures) -> Value {
     json!({
         "period": figures.name, "realized_usd": cents(figures.realized), "fees_usd": cents(figures.fees),
-        "net_usd": cents(figures.realized - figures.fees), "orders": figures.orders, "fills": figures.fills,
-        "round_trips": figures.trips, "won": figures.won, "turnover_usd": cents(figures.turnover),
+        "realized_net_usd": cents(figures.realized - figures.fees), "equity_change_usd": figures.equity_change.map(cents),
+        "orders": figures.orders, "fills": figures.fills,
+        "round_trips": figures.trips, "won": figures.won, "undecided": figures.undecided, "turnover_usd": cents(figures.turnover),
         "refusals": figures.refusals, "incidents": figures.incidents, "equity_at_start_usd": figures.equity.map(cents),
     })
 }
 
 const PNL: &[Column] = &[
     left("period", "period"),
-    right("net_usd", "net USD"),
+    right("equity_change_usd", "equity change USD"),
+    right("realized_net_usd", "realized net USD"),
     right("realized_usd", "realized USD"),
     right("fees_usd", "fees USD"),
     right("round_trips", "trips"),
@@ -180,7 +229,7 @@ pub(super) fn listing(source: &Source, by: Period, span: &SpanArgs, symbol: Opti
     let mut listing = Listing::new("pnl", PNL, periods.values().map(row).collect());
     let sum = totals(periods.values());
     let total = format!(
-        "in all: {} net ({} realized, {} fees)",
+        "in all: {} realized net ({} realized, {} fees)",
         cents(sum.realized - sum.fees),
         cents(sum.realized),
         cents(sum.fees)
@@ -203,13 +252,4 @@ pub(super) fn listing(source: &Source, by: Period, span: &SpanArgs, symbol: Opti
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_date_has_its_day_its_iso_week_and_its_month() {
-        let date = NaiveDate::from_ymd_opt(2027, 1, 1).unwrap();
-        let names: Vec<String> = [Period::Day, Period::Week, Period::Month, Period::All].map(|by| by.of(date).1).into();
-        assert_eq!(names, ["2027-01-01", "2026-W53", "2027-01", "all"]);
-    }
-}
+mod tests;

@@ -50,9 +50,9 @@ pub struct Snapshot {
     pub positions: Vec<Arc<PositionView>>,
     /// Every lock in force.
     pub locks: Arc<Vec<LockView>>,
-    /// The latest orders, oldest first.
+    /// The latest orders, oldest first. In the feed: every live one and the newest of those that have ended.
     pub orders: Vec<Arc<OrderView>>,
-    /// The latest fills, oldest first.
+    /// The latest fills, oldest first; in the feed the newest of them, as of refusals and incidents.
     pub fills: Vec<Arc<FillView>>,
     /// The latest target of each symbol.
     pub targets: Vec<Arc<SignalView>>,

@@ -15,6 +15,11 @@ use crate::runner::view::{IncidentView, LockView};
 
 /// Orders and fills kept; live orders are kept beside them.
 const ORDERS: usize = 2_000;
+/// Ended orders, fills, refusals and incidents that the feed's snapshot begins with, of each: it goes to every client
+/// that comes, in one message, which many of them do not take beyond 1 MiB.
+const SHOWN: usize = 200;
+/// Steps of the lives of ended orders in it.
+const STEPS_SHOWN: usize = 2_000;
 /// Signals, refusals and incidents kept, of each.
 const NOTES: usize = 1_000;
 /// Bars kept of a symbol.
@@ -64,6 +69,33 @@ fn push<T>(ring: &mut VecDeque<Arc<T>>, at_most: usize, value: T) -> Arc<T> {
     let shared = Arc::new(value);
     ring.push_back(Arc::clone(&shared));
     shared
+}
+
+/// Leaves the newest so many.
+fn newest<T>(list: &mut Vec<T>, at_most: usize) {
+    list.drain(..list.len().saturating_sub(at_most));
+}
+
+impl Snapshot {
+    /// Leaves what a client begins with: every live order, the newest of those that have ended (fewer where their lives
+    /// are long), and of each other list the newest. The API's lists tell the rest.
+    pub fn shorten(&mut self) {
+        let (mut ended, mut steps) = (0, 0);
+        let is_shown = |order: &Arc<OrderView>| {
+            if order.is_live {
+                return true;
+            }
+            ended += 1;
+            steps += order.life.len();
+            ended <= SHOWN && steps <= STEPS_SHOWN
+        };
+        let mut orders: Vec<_> = self.orders.drain(..).rev().filter(is_shown).collect();
+        orders.reverse();
+        self.orders = orders;
+        newest(&mut self.fills, SHOWN);
+        newest(&mut self.refusals, SHOWN);
+        newest(&mut self.incidents, SHOWN);
+    }
 }
 
 impl State {
@@ -201,6 +233,71 @@ mod tests {
         assert_eq!(state.bar(&symbol, bar(1, 1.5)), Came::ForNothing, "it is older than what is kept");
         let bars = &state.bars[&symbol];
         assert_eq!((bars.len(), bars[0].time_ms, bars[5].close_usd), (BARS, 5, 1.5));
+    }
+
+    fn order(intent: u64, is_live: bool, steps: usize) -> OrderView {
+        let step = StepView {
+            at: MarketTime::from_secs(1_800_000_000),
+            what: "submitted".to_owned(),
+            note: "100 at 123.45 USD, what the broker said".to_owned(),
+        };
+        OrderView {
+            intent,
+            order_ref: format!("rt-k3x9-{intent}"),
+            order_id: 1_000_000,
+            perm_id: Some(1_234_567_890),
+            symbol: Some("AAPL".parse().unwrap()),
+            strategy: Some("bollinger-reversion".to_owned()),
+            role: "entry",
+            side: "BUY",
+            order_type: "MKT",
+            tif: "DAY",
+            quantity_shares: crate::domain::Shares(100),
+            filled_shares: crate::domain::Shares(100),
+            limit_usd: None,
+            trigger_usd: None,
+            trail_pct: None,
+            state: if is_live { "working" } else { "filled" },
+            is_live,
+            at: step.at,
+            reference_usd: crate::domain::Price(123.into()),
+            note: step.note.clone(),
+            life: vec![step; steps],
+        }
+    }
+
+    #[test]
+    fn a_snapshot_of_all_that_is_kept_fits_into_a_message_and_no_live_order_is_missing_in_it() {
+        for steps in [5, STEPS] {
+            let mut state = State::default();
+            for intent in 0..ORDERS as u64 {
+                state.orders.insert(intent, Arc::new(order(intent, intent % 200 == 0, steps)));
+                let fill = FillView {
+                    execution: format!("0000e0d5.6740a1b2.{intent}.01"),
+                    at: MarketTime::from_secs(1_800_000_000),
+                    symbol: "AAPL".parse().unwrap(),
+                    side: "BUY",
+                    quantity_shares: crate::domain::Shares(100),
+                    price_usd: crate::domain::Price(123.into()),
+                    commission_usd: Some(Usd(1.into())),
+                    intent,
+                    role: Some("entry"),
+                };
+                state.fill(fill);
+            }
+            let all = state.snapshot();
+            let mut shown = all.clone();
+            shown.shorten();
+            let bytes = serde_json::to_string(&shown).unwrap().len();
+            assert!(bytes < 1 << 19, "{bytes} bytes, and positions and notes come beside them");
+            assert_eq!((all.orders.len(), all.fills.len()), (ORDERS, ORDERS), "the API's lists have everything");
+            let live = |orders: &[Arc<OrderView>]| orders.iter().filter(|order| order.is_live).count();
+            assert_eq!((live(&all.orders), live(&shown.orders)), (ORDERS / 200, ORDERS / 200));
+            assert_eq!(shown.orders.last(), all.orders.last(), "the newest ones, in their order");
+            assert!(shown.orders.windows(2).all(|pair| pair[0].intent < pair[1].intent));
+            let ended = if steps == STEPS { STEPS_SHOWN / STEPS } else { SHOWN };
+            assert_eq!((shown.orders.len(), shown.fills.len()), (ended + ORDERS / 200, SHOWN));
+        }
     }
 
     #[test]

@@ -8,10 +8,11 @@ use tokio::sync::broadcast;
 
 use crate::domain::Symbol;
 
-/// Messages that a client may be behind before it is dropped.
+/// Messages that wait for a client; one that is further behind reads what is kept.
 const QUEUE: usize = 1_024;
-/// Messages kept for clients that come back.
+/// Messages kept for clients that come back or are behind, and bytes of them: an order with a long life has 8 kB.
 const KEPT: usize = 8_192;
+const KEPT_BYTES: usize = 8 << 20;
 
 /// What a message tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,6 +111,25 @@ pub type Live = broadcast::Receiver<Arc<Told>>;
 struct Kept {
     last: u64,
     told: VecDeque<Arc<Told>>,
+    /// Of their texts.
+    bytes: usize,
+}
+
+impl Kept {
+    fn push(&mut self, told: Arc<Told>) {
+        self.bytes += told.text.len();
+        self.told.push_back(told);
+        // The newest one stays, however long it is.
+        while self.told.len() > 1 && (self.told.len() > KEPT || self.bytes > KEPT_BYTES) {
+            self.bytes -= self.told.pop_front().map_or(0, |oldest| oldest.text.len());
+        }
+    }
+
+    /// Whether every message after `seq` is still there.
+    fn has_all_after(&self, seq: u64) -> bool {
+        let oldest = self.told.front().map_or(self.last + 1, |told| told.seq);
+        seq <= self.last && seq + 1 >= oldest
+    }
 }
 
 /// The feed.
@@ -140,10 +160,7 @@ impl Feed {
         let seq = kept.last;
         let text = format!(r#"{{"type":"{}","seq":{seq},"symbol":{name},"data":{data}}}"#, kind.as_str());
         let told = Arc::new(Told { seq, kind, symbol: symbol.cloned(), text });
-        if kept.told.len() == KEPT {
-            kept.told.pop_front();
-        }
-        kept.told.push_back(Arc::clone(&told));
+        kept.push(Arc::clone(&told));
         // Nobody listening is no fault.
         drop(self.listeners.send(told));
     }
@@ -154,15 +171,21 @@ impl Feed {
         (kept.last, self.listeners.subscribe())
     }
 
-    /// The messages after `seq`, and a receiver of all after those; `None` where some are gone.
-    pub fn resume(&self, seq: u64) -> Option<(Vec<Arc<Told>>, Live)> {
+    /// A receiver of all messages from now on, for one who reads those between `seq` and now with [`Feed::after`];
+    /// `None` where some of them are gone.
+    pub fn resume(&self, seq: u64) -> Option<Live> {
         let kept = self.kept();
-        let oldest = kept.told.front().map_or(kept.last + 1, |told| told.seq);
-        if seq > kept.last || seq + 1 < oldest {
+        kept.has_all_after(seq).then(|| self.listeners.subscribe())
+    }
+
+    /// The next messages after `seq`, so many at most; `None` where some are gone.
+    pub fn after(&self, seq: u64, at_most: usize) -> Option<Vec<Arc<Told>>> {
+        let kept = self.kept();
+        if !kept.has_all_after(seq) {
             return None;
         }
-        let missed = kept.told.iter().filter(|told| told.seq > seq).cloned().collect();
-        Some((missed, self.listeners.subscribe()))
+        let first = kept.told.partition_point(|told| told.seq <= seq);
+        Some(kept.told.range(first..).take(at_most).cloned().collect())
     }
 
     /// Clients that listen now.
@@ -170,7 +193,7 @@ impl Feed {
         self.listeners.receiver_count()
     }
 
-    /// Messages that the slowest client has still to be sent, and how many it may be behind before it is dropped.
+    /// Messages that wait for the slowest client, and how many may wait before it has to read what is kept.
     pub fn behind(&self) -> (usize, usize) {
         (self.listeners.len().min(QUEUE), QUEUE)
     }
@@ -194,14 +217,36 @@ mod tests {
         let symbol: Symbol = "AAPL".parse().unwrap();
         feed.tell(Kind::Bar, Some(&symbol), &1);
         assert_eq!(live.try_recv().unwrap().text, r#"{"type":"bar","seq":2,"symbol":"AAPL","data":1}"#);
-        let (missed, _) = feed.resume(0).unwrap();
-        assert_eq!(missed.iter().map(|told| told.seq).collect::<Vec<_>>(), [1, 2]);
-        assert!(feed.resume(2).unwrap().0.is_empty());
-        assert!(feed.resume(3).is_none(), "a number of another process");
+        let numbers = |seq, at_most| -> Option<Vec<u64>> {
+            Some(feed.after(seq, at_most)?.iter().map(|told| told.seq).collect())
+        };
+        assert!(feed.resume(0).is_some());
+        assert_eq!((numbers(0, 9), numbers(0, 1), numbers(2, 9)), (Some(vec![1, 2]), Some(vec![1]), Some(vec![])));
+        assert!(feed.resume(3).is_none() && numbers(3, 9).is_none(), "a number of another process");
         for _ in 0..KEPT {
             feed.tell(Kind::Log, None, &"more");
         }
-        assert!(feed.resume(0).is_none());
+        assert!(feed.resume(0).is_none() && numbers(1, 9).is_none());
+        assert_eq!(numbers(2, 2), Some(vec![3, 4]));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_by_bytes_and_the_newest_message_always_stays() {
+        let feed = Feed::default();
+        let long = "x".repeat(KEPT_BYTES / 4);
+        for _ in 0..6 {
+            feed.tell(Kind::Log, None, &long);
+        }
+        let kept = feed.kept();
+        assert_eq!(
+            (kept.told.len(), kept.told[0].seq),
+            (3, 4),
+            "four of them are a little more than there is room for"
+        );
+        assert_eq!(kept.bytes, kept.told.iter().map(|told| told.text.len()).sum::<usize>());
+        drop(kept);
+        feed.tell(Kind::Log, None, &"x".repeat(KEPT_BYTES * 2));
+        assert_eq!(feed.after(6, 9).unwrap().len(), 1);
     }
 
     #[test]

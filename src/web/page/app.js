@@ -1,6 +1,6 @@
 // The dashboard. Everything shown is text put into the page as text; the only source is this daemon.
 import { Candles, Curve, clock, day } from "./chart.js";
-import { S, curve, curveOf, fold, snapshot } from "./state.js";
+import { S, curve, curveOf, fold, older, snapshot } from "./state.js";
 
 const $ = (id) => document.getElementById(id);
 const el = (tag, props, ...children) => {
@@ -42,8 +42,9 @@ const read = async (path) => {
 const due = { rest: false, bars: new Set(), busy: false };
 const rest = async () => {
   const boot = S.boot;
-  const [equity, log, strategies, version] = await Promise.all([read("equity"), read("log?limit=300"), read("strategies"), read("version")]);
+  const [equity, log, strategies, version, orders, fills] = await Promise.all([read("equity"), read("log?limit=300"), read("strategies"), read("version"), read("orders?limit=2000"), read("fills?limit=2000")]);
   if (boot !== S.boot) return;
+  older(orders.orders, fills.fills);
   curveOf(equity.equity);
   S.log = log.log;
   S.strategies = new Map(strategies.strategies.map((s) => [s.symbol, s]));

@@ -43,6 +43,11 @@ const fill = (row) => {
   S.fills.set(stem(row.execution), row);
   if (S.fills.size > ORDERS) S.fills.delete(S.fills.keys().next().value);
 };
+// The API's lists, of which the snapshot holds the newest; what the feed has told meanwhile is newer.
+export const older = (orders, fills) => {
+  S.orders = new Map(orders.map((row) => [row.intent, row]).concat([...S.orders]));
+  S.fills = new Map(fills.map((row) => [stem(row.execution), row]).concat([...S.fills]));
+};
 export const fold = {
   connection: (d) => { S.connection = d; }, account: (d) => { S.account = d; point(d); }, lock: (d) => { S.locks = d; },
   position: (d) => S.positions.set(d.symbol, d), order, fill,
