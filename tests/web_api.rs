@@ -99,6 +99,18 @@ async fn a_restart_shows_what_was_before_and_bars_reach_back_into_history() {
     assert_eq!(now[..before.len()], before[..]);
     let all = |answer: &Answer| answer.json()["bars"].as_array().unwrap().len() == 100;
     again.until("/api/v1/bars?symbol=AAPL&limit=100", "bars of the history", all).await;
+    // The curve says which of its points are the journal's; those are followed by measured ones.
+    let measured =
+        |answer: &Answer| answer.json()["equity"].as_array().unwrap().iter().any(|p| p["source"] == "measured");
+    let curve = again.until("/api/v1/equity", "a measured point", measured).await.json();
+    let curve = curve["equity"].as_array().unwrap();
+    let restored = curve.iter().take_while(|point| point["source"] != "measured").count();
+    assert!(restored > 0 && curve[restored..].iter().all(|point| point["source"] == "measured"), "{curve:?}");
+    for point in curve {
+        // A ledger's first day opens before there is any height.
+        assert!(point["peak_usd"].is_string() || point == &curve[0], "{point}");
+        assert!(point["source"] != "peak" || point["peak_usd"] == point["equity_usd"], "{point}");
+    }
     daemon.stop().await.1.unwrap();
     simulator.stop().await.unwrap();
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
-use futures::StreamExt;
+use futures::{SinkExt, StreamExt};
 use robo_trader::runner::board::Board;
 use robo_trader::web::routes::READS;
 use robo_trader::web::{Shared, metrics, router};
@@ -233,7 +233,11 @@ async fn every_answer_and_message_of_a_daemon_that_trades_is_what_the_document_s
     // From the first moment on: what is unknown is null there, and must be promised as such.
     let early = served.get("/api/v1/status").await;
     faults.extend(schemas.faults("early status", &early, promised(&document, "get", "/api/v1/status", 200)));
-    let (mut feed, _) = tokio_tungstenite::connect_async(format!("ws://{}/api/v1/ws", served.address)).await.unwrap();
+    // Of the feed everything, from its first message on, and a snapshot.
+    let boot = served.get("/api/v1/version").await["boot"].as_str().unwrap().to_owned();
+    let address = format!("ws://{}/api/v1/ws?boot={boot}&from=0", served.address);
+    let (mut feed, _) = tokio_tungstenite::connect_async(address).await.unwrap();
+    feed.send(Message::text(r#"{"type":"snapshot"}"#)).await.unwrap();
     daemon.until("some fills", |progress| progress.executions >= 6).await;
     faults.extend(commanded(&served, &mut schemas, &document).await);
     faults.extend(read(&served, &mut schemas, &document).await);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use robo_trader::runner::board::Board;
 use robo_trader::web::log_tail::LogTail;
-use serde_json::json;
+use serde_json::{Value, json};
 use support::{Daemon, Start, settings, synthetic};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -64,6 +64,17 @@ async fn the_page_tells_what_the_api_tells_obeys_the_token_and_heals() {
     let account = served.get("/api/v1/account").await["account"].clone();
     let equity = json!(account["equity_usd"].as_str().unwrap());
     page.until(&format!("document.querySelector('#money dd').title === {equity}")).await;
+    // The curve's end is what stands above it.
+    page.until(
+        "(() => { const canvas = document.getElementById('equity'), box = canvas.getBoundingClientRect(); \
+         canvas.dispatchEvent(new PointerEvent('pointermove', { clientX: box.right - 71, clientY: box.top + 9 })); \
+         const said = document.getElementById('equity-read').textContent; \
+         const of = (name) => [...document.querySelectorAll('#money div')].find((row) => \
+            row.children[0].textContent === name).children[1]; \
+         return said.includes('drawdown ' + of('Drawdown').textContent) && \
+            said.includes('equity ' + Number(of('Equity, USD').title).toFixed(2)); })()",
+    )
+    .await;
     let (orders, fills) = (served.list("orders").await.len(), served.list("fills").await.len());
     page.until(&format!("document.getElementById('orders-count').textContent === '({orders})'")).await;
     page.until(&format!("document.getElementById('fills-count').textContent === '({fills})'")).await;
@@ -90,6 +101,124 @@ async fn the_page_tells_what_the_api_tells_obeys_the_token_and_heals() {
     served.stop().await;
 }
 
+/// A message of the feed, as if it had come.
+async fn heard(page: &mut Page, kind: &str, data: &Value) {
+    let message = json!({ "type": kind, "data": data }).to_string();
+    let message = json!(message);
+    page.value(&format!(
+        "import('/state.js').then(({{ S }}) => {{ S.socket.onmessage({{ data: {message} }}); return true; }})"
+    ))
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_known_has_no_meter_and_a_desk_that_does_not_answer_is_shown() {
+    let Some(browser) = browser() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (mut page, served) = bare(&browser, dir.path()).await;
+    let limit = |name: &str, used: Option<&str>| json!({ "name": name, "unit": "usd", "used": used, "limit": "100" });
+    let account = json!({
+        "market_time": "2026-01-05T15:00:00Z", "account": "DU1", "ready": false, "mode": "paper", "bar_s": 60,
+        "equity_usd": null, "cash_usd": null, "realized_usd": "0", "unrealized_usd": null, "fees_usd": "0",
+        "day_pnl_usd": null, "exposure_usd": null, "peak_usd": null, "drawdown": null, "unknown_orders": 0,
+        "counts": { "orders": 0, "executions": 0 }, "limits": [limit("daily_loss", None), limit("daily_notional", Some("0"))],
+    });
+    heard(&mut page, "account", &account).await;
+    page.until("document.querySelectorAll('#limits tr').length === 2").await;
+    let meters =
+        "[...document.querySelectorAll('#limits tr')].map((row) => row.querySelectorAll('meter').length).join()";
+    assert_eq!(page.value(meters).await, json!("0,1"), "unknown is not 0");
+    assert!(page.text("#limits tr").await.contains("—"));
+    let link = json!({
+        "trading": "no: the desk does not answer", "trading_since": "2026-01-05T15:00:00Z",
+        "reason_since": "2026-01-05T15:00:00Z", "phase": "held", "since": "2026-01-05T15:00:00Z", "breaker": "closed",
+        "attempts": 0, "next_attempt_at": null, "last_error": null, "outage": null, "layers": [],
+    });
+    heard(&mut page, "connection", &link).await;
+    page.until("getComputedStyle(document.getElementById('stuck')).display === 'block'").await;
+    page.until("document.getElementById('fault').hidden").await;
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_page_keeps_is_what_the_daemon_keeps() {
+    let Some(browser) = browser() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (mut page, served) = bare(&browser, dir.path()).await;
+    // Of 2,100 orders the first is live still, and the others have ended; some lives are open.
+    let kept = page
+        .value(
+            r"import('/state.js').then(({ S, fold }) => {
+                for (let intent = 1; intent <= 2100; intent += 1) {
+                    if (intent < 50) S.opened.add(intent);
+                    fold.order({ intent, is_live: intent === 1 });
+                    fold.fill({ execution: 'e' + intent + '.01' });
+                }
+                fold.fill({ execution: 'e2100.02' });
+                return [S.orders.size, S.orders.has(1), Math.min(...[...S.orders.keys()].slice(1)), [...S.opened].join(),
+                    S.fills.size, S.fills.has('e100'), S.fills.has('e101'), S.fills.get('e2100').execution];
+            })",
+        )
+        .await;
+    assert_eq!(kept, json!([2000, true, 102, "1", 2000, false, true, "e2100.02"]));
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fingers_and_the_wheel_zoom_the_chart_and_leave_the_page_its_scroll() {
+    let Some(browser) = browser() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (mut page, served) = bare(&browser, dir.path()).await;
+    page.call("Emulation.setTouchEmulationEnabled", json!({ "enabled": true, "maxTouchPoints": 2 })).await;
+    page.value(CANDLES).await;
+    page.value("candles.set('AAPL', minutes(500), [], [], []); candles.move(100); true").await;
+    let row = page.value("document.getElementById('equity').getBoundingClientRect().top + 60").await.as_f64().unwrap();
+    let touch = async |page: &mut Page, kind: &str, at: &[(f64, f64)]| {
+        let points = |(id, (x, y)): (usize, &(f64, f64))| json!({ "x": x, "y": row + y, "id": id });
+        let points: Vec<Value> = at.iter().enumerate().map(points).collect();
+        page.call("Input.dispatchTouchEvent", json!({ "type": kind, "touchPoints": points })).await;
+    };
+    // Two fingers, from 100 to 200 pixels apart: half as many bars, and those between them stay.
+    touch(&mut page, "touchStart", &[(300.0, 0.0), (400.0, 0.0)]).await;
+    touch(&mut page, "touchMove", &[(250.0, 0.0), (450.0, 0.0)]).await;
+    touch(&mut page, "touchEnd", &[]).await;
+    page.until("candles.shown === 60 && candles.fingers.size === 0").await;
+    let back = page.value("candles.back").await.as_i64().unwrap();
+    assert!((101..160).contains(&back), "{back}");
+    // One finger to the side moves.
+    touch(&mut page, "touchStart", &[(300.0, 0.0)]).await;
+    touch(&mut page, "touchMove", &[(400.0, 0.0)]).await;
+    touch(&mut page, "touchEnd", &[]).await;
+    page.until(&format!("candles.back > {back} && window.scrollY === 0")).await;
+    let back = page.value("candles.back").await;
+    // One finger up is the page's: it scrolls, and the chart has let go.
+    touch(&mut page, "touchStart", &[(300.0, 0.0)]).await;
+    for up in 1..=20 {
+        touch(&mut page, "touchMove", &[(300.0, -10.0 * f64::from(up))]).await;
+    }
+    touch(&mut page, "touchEnd", &[]).await;
+    page.until("window.scrollY > 50 && candles.fingers.size === 0").await;
+    assert_eq!(page.value("candles.back").await, back);
+    page.value("scrollTo(0, 0); true").await;
+    page.until("window.scrollY === 0").await;
+    // The wheel scrolls, with Ctrl it zooms.
+    let wheel = async |page: &mut Page, modifiers: u8| {
+        let wheel =
+            json!({ "type": "mouseWheel", "x": 300, "y": row, "deltaX": 0, "deltaY": 120, "modifiers": modifiers });
+        page.call("Input.dispatchMouseEvent", wheel).await;
+    };
+    wheel(&mut page, 0).await;
+    page.until("window.scrollY > 50 && candles.shown === 60").await;
+    page.value("scrollTo(0, 0); true").await;
+    page.until("window.scrollY === 0").await;
+    wheel(&mut page, 2).await;
+    page.until("candles.shown === 69 && window.scrollY === 0").await;
+    page.value("candles.act('in'); candles.act('in'); true").await;
+    assert_eq!(page.value("candles.shown").await, json!(41));
+    quiet(&page, &format!("http://{}/", served.address));
+    served.stop().await;
+}
+
 /// A page of a daemon that has not begun: what its scripts do can be tried there.
 async fn bare(browser: &Path, dir: &Path) -> (Page, Served) {
     let served = Served::of(Board::new(), config(dir)).await;
@@ -108,6 +237,41 @@ const CANDLES: &str = r"
         window.look = () => [candles.canvas.dataset.seen, candles.canvas.dataset.back].join();
         return true;
     })";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_equity_curve_is_drawn_by_time_and_its_losses_are_the_accounts() {
+    let Some(browser) = browser() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (mut page, served) = bare(&browser, dir.path()).await;
+    // Two points of a month ago, from the journal; four of the last four minutes. The height was before all of them.
+    page.value(
+        r"import('/chart.js').then(({ Curve }) => {
+            window.curve = new Curve(document.getElementById('chart'), (text) => { window.readings = text; });
+            const day = 86400000, point = (ms, usd, restored, peak = 200) => ({ ms, usd, peak, restored });
+            window.points = [point(0, 100, true), point(day, 150, true), point(30 * day, 160, false),
+                point(30 * day + 60000, 170, false, null), point(30 * day + 120000, 180, false), point(30 * day + 180000, 150, false)];
+            const width = document.getElementById('chart').getBoundingClientRect().width - 70;
+            window.at = (part, range = 0) => { curve.cross = part * width; curve.set(points, range); return readings; };
+            return true;
+        })",
+    )
+    .await;
+    let read = async |page: &mut Page, script: &str| page.value(script).await.as_str().unwrap().to_owned();
+    let near = read(&mut page, "at(0.03)").await;
+    assert!(near.contains("equity 150.00 USD   drawdown 25.000 %   from the journal"), "{near}");
+    // A month is not as wide as a minute: half of the way is still nearer to one of both ends.
+    assert!(read(&mut page, "at(0.4)").await.contains("equity 150.00 USD"));
+    let middle = read(&mut page, "at(0.6)").await;
+    assert!(middle.contains("equity 160.00 USD   drawdown 20.000 %") && !middle.contains("journal"), "{middle}");
+    assert_eq!(page.value("curve.canvas.dataset.restored").await, json!("2"));
+    // An hour: measured points alone, and where no height is known there is no loss.
+    let hour = read(&mut page, "at(0.34, 3600000)").await;
+    assert!(hour.contains("equity 170.00 USD   drawdown unknown"), "{hour}");
+    assert_eq!(page.value("[curve.canvas.dataset.points, curve.canvas.dataset.restored].join()").await, json!("4,0"));
+    assert!(read(&mut page, "at(0.66, 3600000)").await.contains("drawdown 10.000 %"));
+    quiet(&page, &format!("http://{}/", served.address));
+    served.stop().await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chart_that_looks_back_survives_fewer_bars() {
@@ -176,12 +340,26 @@ async fn obeys_the_token(page: &mut Page, served: &Served) {
     let halted = page.command("halt", "", &served.token).await;
     assert!(halted.contains("no entries"), "{halted}");
     page.until("document.getElementById('trading').textContent.includes('exits only: locked')").await;
-    let resumed = page.command("resume", "", "").await;
-    assert!(resumed.contains("entries"), "{resumed}");
-    page.until("document.getElementById('trading').textContent === 'trading: yes'").await;
-    page.picture("desktop").await;
     let unsure = page.command("flatten", "yes", "").await;
     assert!(unsure.contains("Type flatten"), "{unsure}");
+    // Enter again and again says it once, and not again after it was done.
+    page.value(
+        "window.enter = () => document.getElementById('ask-reason').dispatchEvent( \
+            new KeyboardEvent('keydown', { key: 'Enter', bubbles: true })); \
+         document.getElementById('resume').click(); enter(); enter(); true",
+    )
+    .await;
+    page.until("document.getElementById('ask-answer').textContent.includes('entries')").await;
+    page.value("enter(); true").await;
+    assert_eq!(page.value("document.getElementById('ask-yes').disabled").await, json!(true));
+    page.value("document.getElementById('ask-no').click(); true").await;
+    let is_resume = |event: &&Value| {
+        let url = event["params"]["request"]["url"].as_str().unwrap_or_default();
+        event["method"] == "Network.requestWillBeSent" && url.ends_with("/commands/resume")
+    };
+    assert_eq!(page.events.iter().filter(is_resume).count(), 1);
+    page.until("document.getElementById('trading').textContent === 'trading: yes'").await;
+    page.picture("desktop").await;
     let flat = page.command("flatten", "flatten", "").await;
     // Whether anything is held right now is the market's matter.
     assert!(flat.contains("entries are blocked"), "{flat}");

@@ -166,8 +166,12 @@ impl Board {
             Fact::Incident(_) => {
                 feed.tell(Kind::Incident, symbol, &*state.incident(super::view::incident_view(record)));
             }
-            Fact::Day(DayFact::Opened { equity, .. } | DayFact::PeakRaised { equity }) if !tell => {
-                state.equity(EquityView { at: record.at, equity_usd: *equity });
+            Fact::Day(fact) if !tell => {
+                let (source, equity_usd) = match fact {
+                    DayFact::Opened { equity, .. } => ("day_opened", *equity),
+                    DayFact::PeakRaised { equity } => ("peak", *equity),
+                };
+                state.equity(EquityView { at: record.at, equity_usd, peak_usd: book.peak_equity(), source });
             }
             Fact::Day(_)
             | Fact::Ledger(_)
@@ -213,7 +217,9 @@ impl Board {
         }
         if let Some(equity_usd) = account.equity_usd {
             let every = Duration::from_secs(account.bar_s);
-            state.equity_every(EquityView { at: account.market_time, equity_usd }, every);
+            let point =
+                EquityView { at: account.market_time, equity_usd, peak_usd: account.peak_usd, source: "measured" };
+            state.equity_every(point, every);
         }
         let now = Instant::now();
         let same = state

@@ -207,7 +207,8 @@ mod tests {
     fn a_long_equity_curve_is_thinned_and_never_longer_than_its_bound() {
         let mut state = State::default();
         for second in 0..20_000 {
-            let point = EquityView { at: MarketTime::from_secs(second), equity_usd: Usd(second.into()) };
+            let at = MarketTime::from_secs(second);
+            let point = EquityView { at, equity_usd: Usd(second.into()), peak_usd: None, source: "measured" };
             state.equity_every(point, Duration::from_secs(1));
         }
         assert!((POINTS / 2..=POINTS).contains(&state.curve.len()), "{}", state.curve.len());

@@ -314,6 +314,11 @@ pub struct EquityView {
     pub at: MarketTime,
     /// USD.
     pub equity_usd: Usd,
+    /// The highest equity until then, moved by money that was paid in or out: what a loss is measured from.
+    pub peak_usd: Option<Usd>,
+    /// `measured` by this process, in steps; or restored from the journal, which knows only what the exchange days
+    /// began with (`day_opened`) and new heights (`peak`), and nothing between them.
+    pub source: &'static str,
 }
 
 /// The connection and the layers of health.

@@ -1,6 +1,6 @@
 // The dashboard. Everything shown is text put into the page as text; the only source is this daemon.
 import { Candles, Curve, clock, day } from "./chart.js";
-import { S, fold, snapshot } from "./state.js";
+import { S, curve, curveOf, fold, snapshot } from "./state.js";
 
 const $ = (id) => document.getElementById(id);
 const el = (tag, props, ...children) => {
@@ -44,7 +44,7 @@ const rest = async () => {
   const boot = S.boot;
   const [equity, log, strategies, version] = await Promise.all([read("equity"), read("log?limit=300"), read("strategies"), read("version")]);
   if (boot !== S.boot) return;
-  S.equity = equity.equity.map((p) => ({ ms: Date.parse(p.at), usd: Number(p.equity_usd) }));
+  curveOf(equity.equity);
   S.log = log.log;
   S.strategies = new Map(strategies.strategies.map((s) => [s.symbol, s]));
   put("version", version.name + " " + version.version + ", up since " + when(version.started_at) + ", times of " + Intl.DateTimeFormat().resolvedOptions().timeZone + ", API at /api/v1/openapi.json, metrics at /metrics");
@@ -190,7 +190,8 @@ const limits = () => {
   put("limits", rows.map((l) => {
     const part = l.used === null || Number(l.limit) === 0 ? null : Number(l.used) / Number(l.limit);
     const show = (v) => (v === null ? unknown : l.unit === "usd" ? usd(v, 0) : l.unit === "fraction" ? (v * 100).toFixed(2) + " %" : Number(v).toFixed(l.unit === "multiple" ? 2 : 0));
-    const meter = el("meter", { min: 0, max: 1, low: 0.6, high: 0.85, optimum: 0, value: part === null ? 0 : Math.min(1, part), "aria-label": l.name });
+    // A use that is not known is no empty meter.
+    const meter = part === null ? "" : el("meter", { min: 0, max: 1, low: 0.6, high: 0.85, optimum: 0, value: Math.min(1, part), "aria-label": l.name });
     return el("tr", { class: "own" }, el("td", {}, l.name.replaceAll("_", " ")), el("td", {}, meter), el("td", { class: "n" }, show(l.used) + " / " + show(l.limit)));
   }));
 };
@@ -228,7 +229,8 @@ const positions = () => {
   if (!S.chosen && S.positions.size) S.chosen = S.positions.keys().next().value;
 };
 const candles = new Candles($("chart"), (text) => { $("chart-read").textContent = text; });
-const curve = new Curve($("equity"), (text) => { $("equity-read").textContent = text; });
+for (const button of document.querySelectorAll("[data-chart]")) button.addEventListener("click", () => candles.act(button.dataset.chart));
+const equityCurve = new Curve($("equity"), (text) => { $("equity-read").textContent = text; });
 // Indicators come from the daemon, by the code that trades; asked for anew with a new bar, at most once a second.
 const drawnOf = { key: "", at: 0, busy: false, time_ms: [], indicators: [] };
 const askIndicators = async (symbol, rows) => {
@@ -262,16 +264,15 @@ const chart = () => {
     .filter(([, at]) => at !== null && at !== undefined).map(([name, at, color]) => ({ name, at: Number(at), color })) : [];
   candles.set(S.chosen, rows, marks, lines, S.chosen ? indicators(rows, S.chosen) : []);
 };
-const equity = () => curve.set(S.equity);
+const equity = () => equityCurve.set(curve(), Number($("equity-range").value));
 const matches = (text, words) => words.toLowerCase().split(/\s+/).every((word) => text.toLowerCase().includes(word));
-const opened = new Set();
 const ordersShown = () => [...S.orders.values()].filter((o) => (!$("orders-live").checked || o.is_live) && matches([o.symbol, o.role, o.state, o.side, o.order_type, o.intent].join(" "), $("orders-filter").value)).reverse();
 const fillsShown = () => [...S.fills.values()].filter((f) => matches([f.symbol, f.side, f.role, f.intent].join(" "), $("fills-filter").value)).reverse();
 const orders = () => {
   const rows = ordersShown();
   $("orders-count").textContent = "(" + rows.length + ")";
   put("orders", rows.slice(0, 200).map((o) => {
-    const life = el("details", { open: opened.has(o.intent), ontoggle: (e) => (e.target.open ? opened.add(o.intent) : opened.delete(o.intent)) }, el("summary", { "data-focus": "life-" + o.intent }, o.life.length ? o.life[o.life.length - 1].what : ""),
+    const life = el("details", { open: S.opened.has(o.intent), ontoggle: (e) => (e.target.open ? S.opened.add(o.intent) : S.opened.delete(o.intent)) }, el("summary", { "data-focus": "life-" + o.intent }, o.life.length ? o.life[o.life.length - 1].what : ""),
       el("ul", { class: "list" }, o.life.map((s) => el("li", {}, when(s.at) + " " + s.what + (s.note ? ": " + s.note : "")))));
     const cancel = o.is_live && o.role !== "stop" ? el("button", { type: "button", class: "mini quiet", "data-focus": "cancel-" + o.intent, onclick: () => ask("cancel", o) }, "Cancel") : "";
     return el("tr", {}, el("td", {}, when(o.at)), el("td", { class: "n" }, o.intent), el("td", {}, o.symbol), el("td", {}, o.role), el("td", {}, o.side + " " + o.quantity_shares + " " + o.order_type + " " + o.tif),
@@ -328,7 +329,7 @@ const csv = (name, rows, columns) => {
 };
 $("orders-csv").addEventListener("click", () => csv("orders.csv", ordersShown(), ["at", "intent", "order_ref", "symbol", "strategy", "role", "side", "quantity_shares", "filled_shares", "order_type", "tif", "limit_usd", "trigger_usd", "reference_usd", "state", "note"]));
 $("fills-csv").addEventListener("click", () => csv("fills.csv", fillsShown(), ["at", "execution", "symbol", "side", "role", "quantity_shares", "price_usd", "commission_usd", "intent"]));
-for (const id of ["orders-filter", "orders-live", "fills-filter", "log-filter", "log-level"]) $(id).addEventListener("input", draw);
+for (const id of ["equity-range", "orders-filter", "orders-live", "fills-filter", "log-filter", "log-level"]) $(id).addEventListener("input", draw);
 
 // ---- Commands: each is confirmed, and needs the token.
 const QUESTIONS = {
@@ -355,24 +356,34 @@ const ask = (what, order) => {
   $("ask-answer").className = "";
   $("ask-yes").textContent = what === "token" ? "Keep" : title;
   $("ask-yes").className = what === "flatten" ? "danger" : "";
+  $("ask-yes").disabled = false;
   $("ask").showModal();
 };
 const answer = (text, good) => { $("ask-answer").textContent = text; $("ask-answer").className = good ? "good" : "bad"; };
+// Once: while it is on its way, and after it was done, the dialog says it no more.
 const go = async () => {
-  const { what, order, word } = asked;
+  if ($("ask-yes").disabled) return;
+  const mine = asked;
+  const { what, order, word } = mine;
   if (word && $("ask-word").value.trim().toLowerCase() !== word) { answer("Type " + word + " to confirm.", false); return; }
   if ($("ask-token").value.trim()) sessionStorage.setItem("token", $("ask-token").value.trim());
   if (what === "token") { $("ask").close(); if (S.socket) S.socket.close(); return; }
   const body = { reason: $("ask-reason").value };
   if (order) body.intent = order.intent; else if ($("ask-symbol").value) body.symbol = $("ask-symbol").value;
   $("ask-yes").disabled = true;
+  // Whoever asks something else meanwhile gets no answer to this.
+  const tell = (text, good) => {
+    if (asked !== mine) return;
+    answer(text, good);
+    $("ask-yes").disabled = good;
+    if (good) $("ask-no").focus();
+  };
   try {
     const reply = await fetch("/api/v1/commands/" + what, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", Authorization: "Bearer " + stored() } });
     const said = await reply.json();
-    if (reply.status === 401) { sessionStorage.removeItem("token"); $("ask-token-row").hidden = false; }
-    answer(said.text || said.error || String(reply.status), reply.ok);
-  } catch (error) { answer("The daemon did not answer.", false); }
-  $("ask-yes").disabled = false;
+    if (reply.status === 401) { sessionStorage.removeItem("token"); if (asked === mine) $("ask-token-row").hidden = false; }
+    tell(said.text || said.error || String(reply.status), reply.ok);
+  } catch (error) { tell("The daemon did not answer: whether it was done is not known. Look before you say it again.", false); }
 };
 $("ask-yes").addEventListener("click", go);
 $("ask-no").addEventListener("click", () => $("ask").close());

@@ -40,27 +40,69 @@ export class Candles {
     this.shown = 120;
     this.back = 0;
     this.cross = null;
-    this.drag = null;
-    canvas.addEventListener("wheel", (e) => { e.preventDefault(); this.zoom(e.deltaY > 0 ? 1.15 : 1 / 1.15); }, { passive: false });
-    canvas.addEventListener("pointerdown", (e) => { this.drag = [e.clientX, this.back]; canvas.setPointerCapture(e.pointerId); });
+    // Fingers (or the mouse's button) that are down, and how the chart was when the last of them came or went.
+    this.fingers = new Map();
+    this.grip = null;
+    const place = (e) => { const box = canvas.getBoundingClientRect(); return [e.clientX - box.left, e.clientY - box.top]; };
+    canvas.addEventListener("wheel", (e) => {
+      // The wheel is the page's, but with Ctrl (a pinch on a touch pad says so, too), or once the chart has the focus.
+      if (!e.ctrlKey && !e.metaKey && document.activeElement !== canvas) return;
+      e.preventDefault();
+      this.zoom(e.deltaY > 0 ? 1.15 : 1 / 1.15, place(e)[0] / this.plot);
+    }, { passive: false });
+    canvas.addEventListener("pointerdown", (e) => {
+      if (this.fingers.size === 2 || e.button !== 0) return;
+      this.fingers.set(e.pointerId, place(e)[0]);
+      this.hold();
+      canvas.setPointerCapture(e.pointerId);
+    });
     canvas.addEventListener("pointermove", (e) => {
-      const box = canvas.getBoundingClientRect();
-      this.cross = [e.clientX - box.left, e.clientY - box.top];
-      if (this.drag) this.move(this.drag[1] + Math.round((e.clientX - this.drag[0]) / (this.plot / this.shown)) - this.back);
+      this.cross = place(e);
+      // A mouse whose button went up where nobody could see it.
+      if (e.pointerType === "mouse" && e.buttons === 0) this.fingers.clear();
+      if (this.fingers.has(e.pointerId)) { this.fingers.set(e.pointerId, this.cross[0]); this.pull(); }
       this.draw();
     });
-    canvas.addEventListener("pointerup", () => { this.drag = null; });
-    canvas.addEventListener("pointerleave", () => { this.cross = null; this.draw(); });
+    // Whichever way a finger goes: up, or because the browser scrolls the page with it.
+    for (const gone of ["pointerup", "pointercancel", "lostpointercapture"]) canvas.addEventListener(gone, (e) => { if (this.fingers.delete(e.pointerId)) this.hold(); });
+    for (const out of ["pointerleave", "pointercancel"]) canvas.addEventListener(out, () => { this.cross = null; this.draw(); });
     canvas.addEventListener("keydown", (e) => {
-      const step = Math.max(1, Math.round(this.shown / 10));
-      const acts = { ArrowLeft: () => this.move(step), ArrowRight: () => this.move(-step), "+": () => this.zoom(1 / 1.3), "=": () => this.zoom(1 / 1.3),
-        "-": () => this.zoom(1.3), Home: () => { this.shown = Math.max(10, this.bars.length); this.back = 0; }, End: () => { this.back = 0; } };
-      if (acts[e.key]) { acts[e.key](); e.preventDefault(); this.draw(); }
+      const acts = { ArrowLeft: "older", ArrowRight: "newer", "+": "in", "=": "in", "-": "out", Home: "all", End: "newest" };
+      if (e.key === "Escape") canvas.blur();
+      if (acts[e.key] && !e.ctrlKey && !e.metaKey && !e.altKey) { this.act(acts[e.key]); e.preventDefault(); }
     });
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
+  // What keys and buttons do.
+  act(what) {
+    const step = Math.max(1, Math.round(this.shown / 10));
+    const acts = { older: () => this.move(step), newer: () => this.move(-step), in: () => this.zoom(1 / 1.3), out: () => this.zoom(1.3),
+      all: () => { this.shown = Math.max(10, this.bars.length); this.back = 0; }, newest: () => { this.back = 0; } };
+    acts[what]();
+    this.draw();
+  }
+  hold() {
+    const at = [...this.fingers.values()];
+    this.grip = at.length ? { at: (at[0] + at[at.length - 1]) / 2, apart: Math.abs(at[0] - at[at.length - 1]), back: this.back, shown: this.shown } : null;
+  }
+  // The bar under the finger, or between two of them, stays there; two of them farther apart show fewer bars.
+  pull() {
+    const { at, apart, back, shown } = this.grip;
+    const now = [...this.fingers.values()];
+    const middle = (now[0] + now[now.length - 1]) / 2;
+    if (now.length === 2) this.shown = this.bounded(shown * Math.max(20, apart) / Math.max(20, Math.abs(now[0] - now[1])));
+    this.back = 0;
+    this.move(Math.round(back + shown * (1 - at / this.plot) - this.shown * (1 - middle / this.plot)));
+  }
   get plot() { return Math.max(1, this.canvas.getBoundingClientRect().width - 62); }
-  zoom(by) { this.shown = Math.round(Math.min(Math.max(10, this.shown * by), Math.max(30, this.bars.length))); this.move(0); this.draw(); }
+  bounded(shown) { return Math.round(Math.min(Math.max(10, shown), Math.max(30, this.bars.length))); }
+  // The bar at this part of the width stays where it is.
+  zoom(by, part = 1) {
+    const before = this.shown;
+    this.shown = this.bounded(before * by);
+    this.move(Math.round((before - this.shown) * (1 - Math.min(1, part))));
+    this.draw();
+  }
   // Some bars stay in view, however few there are.
   move(by) { this.back = Math.min(Math.max(0, this.back + by), Math.max(0, this.bars.length - 10)); }
   set(name, bars, marks, lines, curves) {
@@ -197,39 +239,67 @@ export class Curve {
     canvas.addEventListener("pointerleave", () => { this.cross = null; this.draw(); });
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
-  set(points) { this.points = points; this.draw(); }
+  // Of the points, the last `range` milliseconds; all of them with 0.
+  set(points, range) {
+    const from = range && points.length ? points[points.length - 1].ms - range : -Infinity;
+    this.points = points.filter((q) => q.ms >= from);
+    this.draw();
+  }
   draw() {
     const [pen, w, h] = fit(this.canvas);
     const p = this.points;
+    Object.assign(this.canvas.dataset, { points: p.length, restored: p.filter((q) => q.restored).length });
     if (p.length < 2) { pen.fillStyle = css("--dim"); pen.fillText("the equity curve begins with the first bars", 8, 18); this.read(""); return; }
     const [right, foot] = [70, 16];
     const pw = w - right;
     const split = (h - foot) * 0.74;
     const values = p.map((q) => q.usd);
-    let peak = -Infinity;
-    const falls = values.map((v) => { peak = Math.max(peak, v); return peak > 0 ? (peak - v) / peak : 0; });
+    // The loss since the account's height, as the account itself has it; unknown where the height is.
+    const falls = p.map((q) => (q.peak > 0 ? Math.max(0, (q.peak - q.usd) / q.peak) : null));
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const pad = (high - low || high * 0.001 || 1) * 0.06;
-    const x = (i) => i / (p.length - 1) * pw;
+    const [first, last] = [p[0].ms, p[p.length - 1].ms];
+    const x = (i) => (last > first ? (p[i].ms - first) / (last - first) * pw : pw);
     const y = (v) => 4 + (1 - (v - low + pad) / (high - low + 2 * pad)) * (split - 8);
     const [ticks, digits] = nice(low - pad, high + pad, 4);
     pen.strokeStyle = css("--line"); pen.fillStyle = css("--dim");
     for (const t of ticks) { pen.beginPath(); pen.moveTo(0, Math.round(y(t)) + 0.5); pen.lineTo(pw, Math.round(y(t)) + 0.5); pen.stroke(); pen.fillText(t.toFixed(digits), pw + 6, y(t) + 4); }
-    pen.strokeStyle = css("--accent"); pen.lineWidth = 1.5; pen.beginPath();
-    values.forEach((v, i) => (i ? pen.lineTo(x(i), y(v)) : pen.moveTo(x(i), y(v)))); pen.stroke(); pen.lineWidth = 1;
-    const worst = Math.max(...falls, 1e-9);
+    // What is between restored points nobody knows: dashes.
+    pen.strokeStyle = pen.fillStyle = css("--accent"); pen.lineWidth = 1.5;
+    for (const dashed of [false, true]) {
+      pen.setLineDash(dashed ? [3, 4] : []);
+      pen.beginPath();
+      for (let i = 1; i < p.length; i += 1) if ((p[i].restored || p[i - 1].restored) === dashed) { pen.moveTo(x(i - 1), y(values[i - 1])); pen.lineTo(x(i), y(values[i])); }
+      pen.stroke();
+    }
+    pen.setLineDash([]); pen.lineWidth = 1;
+    p.forEach((q, i) => { if (q.restored) pen.fillRect(x(i) - 1.5, y(q.usd) - 1.5, 3, 3); });
+    const known = falls.filter((f) => f !== null);
+    const worst = Math.max(...known, 1e-9);
     const depth = h - foot - split - 4;
-    pen.fillStyle = css("--bad"); pen.globalAlpha = 0.4; pen.beginPath(); pen.moveTo(0, split + 2);
-    falls.forEach((f, i) => pen.lineTo(x(i), split + 2 + f / worst * depth)); pen.lineTo(pw, split + 2); pen.closePath(); pen.fill(); pen.globalAlpha = 1;
-    pen.fillStyle = css("--dim"); pen.fillText("-" + (worst * 100).toFixed(3) + " %", pw + 6, h - foot);
+    const floor = split + 2;
+    pen.fillStyle = css("--bad"); pen.globalAlpha = 0.4;
+    falls.forEach((f, i) => {
+      if (f === null) return;
+      if (p[i].restored) { pen.fillRect(x(i) - 1, floor, 2, f / worst * depth); return; }
+      if (i === 0 || p[i - 1].restored || falls[i - 1] === null) return;
+      pen.beginPath(); pen.moveTo(x(i - 1), floor); pen.lineTo(x(i - 1), floor + falls[i - 1] / worst * depth);
+      pen.lineTo(x(i), floor + f / worst * depth); pen.lineTo(x(i), floor); pen.closePath(); pen.fill();
+    });
+    pen.globalAlpha = 1;
+    const percent = (f) => (f === null ? "unknown" : (f * 100).toFixed(3) + " %");
+    pen.fillStyle = css("--dim"); pen.fillText(known.length ? "-" + percent(Math.max(...known)) : "unknown", pw + 6, h - foot);
     const label = (ms) => day(ms) + " " + clock(ms);
-    pen.fillText(label(p[0].ms), 0, h - 3);
-    const last = label(p[p.length - 1].ms);
-    pen.fillText(last, pw - pen.measureText(last).width, h - 3);
+    pen.fillText(label(first), 0, h - 3);
+    pen.fillText(label(last), pw - pen.measureText(label(last)).width, h - 3);
     if (this.cross !== null && this.cross < pw) {
-      const i = Math.round(this.cross / pw * (p.length - 1));
+      const at = first + this.cross / pw * (last - first);
+      const i = p.reduce((near, q, j) => (Math.abs(q.ms - at) < Math.abs(p[near].ms - at) ? j : near), 0);
       pen.strokeStyle = css("--dim"); pen.setLineDash([3, 3]); pen.beginPath(); pen.moveTo(x(i), 0); pen.lineTo(x(i), h - foot); pen.stroke(); pen.setLineDash([]);
-      this.read(label(p[i].ms) + "   equity " + p[i].usd.toFixed(2) + " USD   drawdown " + (falls[i] * 100).toFixed(3) + " %");
-    } else this.read("Equity, and below it the loss since its height");
+      this.read(label(p[i].ms) + "   equity " + p[i].usd.toFixed(2) + " USD   drawdown " + percent(falls[i]) + (p[i].restored ? "   from the journal" : ""));
+    } else {
+      this.read("Equity, and below it the loss since the account's height."
+        + (this.canvas.dataset.restored > 0 ? " Squares and dashes: from the journal, which knows beginnings of days and heights only." : ""));
+    }
   }
 }
