@@ -148,6 +148,7 @@ async fn commanded(served: &Served, schemas: &mut Schemas<'_>, document: &Value)
         ("cancel", json!({ "intent": 999_999 })),
         ("cancel", json!({})),
         ("reload", json!({})),
+        ("acknowledge", json!({})),
         ("reconcile", json!({})),
         ("halt", json!({ "reason": "x".repeat(20_000) })),
     ] {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::heartbeat::age;
+use super::heartbeat::{NOW, age};
 use super::layers::{Layer, Layers};
 use super::view::DeskView;
 
@@ -19,7 +19,7 @@ pub(super) async fn watch(mut view: watch::Receiver<Arc<DeskView>>, layers: Laye
         tokio::time::sleep(LOOK_EVERY).await;
         let view = Arc::clone(&view.borrow_and_update());
         for symbol in view.symbols.iter().filter(|symbol| symbol.open_since.is_some()) {
-            if age(&view, symbol).is_some_and(|age| age <= 2 * view.bar_s) {
+            if age(&view, symbol, NOW).is_some_and(|age| age <= 2 * view.bar_s) {
                 layers.up(Layer::Bars(symbol.symbol.clone()));
             }
         }

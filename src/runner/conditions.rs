@@ -19,7 +19,7 @@ const DESK: &str = "desk";
 pub(super) struct Conditions {
     /// Without a session for longer than this, somebody is told; `None`: never.
     after: Option<Duration>,
-    /// Since when there is no session.
+    /// Since when no session is held; a planned outage begins it anew, for what comes back after it needs its time, too.
     without: Option<Instant>,
     /// The breaker was told to be open since a session was held last.
     open: bool,
@@ -52,8 +52,10 @@ impl Conditions {
     ) -> Vec<Notice> {
         let mut told = Vec::new();
         let phase = &connection.phase;
-        let there = matches!(phase, Phase::Connected | Phase::Held);
-        self.without = if there { None } else { self.without.or(Some(now)) };
+        // One that is had again and again and never gets ready is none: only a held one ends the want of it.
+        let held = matches!(phase, Phase::Held);
+        let there = held || (matches!(phase, Phase::Connected) && !self.absent);
+        self.without = if held { None } else { self.without.filter(|_| !planned).or(Some(now)) };
         let opens = matches!(phase, Phase::Open { .. });
         if opens && !self.open {
             let text = "the circuit breaker is open: too many attempts in a row have failed".to_owned();
@@ -72,16 +74,16 @@ impl Conditions {
                 let text = "a session was had again".to_owned();
                 told.push(lasting(false, CONNECTION, notice("connection.back", Level::Info, text)));
             }
-            None => told.extend(self.absence(connection, planned, now)),
+            None => told.extend(self.absence(connection, now)),
         }
         told.extend(self.desk(answered, now));
         told
     }
 
     /// Too long without a session, and nobody has been told that it takes a human.
-    fn absence(&mut self, connection: &ConnectionState, planned: bool, now: Instant) -> Option<Notice> {
+    fn absence(&mut self, connection: &ConnectionState, now: Instant) -> Option<Notice> {
         let (after, for_) = (self.after?, now.saturating_duration_since(self.without?));
-        if self.need_human() || planned || for_ < after {
+        if self.need_human() || for_ < after {
             return None;
         }
         self.absent = true;
@@ -146,21 +148,42 @@ mod tests {
         let away = state(Phase::Dialing { attempt: 7, probe: false });
         assert_eq!(kinds(&conditions.look(&away, None, false, at(9))), []);
         assert_eq!(kinds(&conditions.look(&away, None, true, at(10))), [], "it is expected");
+        assert_eq!(kinds(&conditions.look(&away, None, true, at(40))), [], "however long it lasts");
+        assert_eq!(kinds(&conditions.look(&away, None, false, at(41))), [], "a window's end is no alarm");
         assert!(!conditions.need_human());
-        let told = conditions.look(&away, None, false, at(11));
+        let told = conditions.look(&away, None, false, at(51));
         assert_eq!(kinds(&told), [("connection.absent", Level::Critical)]);
         assert!(told[0].text.contains("11 minutes: connection refused"), "{}", told[0].text);
         assert!(matches!(told[0].lasts, Some(Lasting::Begins(_))) && conditions.need_human());
-        assert_eq!(kinds(&conditions.look(&away, None, false, at(12))), [], "it is repeated by who tells it");
+        assert_eq!(kinds(&conditions.look(&away, None, false, at(52))), [], "it is repeated by who tells it");
         assert_eq!(
-            kinds(&conditions.look(&state(Phase::Held), None, false, at(13))),
+            kinds(&conditions.look(&state(Phase::Held), None, false, at(53))),
             [("connection.back", Level::Info)]
         );
         assert!(!conditions.need_human());
         // Lost again: counted from there.
-        assert_eq!(kinds(&conditions.look(&away, None, false, at(20))), []);
-        assert_eq!(kinds(&conditions.look(&away, None, false, at(29))), []);
-        assert_eq!(kinds(&conditions.look(&away, None, false, at(30))), [("connection.absent", Level::Critical)]);
+        assert_eq!(kinds(&conditions.look(&away, None, false, at(60))), []);
+        assert_eq!(kinds(&conditions.look(&away, None, false, at(69))), []);
+        assert_eq!(kinds(&conditions.look(&away, None, false, at(70))), [("connection.absent", Level::Critical)]);
+    }
+
+    #[test]
+    fn a_session_that_is_had_again_and_again_and_never_gets_ready_is_none() {
+        let begin = Instant::now();
+        let at = |minutes: u64| begin + Duration::from_secs(60 * minutes);
+        let mut conditions = Conditions::new(Some(Duration::from_secs(600)), begin);
+        let (connected, lost) = (state(Phase::Connected), state(Phase::Dialing { attempt: 1, probe: false }));
+        for minute in 0..5 {
+            assert_eq!(kinds(&conditions.look(&connected, None, false, at(2 * minute))), []);
+            assert_eq!(kinds(&conditions.look(&lost, None, false, at(2 * minute + 1))), []);
+        }
+        assert_eq!(kinds(&conditions.look(&connected, None, false, at(10))), [("connection.absent", Level::Critical)]);
+        assert_eq!(kinds(&conditions.look(&connected, None, false, at(11))), []);
+        assert!(conditions.need_human());
+        assert_eq!(
+            kinds(&conditions.look(&state(Phase::Held), None, false, at(12))),
+            [("connection.back", Level::Info)]
+        );
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub const COMMANDS: &[(&str, &str)] = &[
     ("unpark", "A parked symbol may be entered again. symbol."),
     ("cancel", "One order of ours is cancelled. intent, reason."),
     ("reload", "Limits and locks by the settings as they are now: all of them, or none where anything is wrong."),
+    ("acknowledge", "A human has taken notice of what alerts tell: what stands is not told again."),
     ("shutdown", "The daemon ends, as on SIGTERM: entries are cancelled, stops stay. reason."),
 ];
 
@@ -79,6 +80,7 @@ mod tests {
             ("unpark", r#"{"symbol":"AAPL"}"#),
             ("cancel", r#"{"intent":7}"#),
             ("reload", "{}"),
+            ("acknowledge", "{}"),
             ("shutdown", "{}"),
         ];
         assert_eq!(whole.map(|(name, _)| name).to_vec(), COMMANDS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
