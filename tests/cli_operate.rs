@@ -160,7 +160,7 @@ fn a_symbol_is_parked_and_unparked_limits_are_read_anew_and_the_daemon_ends_with
     for command in [&["reload"][..], &["park", "AAPL"], &["unpark", "AAPL"], &["shutdown"]] {
         place.tell(command).ends(1, &["nothing answers at", "control.sock"]);
     }
-    place.file("robo-trader.toml", "RISK_MAX_LEVERAGE = 2\n");
+    place.file("robo-trader.toml", "risk_max_leverage = 2\n");
     let mut daemon = busy(&place);
     daemon.says("ready:");
     says(&place.tell(&["park", "AAPL", "--reason", "news"]).ends(0, &[]), &["AAPL is parked"]);
@@ -168,7 +168,7 @@ fn a_symbol_is_parked_and_unparked_limits_are_read_anew_and_the_daemon_ends_with
     place.tell(&["park"]).ends(2, &["<SYMBOL>"]);
     place.tell(&["park", "MSFT"]).ends(3, &["MSFT is neither in SYMBOLS nor held"]);
     place.tell(&["reload"]).ends(3, &["nothing has changed"]);
-    place.file("robo-trader.toml", "RISK_MAX_LEVERAGE = 3\n");
+    place.file("robo-trader.toml", "risk_max_leverage = 3\n");
     let told = place.tell(&["reload", "--json"]).ends(0, &[]);
     let answer: Value = serde_json::from_str(&told.out).unwrap();
     assert!(answer["ok"] == true && answer["text"].as_str().unwrap().contains("RISK_MAX_LEVERAGE"), "{answer}");
