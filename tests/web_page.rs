@@ -136,6 +136,14 @@ async fn what_is_not_known_has_no_meter_and_a_desk_that_does_not_answer_is_shown
     });
     heard(&mut page, "connection", &link).await;
     page.until("getComputedStyle(document.getElementById('stuck')).display === 'block'").await;
+    // It does not cover the commands, wherever the page is scrolled to.
+    page.value("scrollTo(0, 400); true").await;
+    page.until(
+        "window.scrollY > 100 && document.getElementById('stuck').getBoundingClientRect().top >= \
+         document.getElementById('halt').getBoundingClientRect().bottom && \
+         document.getElementById('halt').getBoundingClientRect().top >= 0",
+    )
+    .await;
     page.until("document.getElementById('fault').hidden").await;
     served.stop().await;
 }
@@ -305,6 +313,10 @@ async fn a_chart_that_looks_back_survives_fewer_bars() {
     assert_eq!(page.value("candles.set('AAPL', minutes(3), [], [], []); look()").await, json!("3,0"));
     assert_eq!(page.value("readings.includes('V 102')").await, json!(true), "the newest bar is read");
     assert_eq!(page.value("candles.set('AAPL', [], [], [], []); look() + readings").await, json!("0,0"));
+    // A stop that is far away is told at the edge, and does not press the candles flat.
+    let stop = "candles.set('AAPL', minutes(50), [], [{ name: 'stop', at: 2, color: '--bad' }, \
+        { name: 'average', at: 11, color: '--dim' }], []); candles.canvas.dataset.beyond";
+    assert_eq!(page.value(stop).await, json!("stop 2"));
     // Another symbol begins at its newest bar.
     page.value(many).await;
     assert_eq!(page.value("candles.set('NVDA', minutes(450), [], [], []); look()").await, json!("120,0"));

@@ -190,10 +190,11 @@ const limits = () => {
   const rows = S.account ? S.account.limits : [];
   put("limits", rows.map((l) => {
     const part = l.used === null || Number(l.limit) === 0 ? null : Number(l.used) / Number(l.limit);
+    const unit = { usd: " USD", multiple: " \u00d7 equity" }[l.unit] || "";
     const show = (v) => (v === null ? unknown : l.unit === "usd" ? usd(v, 0) : l.unit === "fraction" ? (v * 100).toFixed(2) + " %" : Number(v).toFixed(l.unit === "multiple" ? 2 : 0));
     // A use that is not known is no empty meter.
     const meter = part === null ? "" : el("meter", { min: 0, max: 1, low: 0.6, high: 0.85, optimum: 0, value: Math.min(1, part), "aria-label": l.name });
-    return el("tr", { class: "own" }, el("td", {}, l.name.replaceAll("_", " ")), el("td", {}, meter), el("td", { class: "n" }, show(l.used) + " / " + show(l.limit)));
+    return el("tr", { class: "own" }, el("td", {}, l.name.replaceAll("_", " ")), el("td", {}, meter), el("td", { class: "n" }, show(l.used) + " / " + show(l.limit) + unit));
   }));
 };
 const spark = (rows) => {
@@ -310,7 +311,9 @@ const draw = () => {
   guarded("health", health);
   part("account", money, m("account"));
   part("limits", limits, m("account"));
-  part("symbols", positions, m("account", "position", "bar"), S.chosen, moved.history);
+  // While market time stands, ages alone move.
+  const stands = Math.floor((performance.now() - market.came) / 4000);
+  part("symbols", positions, m("account", "position", "bar"), S.chosen, moved.history, stands);
   part("orders", orders, m("order"), $("orders-filter").value, $("orders-live").checked);
   part("fills", fills, m("fill"), $("fills-filter").value);
   part("notes", notes, m("lock", "refusal", "incident"));

@@ -155,10 +155,12 @@ export class Candles {
       pen.fillText(t.toFixed(digits), pw + 6, y(t) + 4);
     }
     const every = Math.max(1, Math.ceil(70 / step));
+    let edge = Infinity;
     for (let i = seen.length - 1; i >= 0; i -= every) {
       const label = seen[i].end_ms - seen[i].time_ms >= 3600000 * 6 ? day(seen[i].time_ms) : clock(seen[i].time_ms, seen[i].end_ms - seen[i].time_ms < 60000);
       const lw = pen.measureText(label).width;
-      if (x(i) - lw / 2 > 0) pen.fillText(label, Math.min(x(i) - lw / 2, pw - lw), h - 4);
+      const left = Math.min(x(i) - lw / 2, pw - lw);
+      if (left > 0 && left + lw + 8 < edge) { pen.fillText(label, left, h - 4); edge = left; }
     }
     const most = seen.reduce((m, b) => Math.max(m, b.volume_shares || 0), 0);
     const [good, bad] = [css("--good"), css("--bad")];
@@ -193,12 +195,18 @@ export class Candles {
       below.forEach((c) => line(c, place));
     }
     this.canvas.dataset.curves = this.curves.filter((c) => c.values.slice(from, end).some((v) => v !== null)).map((c) => c.name).join();
+    // What is too far away to be drawn is told at the edge that it is beyond.
+    const beyond = { up: [], down: [] };
     for (const l of this.lines) {
-      if (l.at < low || l.at > high) continue;
+      if (l.at < low || l.at > high) { beyond[l.at > high ? "up" : "down"].push(l.name + " " + l.at); continue; }
       pen.strokeStyle = pen.fillStyle = css(l.color); pen.setLineDash([6, 4]);
       pen.beginPath(); pen.moveTo(0, y(l.at)); pen.lineTo(pw, y(l.at)); pen.stroke(); pen.setLineDash([]);
       pen.fillText(l.name + " " + l.at, 6, y(l.at) - 4);
     }
+    pen.fillStyle = css("--ink");
+    if (beyond.up.length) pen.fillText("\u2191 " + beyond.up.join("   "), 6, 14);
+    if (beyond.down.length) pen.fillText("\u2193 " + beyond.down.join("   "), 6, ph - vh - 4);
+    this.canvas.dataset.beyond = beyond.up.concat(beyond.down).join();
     this.fills(pen, seen, x, y, good, bad);
     this.pointer(pen, seen, { pw, ph, w, h, low, high, vh, step, first, x, y, digits, from });
   }
@@ -279,13 +287,16 @@ export class Curve {
     const depth = h - foot - split - 4;
     const floor = split + 2;
     pen.fillStyle = css("--bad"); pen.globalAlpha = 0.4;
+    // One path for all of it: pieces that are filled one by one show their seams.
+    pen.beginPath();
     falls.forEach((f, i) => {
       if (f === null) return;
-      if (p[i].restored) { pen.fillRect(x(i) - 1, floor, 2, f / worst * depth); return; }
+      if (p[i].restored) { pen.rect(x(i) - 1, floor, 2, f / worst * depth); return; }
       if (i === 0 || p[i - 1].restored || falls[i - 1] === null) return;
-      pen.beginPath(); pen.moveTo(x(i - 1), floor); pen.lineTo(x(i - 1), floor + falls[i - 1] / worst * depth);
-      pen.lineTo(x(i), floor + f / worst * depth); pen.lineTo(x(i), floor); pen.closePath(); pen.fill();
+      pen.moveTo(x(i - 1), floor); pen.lineTo(x(i - 1), floor + falls[i - 1] / worst * depth);
+      pen.lineTo(x(i), floor + f / worst * depth); pen.lineTo(x(i), floor); pen.closePath();
     });
+    pen.fill();
     pen.globalAlpha = 1;
     const percent = (f) => (f === null ? "unknown" : (f * 100).toFixed(3) + " %");
     pen.fillStyle = css("--dim"); pen.fillText(known.length ? "-" + percent(Math.max(...known)) : "unknown", pw + 6, h - foot);
