@@ -262,8 +262,8 @@ export class Curve {
     const pw = w - right;
     const split = (h - foot) * 0.74;
     const values = p.map((q) => q.usd);
-    // The loss since the account's height, as the account itself has it; unknown where the height is.
-    const falls = p.map((q) => (q.peak > 0 ? Math.max(0, (q.peak - q.usd) / q.peak) : null));
+    // The loss since the account's height, to a millionth as the account itself has it; unknown where the height is.
+    const falls = p.map((q) => (q.peak > 0 ? Math.round(Math.max(0, (q.peak - q.usd) / q.peak) * 1e6) / 1e6 : null));
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const pad = (high - low || high * 0.001 || 1) * 0.06;
     const [first, last] = [p[0].ms, p[p.length - 1].ms];
@@ -303,9 +303,10 @@ export class Curve {
     const label = (ms) => day(ms) + " " + clock(ms);
     pen.fillText(label(first), 0, h - 3);
     pen.fillText(label(last), pw - pen.measureText(label(last)).width, h - 3);
-    if (this.cross !== null && this.cross < pw) {
-      const at = first + this.cross / pw * (last - first);
-      const i = p.reduce((near, q, j) => (Math.abs(q.ms - at) < Math.abs(p[near].ms - at) ? j : near), 0);
+    if (this.cross !== null) {
+      // Beside the curve its end is read.
+      const at = first + Math.min(1, this.cross / pw) * (last - first);
+      const i = p.reduce((near, q, j) => (Math.abs(q.ms - at) <= Math.abs(p[near].ms - at) ? j : near), 0);
       pen.strokeStyle = css("--dim"); pen.setLineDash([3, 3]); pen.beginPath(); pen.moveTo(x(i), 0); pen.lineTo(x(i), h - foot); pen.stroke(); pen.setLineDash([]);
       this.read(label(p[i].ms) + "   equity " + p[i].usd.toFixed(2) + " USD   drawdown " + percent(falls[i]) + (p[i].restored ? "   from the journal" : ""));
     } else {
