@@ -12,22 +12,9 @@ use proptest::prelude::*;
 use robo_trader::runner::board::Board;
 use robo_trader::web::{Shared, router};
 use serde_json::{Value, json};
-use support::{Daemon, Start, book, settings, synthetic};
+use support::{Daemon, Start, book, settings};
 use tower::ServiceExt;
-use web_support::{Answer, PATIENCE, Served, config};
-
-const BUSY: &[(&str, &str)] =
-    &[("SYMBOLS", "AAPL,NVDA"), ("STRATEGY_PARAMS", "fast=2,slow=5"), ("RISK_MAX_DAILY_NOTIONAL", "1000000000")];
-
-/// A daemon that trades often, and its board served.
-async fn busy(dir: &std::path::Path) -> (robo_trader::simulator::Running, Daemon, Served) {
-    let simulator = synthetic(None, 0).await;
-    let board = Board::new();
-    let how = Start { board: Some(Arc::clone(&board)), ..Start::default() };
-    let daemon = Daemon::start(settings(simulator.address, BUSY), dir, how);
-    let served = Served::of(board, config(dir)).await;
-    (simulator, daemon, served)
-}
+use web_support::{Answer, BUSY, PATIENCE, Served, busy, config};
 
 fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("{value} is no whole number"))

@@ -19,22 +19,9 @@ use support::{Daemon, Start, settings, synthetic};
 use tokio_tungstenite::tungstenite::Message;
 use tower::ServiceExt;
 use web_support::schema::Schemas;
-use web_support::{PATIENCE, Served, config};
+use web_support::{BUSY, PATIENCE, Served, busy, config};
 
 type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
-
-const BUSY: &[(&str, &str)] =
-    &[("SYMBOLS", "AAPL,NVDA"), ("STRATEGY_PARAMS", "fast=2,slow=5"), ("RISK_MAX_DAILY_NOTIONAL", "1000000000")];
-
-/// A daemon that trades often, and its board served.
-async fn busy(dir: &std::path::Path) -> (robo_trader::simulator::Running, Daemon, Served) {
-    let simulator = synthetic(None, 0).await;
-    let board = Board::new();
-    let how = Start { board: Some(Arc::clone(&board)), ..Start::default() };
-    let daemon = Daemon::start(settings(simulator.address, BUSY), dir, how);
-    let served = Served::of(board, config(dir)).await;
-    (simulator, daemon, served)
-}
 
 #[tokio::test]
 async fn the_document_has_the_routes_and_the_routes_have_the_document() {

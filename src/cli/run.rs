@@ -88,9 +88,7 @@ impl Ended {
         super::complain(why);
         Self { code, why: why.to_string(), state_dir: None }
     }
-}
 
-impl Ended {
     /// The same, and told to whoever the settings name: an exit code alone tells nobody.
     fn told(code: u8, why: &dyn std::fmt::Display, notify: &NotifySettings) -> Self {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {

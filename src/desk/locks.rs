@@ -37,25 +37,17 @@ impl Desk {
         if self.book.lock(&scope, cause).is_some() {
             return false;
         }
-        let contract = match &scope {
-            LockScope::Account => None,
-            LockScope::Contract(id) | LockScope::Unexplained(id) => Some(*id),
-        };
         let (until, until_at) = match until {
             Until::Resumed => (None, None),
             Until::Day(day) => (day, None),
             Until::At(at) => (None, Some(at)),
         };
-        self.record(contract, Fact::Lock(LockFact::Set { scope, cause, why, until, until_at }));
+        self.record(scope.contract(), Fact::Lock(LockFact::Set { scope, cause, why, until, until_at }));
         true
     }
 
     pub(super) fn unlock(&mut self, scope: LockScope, cause: Option<LockCause>, why: &str) {
-        let contract = match &scope {
-            LockScope::Account => None,
-            LockScope::Contract(id) | LockScope::Unexplained(id) => Some(*id),
-        };
-        self.record(contract, Fact::Lock(LockFact::Cleared { scope, cause, why: why.to_owned() }));
+        self.record(scope.contract(), Fact::Lock(LockFact::Cleared { scope, cause, why: why.to_owned() }));
     }
 
     /// Clears the locks whose time has come.

@@ -164,15 +164,10 @@ impl Desk {
     /// Decides on one event.
     pub fn decide(&mut self, event: Event) -> Decided {
         self.hear(event);
-        self.take_decided()
-    }
-
-    /// Takes what was decided since this was asked last.
-    pub fn take_decided(&mut self) -> Decided {
         std::mem::take(&mut self.decided)
     }
 
-    /// Decides on one event, and keeps what follows for [`Self::take_decided`]; says whether there are
+    /// Decides on one event, and keeps what follows for [`Self::release`]; says whether there are
     /// new facts or actions.
     #[inline]
     pub fn hear(&mut self, event: Event) -> bool {

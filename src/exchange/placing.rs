@@ -157,38 +157,27 @@ impl Exchange {
 
     /// Puts an order to work, and with it its parent and siblings, or its children.
     fn transmit_family(&mut self, key: OrderKey, scene: &mut Scene) {
-        let Some(slot) = self.orders.get(&key) else { return };
-        let (parent, live) = (slot.parent(), self.live_in(slot.order.order.contract));
-        if parent.is_none() && *live == [key] {
-            self.put_to_work(key, scene);
-            if self.orders.get(&key).is_some_and(|slot| self.can_work(slot)) {
-                self.arrive(key, scene);
-            }
-            return;
-        }
-        let root = parent.unwrap_or(key);
+        let root = self.orders.get(&key).and_then(Slot::parent).unwrap_or(key);
         let mut family = vec![root];
+        let contract = self.order(key).map(|order| order.order.contract);
+        let live = contract.map_or(&[][..], |contract| self.live_in(contract));
         let of_root = |member: &OrderKey| self.orders.get(member).and_then(Slot::parent) == Some(root);
         family.extend(live.iter().copied().filter(|member| *member != root && of_root(member)));
         family.retain(|member| {
             self.orders.get(member).is_some_and(|slot| slot.order.status.is_live() && !slot.transmitted)
         });
         for member in &family {
-            self.put_to_work(*member, scene);
+            if let Some(slot) = self.orders.get_mut(member) {
+                slot.transmitted = true;
+                slot.order.order.transmit = true;
+            }
+            self.stand(*member, scene);
         }
         // Children of a parent that fills as it arrives arrive with its fill.
         family.retain(|member| self.orders.get(member).is_some_and(|slot| self.can_work(slot)));
         for member in family {
             self.arrive(member, scene);
         }
-    }
-
-    fn put_to_work(&mut self, key: OrderKey, scene: &mut Scene) {
-        if let Some(slot) = self.orders.get_mut(&key) {
-            slot.transmitted = true;
-            slot.order.order.transmit = true;
-        }
-        self.stand(key, scene);
     }
 
     /// Gives an order that may work now the status that fits it, and says so.

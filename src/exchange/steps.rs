@@ -151,10 +151,6 @@ impl Exchange {
     /// what a worse price sets off, by arrival, then limit orders. Orders that a fill wakes take
     /// part too.
     fn sweep(&mut self, contract: ContractId, look: Look, regular: bool, scene: &mut Scene) {
-        if let [key] = *self.live_in(contract) {
-            self.show_alone(key, look, regular, scene);
-            return;
-        }
         let rested: Vec<OrderKey> = self.able(contract, look, regular).map(|(key, _)| key).collect();
         let mut seen = Vec::with_capacity(rested.len());
         while let Some(key) = self.next_unseen(contract, look, regular, &seen) {
@@ -170,23 +166,6 @@ impl Exchange {
             }
         }
         self.trail_all(contract, look, regular, &rested);
-    }
-
-    /// As [`Self::sweep`] where one order works and nothing beside it: there are no siblings, and none
-    /// that its fill could wake.
-    fn show_alone(&mut self, key: OrderKey, look: Look, regular: bool, scene: &mut Scene) {
-        let looks = |slot: &Slot| slot.mid_bar || !matches!(look, Look::Touch(_));
-        let Some(slot) = self.orders.get(&key).filter(|slot| looks(slot) && self.takes_part(slot, regular)) else {
-            return;
-        };
-        let trailing = slot.order.order.kind.trails_by().map(|_| slot.order.order.contract);
-        self.carry_out(key, self.outcome(key, look), scene);
-        if self.is_spent(key) {
-            self.cancel_by_rule(key, "immediate-or-cancel", scene);
-        }
-        if let Some(contract) = trailing {
-            self.trail_all(contract, look, regular, &[key]);
-        }
     }
 
     /// The orders that take part in a look, by arrival.

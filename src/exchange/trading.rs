@@ -209,9 +209,6 @@ impl Exchange {
         // Of one contract: a parent in another is refused.
         let contract = self.order(parent).map(|order| order.order.contract);
         let live = contract.map_or(&[][..], |contract| self.live_in(contract));
-        if live.is_empty() {
-            return Vec::new();
-        }
         let mut keys: Vec<_> = live.iter().copied().filter(of_parent).collect();
         // What a worse price sets off comes first.
         keys.sort_by_key(|key| self.orders.get(key).is_some_and(|slot| slot.nature().is_limit()));

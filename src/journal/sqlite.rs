@@ -9,9 +9,8 @@ use tracing::warn;
 use super::decode::{BODY_VERSION, COLUMNS, Decoder};
 use super::schema::{APPLICATION_ID, CREATE, VERSION};
 use super::{Durability, Journal, JournalError, Row, Trouble};
-use crate::domain::MarketTime;
-use crate::domain::Symbol;
 use crate::domain::book::{Fact, LedgerFact, Record};
+use crate::domain::{MarketTime, Symbol};
 
 /// How long SQLite waits by itself for another program's lock.
 const BUSY: Duration = Duration::from_secs(1);

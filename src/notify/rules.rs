@@ -97,6 +97,14 @@ struct Held {
     last: Option<Notice>,
 }
 
+impl Held {
+    /// What was held back, told by the last of it.
+    fn release(&mut self) -> Option<Message> {
+        let more = std::mem::take(&mut self.count);
+        self.last.take().map(|last| message(&last, format!(" (the last of {more} since the one before)")))
+    }
+}
+
 #[derive(Debug)]
 struct Standing {
     notice: Notice,
@@ -210,12 +218,9 @@ impl Rules {
     pub fn due(&mut self, now: Instant) -> Vec<Message> {
         let mut messages = Vec::new();
         for held in self.held.values_mut().filter(|held| held.count > 0 && held.until <= now) {
-            if let Some(last) = held.last.take() {
-                let more = std::mem::take(&mut held.count);
-                messages.push(message(&last, format!(" (the last of {more} since the one before)")));
-                // This was one, too: a storm is told once in each such time, not twice.
-                held.until = now + held.throttle;
-            }
+            messages.extend(held.release());
+            // This was one, too: a storm is told once in each such time, not twice.
+            held.until = now + held.throttle;
         }
         for standing in self.standing.values_mut() {
             if standing.next.is_some_and(|next| next <= now) {
@@ -231,13 +236,7 @@ impl Rules {
 
     /// The last words: what was held back, and the digest.
     pub fn last(&mut self) -> Vec<Message> {
-        let mut messages = Vec::new();
-        for held in self.held.values_mut() {
-            let more = std::mem::take(&mut held.count);
-            if let Some(last) = held.last.take() {
-                messages.push(message(&last, format!(" (the last of {more} since the one before)")));
-            }
-        }
+        let mut messages: Vec<Message> = self.held.values_mut().filter_map(Held::release).collect();
         messages.extend(self.flush());
         messages
     }

@@ -157,15 +157,16 @@ fn pulse(
     if !alive::lives(answered, Instant::now()) {
         return Pulse::Silent;
     }
-    // A drawdown's lock may end by itself, others of these never do.
-    let waits = |lock: &LockView| endless(lock.cause) || (lock.cause == LockCause::Drawdown && !lock.ends_itself);
+    let waits = |lock: &LockView| endless(lock.cause, lock.ends_itself);
     let locked = shown.borrow().as_ref().is_some_and(|view| view.borrow().locks.iter().any(waits));
     if needed || locked { Pulse::NeedsHuman } else { Pulse::Well }
 }
 
-/// Whether a lock of this cause set itself and ends by a human's deed only.
-fn endless(cause: LockCause) -> bool {
+/// Whether a lock of this cause set itself and ends by a human's deed only. `by_itself`: it has an end, which a
+/// drawdown's may have; others of these never do.
+fn endless(cause: LockCause, by_itself: bool) -> bool {
     match cause {
+        LockCause::Drawdown => !by_itself,
         LockCause::OrderRate
         | LockCause::Rejects
         | LockCause::StopBreached
@@ -176,7 +177,6 @@ fn endless(cause: LockCause) -> bool {
         LockCause::Operator
         | LockCause::Flatten
         | LockCause::DailyLoss
-        | LockCause::Drawdown
         | LockCause::Losses
         | LockCause::Flapping
         | LockCause::Parked
@@ -220,10 +220,7 @@ impl Teller {
     /// restart, too.
     pub fn standing(&self, book: &Book) {
         for (scope, cause, lock) in book.locks() {
-            let contract = match scope {
-                LockScope::Account => None,
-                LockScope::Contract(id) | LockScope::Unexplained(id) => Some(*id),
-            };
+            let contract = scope.contract();
             let Lock { why, since, until, until_at } = lock.clone();
             let set = LockFact::Set { scope: scope.clone(), cause, why, until, until_at };
             let symbol = contract.and_then(|id| book.symbol(id)).cloned();
@@ -268,7 +265,7 @@ fn of_record(record: &Record) -> Option<Notice> {
             let by_itself = until.is_some() || until_at.is_some();
             let level = match cause {
                 LockCause::Operator | LockCause::Flatten => Level::Info,
-                cause if endless(*cause) || (*cause == LockCause::Drawdown && !by_itself) => Level::Critical,
+                cause if endless(*cause, by_itself) => Level::Critical,
                 _ => Level::Warning,
             };
             let lasts = Some(Lasting::Begins(key(scope, Some(*cause))));

@@ -100,13 +100,15 @@ impl Conditions {
         if stuck == std::mem::replace(&mut self.stuck, stuck) {
             return None;
         }
-        Some(if stuck {
-            let for_s = answered.map_or(0, |at| now.saturating_duration_since(at).as_secs());
-            let text =
-                format!("the desk has not answered for {for_s} s: nothing is decided; look at the log and the disk");
-            lasting(true, DESK, notice("desk.stuck", Level::Critical, text))
-        } else {
-            lasting(false, DESK, notice("desk.back", Level::Info, "the desk answers again".to_owned()))
+        Some(match answered {
+            Some(at) if stuck => {
+                let for_s = now.saturating_duration_since(at).as_secs();
+                let text = format!(
+                    "the desk has not answered for {for_s} s: nothing is decided; look at the log and the disk"
+                );
+                lasting(true, DESK, notice("desk.stuck", Level::Critical, text))
+            }
+            _ => lasting(false, DESK, notice("desk.back", Level::Info, "the desk answers again".to_owned())),
         })
     }
 }

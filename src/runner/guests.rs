@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::request::{Reply, Request};
+use super::request::Reply;
 use super::scope::Report;
 use super::tool::look;
 use crate::domain::{Contract, HistoryRequest, Symbol};
@@ -23,17 +23,6 @@ const WAITING: usize = 4;
 pub(super) enum Question {
     Look,
     History { symbol: Symbol, ask: HistoryRequest },
-}
-
-impl Question {
-    /// The question that a request is, if it is one.
-    pub(super) fn of(request: &Request) -> Option<Self> {
-        match request {
-            Request::Look {} => Some(Self::Look),
-            Request::History { symbol, ask } => Some(Self::History { symbol: symbol.clone(), ask: ask.clone() }),
-            _ => None,
-        }
-    }
 }
 
 /// A question, and the way back.

@@ -10,7 +10,7 @@ use crate::calendar::ExpectedWindows;
 use crate::clock;
 use crate::config::Settings;
 use crate::desk::Desk;
-use crate::domain::book::{Book, Counts, LedgerFact, LockScope};
+use crate::domain::book::{Book, Counts, LedgerFact};
 use crate::domain::broker::{AccountId, Venue};
 use crate::domain::{ContractId, MarketTime, Shares, Symbol};
 use crate::journal::sqlite::SqliteJournal;
@@ -149,10 +149,7 @@ pub(super) fn ignores_windows(settings: &Settings, venue: &Venue) -> bool {
 /// Tells at the start what is locked, why, and how it ends.
 fn tell_locks(book: &Book) {
     for (scope, cause, lock) in book.locks() {
-        let symbol = match scope {
-            LockScope::Account => None,
-            LockScope::Contract(id) | LockScope::Unexplained(id) => book.symbol(*id).map(ToString::to_string),
-        };
+        let symbol = scope.contract().and_then(|id| book.symbol(id)).map(ToString::to_string);
         warn!(symbol, ?cause, since = %lock.since, ends = cause.remedy(), "still locked: {}", lock.why);
     }
 }

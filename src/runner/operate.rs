@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::desk_loop::Command;
-use super::guests::{self, Guests};
+use super::guests::{self, Guests, Question};
 use super::outlook::Outlook;
 use super::reload::Reload;
 pub use super::request::{Reply, Request};
@@ -126,13 +126,10 @@ impl Operated {
     }
 
     async fn reply(&self, request: Request) -> Reply {
-        if let Some(question) = guests::Question::of(&request) {
-            return self.guests.ask(question).await;
-        }
         let order = match request {
             Request::Status {} => return self.status("status"),
-            // Asked above.
-            Request::Look {} | Request::History { .. } => return guests::busy(),
+            Request::Look {} => return self.guests.ask(Question::Look).await,
+            Request::History { symbol, ask } => return self.guests.ask(Question::History { symbol, ask }).await,
             Request::Reconcile {} => return self.reconcile().await,
             Request::Accept { symbol, reason, split, foreign } => match acceptance(split.as_deref(), foreign) {
                 Ok(_) if reason.trim().is_empty() => {

@@ -13,11 +13,14 @@ use robo_trader::config::{Layers, Settings};
 use robo_trader::runner::board::Board;
 use robo_trader::runner::board::views::SettingView;
 use robo_trader::runner::reload::Reload;
+use robo_trader::simulator::Running;
 use robo_trader::web::{Shared, WebConfig, token};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+
+use crate::support::{Daemon, Start, settings, synthetic};
 
 /// How long a test waits for something that must come. Never reached where all is well.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,6 +35,20 @@ pub fn config(state_dir: &Path) -> WebConfig {
         again_after: Duration::from_millis(20),
         ..WebConfig::of(&settings, reload, state_dir.to_path_buf())
     }
+}
+
+/// The settings of [`busy`].
+pub const BUSY: &[(&str, &str)] =
+    &[("SYMBOLS", "AAPL,NVDA"), ("STRATEGY_PARAMS", "fast=2,slow=5"), ("RISK_MAX_DAILY_NOTIONAL", "1000000000")];
+
+/// A daemon that trades often, and its board served.
+pub async fn busy(dir: &Path) -> (Running, Daemon, Served) {
+    let simulator = synthetic(None, 0).await;
+    let board = Board::new();
+    let how = Start { board: Some(Arc::clone(&board)), ..Start::default() };
+    let daemon = Daemon::start(settings(simulator.address, BUSY), dir, how);
+    let served = Served::of(board, config(dir)).await;
+    (simulator, daemon, served)
 }
 
 /// A board that is served.

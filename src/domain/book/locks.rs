@@ -18,6 +18,16 @@ pub enum LockScope {
     Unexplained(ContractId),
 }
 
+impl LockScope {
+    /// The contract that is locked; `None`: all of them.
+    pub fn contract(&self) -> Option<ContractId> {
+        match self {
+            Self::Account => None,
+            Self::Contract(id) | Self::Unexplained(id) => Some(*id),
+        }
+    }
+}
+
 /// Who or what locked it. Locks of several causes stand beside each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -98,23 +98,27 @@ impl Deviation {
         if !self.window.is_full() {
             return None;
         }
-        let count = self.window.length() as i128;
-        // n times the variance times n, and n times the distance: whole numbers.
-        let root = ((count * self.squares - self.sum * self.sum) as f64).sqrt();
-        let distance = (count * newest - self.sum) as f64;
-        let scale = count as f64 * 1e6;
+        let (root, scale) = (self.root(), self.scale());
+        let distance = (self.window.length() as i128 * newest - self.sum) as f64;
         let score = if root > 0.0 { distance / root } else { 0.0 };
         Some(Spread { mean: self.sum as f64 / scale, deviation: root / scale, score })
     }
-}
 
-impl Deviation {
     /// The mean and the standard deviation of the window as it is, USD, once it is full.
     pub fn window(&self) -> Option<(f64, f64)> {
-        let count = self.window.length() as i128;
-        let scale = count as f64 * 1e6;
-        let root = ((count * self.squares - self.sum * self.sum) as f64).sqrt();
-        self.window.is_full().then(|| (self.sum as f64 / scale, root / scale))
+        self.window.is_full().then(|| (self.sum as f64 / self.scale(), self.root() / self.scale()))
+    }
+
+    /// n times the deviation, in millionths: the root of a whole number.
+    #[inline]
+    fn root(&self) -> f64 {
+        ((self.window.length() as i128 * self.squares - self.sum * self.sum) as f64).sqrt()
+    }
+
+    /// n dollars in millionths.
+    #[inline]
+    fn scale(&self) -> f64 {
+        self.window.length() as f64 * 1e6
     }
 }
 
