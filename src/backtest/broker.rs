@@ -24,7 +24,7 @@ pub struct Broker {
     /// again.
     told: BTreeMap<i32, Shares>,
     /// Fills of orders of late.
-    fills: Vec<Fill>,
+    fills: Vec<Arc<Fill>>,
 }
 
 impl Broker {
@@ -87,7 +87,7 @@ impl Broker {
     }
 
     /// Fills since this was asked last.
-    pub fn take_fills(&mut self) -> std::vec::Drain<'_, Fill> {
+    pub fn take_fills(&mut self) -> std::vec::Drain<'_, Arc<Fill>> {
         self.fills.drain(..)
     }
 
@@ -156,7 +156,7 @@ impl Broker {
     fn tell(&mut self, events: Vec<Event>, updates: &mut VecDeque<OrderUpdate>) {
         for event in events {
             match event {
-                Event::Changed(order) => self.tell_change(order, updates),
+                Event::Changed(order) => self.tell_change(&order, updates),
                 Event::Filled(fill) => {
                     updates.extend(self.execution(&fill).map(OrderUpdate::Execution));
                     updates.push_back(OrderUpdate::Commission(Commission {
@@ -181,7 +181,7 @@ impl Broker {
         }
     }
 
-    fn tell_change(&mut self, order: Order, updates: &mut VecDeque<OrderUpdate>) {
+    fn tell_change(&mut self, order: &Order, updates: &mut VecDeque<OrderUpdate>) {
         let order_id = order.order.key.order_id;
         let mut resized = false;
         if !order.status.is_live() {
@@ -223,17 +223,17 @@ impl Broker {
         }));
     }
 
-    fn open_order(&self, order: Order, status: BrokerStatus) -> Option<BrokerOrder> {
-        let placed = order.order;
+    fn open_order(&self, order: &Order, status: BrokerStatus) -> Option<BrokerOrder> {
+        let placed = &order.order;
         let symbol = self.symbols.get(&placed.contract)?.clone();
         Some(BrokerOrder {
             client_id: CLIENT,
             order_id: placed.key.order_id,
             perm_id: order.perm_id,
-            account: placed.account,
+            account: placed.account.clone(),
             contract: placed.contract,
             symbol,
-            order_ref: placed.order_ref,
+            order_ref: Arc::clone(&placed.order_ref),
             side: placed.side,
             quantity: placed.quantity,
             filled: Some(order.filled),
@@ -241,7 +241,7 @@ impl Broker {
             kind: None,
             tif: None::<TimeInForce>,
             outside_rth: placed.outside_rth,
-            oca_group: placed.oca_group,
+            oca_group: Arc::clone(&placed.oca_group),
             parent_id: placed.parent_id.unwrap_or(0),
             status,
             note: String::new(),

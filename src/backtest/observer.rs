@@ -37,8 +37,8 @@ struct Watched {
     held: i64,
     close: f64,
     open: Option<Open>,
-    /// What the benchmark paid, and what its shares are marked at.
-    first_open: Option<f64>,
+    /// Shares that the benchmark holds since the first open, and what they are marked at.
+    benchmark: Option<f64>,
     marked: f64,
     chart: Chart,
     /// Bars joined into each bar of the chart, and how many the last one holds.
@@ -119,7 +119,7 @@ impl Observer {
             held: 0,
             close: 0.0,
             open: None,
-            first_open: None,
+            benchmark: None,
             marked: 0.0,
             chart: Chart { symbol: symbol.clone(), bars: Vec::new(), fills: Vec::new(), fills_left_out: 0 },
             stride: 1,
@@ -159,9 +159,11 @@ impl Observer {
         if at < self.from {
             return;
         }
+        let symbols = self.watched.len();
         let watched = &mut self.watched[place];
-        if watched.first_open.is_none() {
-            (watched.first_open, watched.marked) = (Some(price), price);
+        if watched.benchmark.is_none() {
+            let part = self.start / symbols as f64;
+            (watched.benchmark, watched.marked) = (Some(part / price), price);
             self.benchmark.get_or_insert(self.start);
         }
     }
@@ -173,10 +175,9 @@ impl Observer {
             return;
         }
         self.span = Some((self.span.map_or(bar.time, |(first, _)| first), bar.end));
-        let part = self.start / self.watched.len().max(1) as f64;
         let watched = &mut self.watched[place];
-        if let (Some(first), Some(benchmark)) = (watched.first_open, &mut self.benchmark) {
-            *benchmark += part / first * (bar.close - watched.marked);
+        if let (Some(shares), Some(benchmark)) = (watched.benchmark, &mut self.benchmark) {
+            *benchmark += shares * (bar.close - watched.marked);
             watched.marked = bar.close;
         }
         if watched.held != 0 {
@@ -425,7 +426,7 @@ impl Open {
 /// Why a fill closes what was held.
 fn reason(desk: &Desk, fill: &Fill, before: i64) -> ExitReason {
     let book = desk.book();
-    let order = book.find(&fill.order_ref, fill.perm_id, None).and_then(|intent| book.order(intent));
+    let order = book.find("", fill.perm_id, Some(fill.key.order_id)).and_then(|intent| book.order(intent));
     let Some(order) = order else { return ExitReason::Signal };
     match order.ticket.role {
         Role::Stop => ExitReason::Stop,

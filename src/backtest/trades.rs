@@ -60,6 +60,21 @@ impl Tally {
         }
     }
 
+    /// Takes in the sums of others.
+    fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.wins += other.wins;
+        self.losses += other.losses;
+        self.won += other.won;
+        self.lost += other.lost;
+        self.fees += other.fees;
+        self.largest_win = self.largest_win.max(other.largest_win);
+        // None is less than any loss.
+        self.largest_loss = [self.largest_loss, other.largest_loss].into_iter().flatten().min();
+        self.bars += other.bars;
+        self.returns = (self.returns.0 + other.returns.0, self.returns.1 + other.returns.1);
+    }
+
     /// Profit after fees, USD.
     pub fn profit(&self) -> Usd {
         self.won + self.lost
@@ -82,9 +97,8 @@ impl Tally {
 pub struct Trades {
     kept: Vec<Trade>,
     all: Tally,
-    by_symbol: BTreeMap<Symbol, Tally>,
-    by_reason: BTreeMap<ExitReason, Tally>,
-    by_side: BTreeMap<&'static str, Tally>,
+    /// The same for each symbol, by why they ended and which side they were: summed up when asked.
+    kinds: BTreeMap<Symbol, BTreeMap<(ExitReason, &'static str), Tally>>,
     best: Vec<Trade>,
     worst: Vec<Trade>,
 }
@@ -94,12 +108,11 @@ impl Trades {
     pub fn push(&mut self, trade: Trade) {
         let value = trade_return(&trade);
         self.all.add(&trade, value);
-        self.by_reason.entry(trade.reason).or_default().add(&trade, value);
-        self.by_side.entry(side(&trade)).or_default().add(&trade, value);
-        match self.by_symbol.get_mut(&trade.symbol) {
-            Some(tally) => tally.add(&trade, value),
-            None => self.by_symbol.entry(trade.symbol.clone()).or_default().add(&trade, value),
-        }
+        let kinds = match self.kinds.get_mut(&trade.symbol) {
+            Some(kinds) => kinds,
+            None => self.kinds.entry(trade.symbol.clone()).or_default(),
+        };
+        kinds.entry((trade.reason, side(&trade))).or_default().add(&trade, value);
         self.rank(&trade);
         if self.kept.len() < KEPT {
             self.kept.push(trade);
@@ -134,19 +147,28 @@ impl Trades {
     }
 
     /// The same for each symbol.
-    pub fn by_symbol(&self) -> impl Iterator<Item = (String, &Tally)> {
-        self.by_symbol.iter().map(|(symbol, tally)| (symbol.to_string(), tally))
+    pub fn by_symbol(&self) -> BTreeMap<&str, Tally> {
+        self.summed(|symbol, _, _| symbol)
     }
 
     /// The same for each reason of exit, by its word.
-    pub fn by_reason(&self) -> impl Iterator<Item = (String, &Tally)> {
-        let words: BTreeMap<&str, &Tally> = self.by_reason.iter().map(|(reason, t)| (reason.as_str(), t)).collect();
-        words.into_iter().map(|(word, tally)| (word.to_owned(), tally))
+    pub fn by_reason(&self) -> BTreeMap<&str, Tally> {
+        self.summed(|_, reason, _| reason.as_str())
     }
 
     /// The same for each side.
-    pub fn by_side(&self) -> impl Iterator<Item = (String, &Tally)> {
-        self.by_side.iter().map(|(side, tally)| ((*side).to_owned(), tally))
+    pub fn by_side(&self) -> BTreeMap<&str, Tally> {
+        self.summed(|_, _, side| side)
+    }
+
+    fn summed<'a>(&'a self, name: impl Fn(&'a str, ExitReason, &'static str) -> &'a str) -> BTreeMap<&'a str, Tally> {
+        let mut sums: BTreeMap<&str, Tally> = BTreeMap::new();
+        for (symbol, kinds) in &self.kinds {
+            for ((reason, side), tally) in kinds {
+                sums.entry(name(symbol.as_str(), *reason, side)).or_default().merge(tally);
+            }
+        }
+        sums
     }
 
     /// The ones that won most, best first; at most ten.

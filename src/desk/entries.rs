@@ -1,5 +1,7 @@
 //! Entries: orders that open or add (rules 1, 2, 6, 7, 9).
 
+use std::sync::Arc;
+
 use super::plan::Mode;
 use super::{AfterClose, Desk, StopPolicy, Trigger};
 use crate::domain::book::{Disarm, Fact, OrderFact, OrderRecord, RefusedFact, TargetFact};
@@ -133,7 +135,7 @@ impl Desk {
             Ok(family) => {
                 for (order, reference) in family {
                     if self.plan.mode == Mode::Observe {
-                        let ticket = order.ticket().clone();
+                        let ticket = Arc::clone(order.ticket());
                         self.record(Some(contract), Fact::Order(OrderFact::Observed { ticket }));
                     } else {
                         self.send(order, reference);

@@ -1,12 +1,14 @@
 //! Exits: orders that reduce, one at a time, never beyond the position (rules 12 and 13).
 
+use std::sync::Arc;
+
 use rust_decimal::prelude::ToPrimitive;
 
 use super::plan::Mode;
 use super::{Desk, OrderStyle, Trigger};
 use crate::domain::book::{Fact, OrderFact};
 use crate::domain::order::{OrderState, Role};
-use crate::domain::{ContractId, OrderKind, Price, Shares, Side};
+use crate::domain::{ContractId, OrderKind, Price, Shares, Side, Ticket};
 use crate::risk::{Proposal, review};
 
 impl Desk {
@@ -117,7 +119,7 @@ impl Desk {
     /// its prices change.
     pub(super) fn amend(&mut self, intent: u64, quantity: Shares, kind: Option<OrderKind>) {
         let Some(order) = self.book.order(intent) else { return };
-        let mut ticket = order.ticket.clone();
+        let mut ticket = Ticket::clone(&order.ticket);
         let (contract, reference) = (ticket.contract, order.reference);
         ticket.quantity = quantity;
         ticket.kind = kind.unwrap_or(ticket.kind);
@@ -126,7 +128,7 @@ impl Desk {
         // Only exits and protective orders are amended: the review asks them for sane numbers alone.
         let proposal = Proposal { ticket, reference, price: None };
         if let Ok(order) = review(proposal, &self.plan.limits, || self.exposure(contract)) {
-            let ticket = order.ticket().clone();
+            let ticket = Arc::clone(order.ticket());
             self.amended.insert(intent);
             self.record(Some(contract), Fact::Order(OrderFact::Amended { intent, ticket }));
             self.decided.actions.push(super::Action::Amend(order));

@@ -1,5 +1,7 @@
 //! What the broker says about our orders.
 
+use std::sync::Arc;
+
 use super::locks::Until;
 use super::{Desk, Trigger};
 use crate::domain::book::{Disarm, Fact, FillFact, LockCause, LockScope, OrderFact, OrderRecord};
@@ -125,7 +127,7 @@ impl Desk {
         *times += 1;
         let alarming = !ticket.role.is_protective() || *times == REPAIRS;
         ticket.quantity = order.quantity;
-        self.record(Some(contract), Fact::Order(OrderFact::Amended { intent, ticket }));
+        self.record(Some(contract), Fact::Order(OrderFact::Amended { intent, ticket: Arc::new(ticket) }));
         if alarming {
             self.incident(Some(contract), "terms_differ", text);
         }
@@ -184,7 +186,7 @@ impl Desk {
     /// The terms of a working order that have not been put right too often.
     fn comparable(&self, intent: u64) -> Option<Ticket> {
         let mine = self.book.order(intent).filter(|mine| mine.state == OrderState::Working)?;
-        (self.repaired.get(&intent).copied().unwrap_or(0) < REPAIRS).then(|| mine.ticket.clone())
+        (self.repaired.get(&intent).copied().unwrap_or(0) < REPAIRS).then(|| Ticket::clone(&mine.ticket))
     }
 
     fn status(&mut self, status: &StatusReport) {
@@ -233,7 +235,7 @@ impl Desk {
             let held = self.book.held(contract);
             let against = !held.is_zero() && (held.0 > 0) != (execution.side.signed(execution.quantity).0 > 0);
             let name = execution.symbol.clone();
-            self.record_named(contract, Some(name), Fact::Fill(FillFact::Foreign { execution }));
+            self.record_named(contract, Some(name), Fact::Fill(FillFact::Foreign { execution: Arc::new(execution) }));
             if against {
                 let text = format!("somebody else traded against the book's {held} shares: they are left alone");
                 self.incident(Some(contract), "manual_close", text);
@@ -244,7 +246,7 @@ impl Desk {
         };
         let before = self.book.order(intent).map(|order| order.state);
         let role = self.book.order(intent).map(|order| order.ticket.role);
-        self.record(Some(contract), Fact::Fill(FillFact::Executed { intent, execution }));
+        self.record(Some(contract), Fact::Fill(FillFact::Executed { intent, execution: Arc::new(execution) }));
         let filled = self.book.order(intent).is_some_and(|order| order.state == OrderState::Filled);
         if filled && before != Some(OrderState::Filled) {
             // The order's end is a fact of its own, so that its life reads whole in the journal.

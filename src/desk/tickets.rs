@@ -1,5 +1,7 @@
 //! Tickets: how the desk writes its orders (rules 8, 9 and 14).
 
+use std::sync::Arc;
+
 use rust_decimal::Decimal;
 
 use super::{Action, Desk, OrderStyle, StopPolicy};
@@ -104,7 +106,7 @@ impl Desk {
 
     /// Journals an approved order and queues it to be sent.
     pub(super) fn send(&mut self, order: ApprovedOrder, reference: Price) {
-        let ticket = order.ticket().clone();
+        let ticket = Arc::clone(order.ticket());
         let contract = ticket.contract;
         let session = self.book.session();
         self.record(Some(contract), Fact::Order(OrderFact::Intended { ticket, session, reference }));

@@ -43,6 +43,19 @@ fn short_decimal(value: f64) -> Option<Decimal> {
     None
 }
 
+/// Powers of ten that an `f64` holds exactly, as far as digits after the point are common.
+const POWERS: [f64; 11] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10];
+
+/// The nearest `f64` of a decimal whose digits, read as a whole number, lie within 2^53: both are
+/// exact, so their quotient is rounded once. `None` for others.
+#[allow(clippy::float_arithmetic, reason = "it is exact but for the one rounding that is asked for")]
+#[inline]
+fn short_f64(value: Decimal) -> Option<f64> {
+    const EXACT: i128 = 1 << 53;
+    let (digits, power) = (value.mantissa(), POWERS.get(value.scale() as usize)?);
+    (-EXACT..=EXACT).contains(&digits).then(|| digits as i64 as f64 / power)
+}
+
 /// Converts by the shortest text that reads back as the same `f64`; `None` for NaN, infinities
 /// and magnitudes that a decimal cannot hold.
 fn decimal_from_f64(value: f64) -> Option<Decimal> {
@@ -102,8 +115,9 @@ macro_rules! decimal_type {
             }
 
             /// The nearest `f64`, for the wire, for indicators and for statistics only.
+            #[inline]
             pub fn to_f64(self) -> f64 {
-                self.0.to_f64().unwrap_or(f64::NAN)
+                short_f64(self.0).unwrap_or_else(|| self.0.to_f64().unwrap_or(f64::NAN))
             }
 
             /// The magnitude.
@@ -303,6 +317,14 @@ mod tests {
             (1e12, "1000000000000"),
         ] {
             assert_eq!(Price::from_f64(number).map(|p| p.to_string()).as_deref(), Some(text));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_nearest_number_is_the_one_that_its_text_reads_as(digits in -(1_i64 << 53)..=1 << 53, scale in 0_u32..=10) {
+            let price = Price(Decimal::new(digits, scale));
+            proptest::prop_assert_eq!(price.to_f64(), price.to_string().parse::<f64>().unwrap());
         }
     }
 

@@ -114,8 +114,8 @@ impl Exchange {
         let mut bound = Vec::new();
         for key in keys {
             if let Some(slot) = self.orders.get_mut(&key).filter(|slot| !slot.order.bound) {
-                slot.order.bound = true;
-                bound.push(slot.order.clone());
+                slot.change().bound = true;
+                bound.push(Order::clone(&slot.order));
             }
         }
         bound

@@ -4,6 +4,8 @@
 
 #![deny(clippy::float_arithmetic)]
 
+use std::sync::Arc;
+
 use rust_decimal::Decimal;
 
 use super::{Event, Exchange, Fill, OrderKey, Scene, Status};
@@ -23,7 +25,7 @@ impl Exchange {
         most: Option<Shares>,
         price: Option<Price>,
     ) -> Vec<Event> {
-        let Some(slot) = self.orders.get(&key).filter(|slot| self.can_work(slot)) else { return Vec::new() };
+        let Some(slot) = self.slot(key).filter(|slot| self.can_work(slot)) else { return Vec::new() };
         let Some(price) = price.or_else(|| self.mark(slot.order.order.contract)) else { return Vec::new() };
         let mut scene = Scene::at(now);
         let slice = self.config.slice;
@@ -59,7 +61,7 @@ impl Exchange {
 
     /// Whether an order is held back.
     pub fn is_held(&self, key: OrderKey) -> bool {
-        self.orders.get(&key).is_some_and(|slot| slot.held && slot.order.status.is_live())
+        self.slot(key).is_some_and(|slot| slot.held && slot.order.status.is_live())
     }
 
     /// The broker ends a live order. Nothing where it is not live.
@@ -85,7 +87,7 @@ impl Exchange {
         if quantity.0 <= 0 {
             return None;
         }
-        let fill = &mut self.fills[index];
+        let fill = Arc::make_mut(&mut self.fills[index]);
         let was = (fill.price, fill.quantity);
         fill.id = next_suffix(&fill.id);
         fill.price = price.unwrap_or(fill.price);
@@ -96,13 +98,13 @@ impl Exchange {
         let key = fill.key;
         self.retell(key);
         self.count_rewrite();
-        self.fills.get(index).cloned()
+        self.fills.get(index).map(|fill| Fill::clone(fill))
     }
 
     /// An order's totals, and those in its fills, follow from its fills again.
     fn retell(&mut self, key: OrderKey) {
         let (mut filled, mut value) = (Shares::ZERO, Usd::ZERO);
-        for fill in self.fills.iter_mut().filter(|fill| fill.key == key) {
+        for fill in self.fills.iter_mut().filter(|fill| fill.key == key).map(Arc::make_mut) {
             filled += fill.quantity;
             value += fill.price * fill.quantity;
             fill.cumulative = filled;
@@ -110,7 +112,7 @@ impl Exchange {
         }
         let last = self.fills.iter().rev().find(|fill| fill.key == key).map(|fill| fill.price);
         let Some(slot) = self.orders.get_mut(&key) else { return };
-        let order = &mut slot.order;
+        let order = slot.change();
         // More than was wanted can only have been wanted.
         order.order.quantity = order.order.quantity.max(filled);
         if order.status == Status::Filled {

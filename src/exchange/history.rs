@@ -6,6 +6,7 @@
 //! appends the entries, so that writing costs the same after a day and after a year.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -116,7 +117,7 @@ impl Exchange {
                     exchange.ended.push_back(key);
                     exchange.orders.insert(key, *slot);
                 }
-                Kept::Filled(fill) => exchange.fills.push(*fill),
+                Kept::Filled(fill) => exchange.fills.push(Arc::new(*fill)),
             }
         }
         if exchange.tallies == Tallies::default() {
@@ -128,7 +129,7 @@ impl Exchange {
     /// An exchange of before there were tallies: what it holds is all there ever was.
     fn count_anew(&mut self) {
         let mut ended: Vec<&Order> =
-            self.orders.values().map(|slot| &slot.order).filter(|order| !order.status.is_live()).collect();
+            self.orders.values().map(|slot| &*slot.order).filter(|order| !order.status.is_live()).collect();
         ended.sort_by_key(|order| (order.ended_at, order.perm_id));
         self.ended = ended.iter().map(|order| order.order.key).collect();
         let rejected = ended.iter().filter(|order| order.status == Status::Rejected).count();
@@ -163,7 +164,7 @@ impl Exchange {
         let newest = |all: usize, new: u64| all - usize::try_from(new).unwrap_or(all).min(all);
         let orders = newest(self.ended.len(), self.tallies.ended.saturating_sub(mark.ended));
         let fills = newest(self.fills.len(), self.tallies.fills.saturating_sub(mark.fills));
-        let ended = self.ended.iter().skip(orders).filter_map(|key| self.orders.get(key));
+        let ended = self.ended.iter().skip(orders).filter_map(|key| self.slot(*key));
         let ended = ended.map(|slot| EntryRef(KeptRef::Ended(slot)));
         self.fills[fills..].iter().map(|fill| EntryRef(KeptRef::Filled(fill))).chain(ended)
     }
@@ -172,7 +173,7 @@ impl Exchange {
     /// orders stay. Counts are not touched.
     pub fn forget_before(&mut self, before: MarketTime) {
         let parents: BTreeSet<OrderKey> =
-            self.live_keys().filter_map(|key| self.orders.get(&key).and_then(Slot::parent)).collect();
+            self.live_keys().filter_map(|key| self.slot(key).and_then(Slot::parent)).collect();
         let (orders, forgotten) = (&mut self.orders, &mut self.forgotten);
         self.ended.retain(|key| {
             let ended_at = orders.get(key).and_then(|slot| slot.order.ended_at);
@@ -201,7 +202,8 @@ impl Exchange {
 
     /// A fill enters the record and is told.
     pub(super) fn record(&mut self, fill: Fill, scene: &mut Scene) {
-        self.fills.push(fill.clone());
+        let fill = Arc::new(fill);
+        self.fills.push(Arc::clone(&fill));
         self.tallies.fills += 1;
         scene.events.push(Event::Filled(fill));
     }

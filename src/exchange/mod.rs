@@ -68,6 +68,7 @@
 //! ended is kept for those who ask ([`Exchange::forget_before`] says how long) and never walked.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -111,7 +112,7 @@ pub struct Exchange {
     markets: BTreeMap<ContractId, Market>,
     #[serde(with = "state::slots")]
     orders: BTreeMap<OrderKey, Slot>,
-    fills: Vec<Fill>,
+    fills: Vec<Arc<Fill>>,
     last_perm_id: i64,
     ambiguous: u64,
     /// Keys of the ended orders that are still known, as they ended.
@@ -170,7 +171,11 @@ impl Exchange {
 
     /// An order, live or ended.
     pub fn order(&self, key: OrderKey) -> Option<&Order> {
-        self.orders.get(&key).map(|slot| &slot.order)
+        self.slot(key).map(|slot| &*slot.order)
+    }
+
+    fn slot(&self, key: OrderKey) -> Option<&Slot> {
+        self.orders.get(&key)
     }
 
     /// Live orders, by contract and in order of arrival.
@@ -180,11 +185,11 @@ impl Exchange {
 
     /// All orders that are known, live and ended, by key.
     pub fn orders(&self) -> impl Iterator<Item = &Order> {
-        self.orders.values().map(|slot| &slot.order)
+        self.orders.values().map(|slot| &*slot.order)
     }
 
     /// The fills that are known, oldest first.
-    pub fn fills(&self) -> &[Fill] {
+    pub fn fills(&self) -> &[Arc<Fill>] {
         &self.fills
     }
 

@@ -1,5 +1,6 @@
 //! Orders arrive, change and are cancelled.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::acts::{cannot_cancel, is_manual};
@@ -21,7 +22,7 @@ impl Exchange {
         let mut order = order;
         order.parent_id = order.parent_id.filter(|id| *id != 0);
         let mut scene = Scene::at(now);
-        match self.orders.get(&order.key).map(|slot| &slot.order) {
+        match self.slot(order.key).map(|slot| &slot.order) {
             Some(known) if known.status.is_live() => self.modify(order, &mut scene)?,
             Some(known) if known.status == Status::Filled && is_change(&known.order, &order) => {
                 return Err(Refusal::ModifyFilled);
@@ -73,7 +74,7 @@ impl Exchange {
             tied: order.parent_id.is_some(),
             wakes_at,
             held: self.holds_sells && order.side == crate::domain::Side::Sell,
-            order: Order {
+            order: Arc::new(Order {
                 order,
                 perm_id: self.last_perm_id,
                 status: if refusal.is_some() { Status::Rejected } else { Status::Untransmitted },
@@ -87,7 +88,7 @@ impl Exchange {
                 held: held.filter(|_| refusal.is_none()),
                 manual: is_manual(key),
                 bound: false,
-            },
+            }),
         };
         self.orders.insert(key, slot);
         if let Some(refusal) = refusal {
@@ -116,7 +117,7 @@ impl Exchange {
 
     fn modify(&mut self, order: NewOrder, scene: &mut Scene) -> Result<(), Refusal> {
         let key = order.key;
-        let Some(known) = self.orders.get(&key) else { return Err(Refusal::ModifyMismatch) };
+        let Some(known) = self.slot(key) else { return Err(Refusal::ModifyMismatch) };
         if !is_same(&known.order.order, &order) {
             return Err(Refusal::ModifyMismatch);
         }
@@ -134,12 +135,13 @@ impl Exchange {
         slot.mid_bar = mid_bar;
         if slot.order.order.good_after != order.good_after && slot.order.held != Some(Held::Locate) {
             slot.wakes_at = order.good_after.filter(|at| *at > scene.now);
-            slot.order.held = slot.wakes_at.map(|_| Held::Early);
+            slot.change().held = slot.wakes_at.map(|_| Held::Early);
         }
         slot.placed = order.quantity;
-        slot.order.order = NewOrder { transmit: transmit || slot.transmitted, ..order };
+        let transmit = transmit || slot.transmitted;
+        slot.change().order = NewOrder { transmit, ..order };
         // A trail that is sent without a trigger keeps the one that it has reached.
-        if let Some((_, trigger)) = slot.order.order.kind.trail_mut()
+        if let Some((_, trigger)) = slot.change().order.kind.trail_mut()
             && before.trails_by().is_some()
         {
             *trigger = trigger.or(before.trigger());
@@ -157,24 +159,22 @@ impl Exchange {
 
     /// Puts an order to work, and with it its parent and siblings, or its children.
     fn transmit_family(&mut self, key: OrderKey, scene: &mut Scene) {
-        let root = self.orders.get(&key).and_then(Slot::parent).unwrap_or(key);
+        let root = self.slot(key).and_then(Slot::parent).unwrap_or(key);
         let mut family = vec![root];
         let contract = self.order(key).map(|order| order.order.contract);
         let live = contract.map_or(&[][..], |contract| self.live_in(contract));
-        let of_root = |member: &OrderKey| self.orders.get(member).and_then(Slot::parent) == Some(root);
+        let of_root = |member: &OrderKey| self.slot(*member).and_then(Slot::parent) == Some(root);
         family.extend(live.iter().copied().filter(|member| *member != root && of_root(member)));
-        family.retain(|member| {
-            self.orders.get(member).is_some_and(|slot| slot.order.status.is_live() && !slot.transmitted)
-        });
+        family.retain(|member| self.slot(*member).is_some_and(|slot| slot.order.status.is_live() && !slot.transmitted));
         for member in &family {
             if let Some(slot) = self.orders.get_mut(member) {
                 slot.transmitted = true;
-                slot.order.order.transmit = true;
+                slot.change().order.transmit = true;
             }
             self.stand(*member, scene);
         }
         // Children of a parent that fills as it arrives arrive with its fill.
-        family.retain(|member| self.orders.get(member).is_some_and(|slot| self.can_work(slot)));
+        family.retain(|member| self.slot(*member).is_some_and(|slot| self.can_work(slot)));
         for member in family {
             self.arrive(member, scene);
         }
@@ -182,25 +182,26 @@ impl Exchange {
 
     /// Gives an order that may work now the status that fits it, and says so.
     pub(super) fn stand(&mut self, key: OrderKey, scene: &mut Scene) {
-        let Some(slot) = self.orders.get(&key) else { return };
+        let Some(slot) = self.slot(key) else { return };
         let waits = !self.can_work(slot) || slot.wakes_at.is_some() || slot.nature().waits();
         let status = if waits { Status::PreSubmitted } else { Status::Submitted };
         if let Some(slot) = self.orders.get_mut(&key) {
-            slot.order.status = status;
+            slot.change().status = status;
         }
         self.changed(key, scene);
     }
 
     pub(super) fn changed(&self, key: OrderKey, scene: &mut Scene) {
-        scene.events.extend(self.order(key).cloned().map(Event::Changed));
+        scene.events.extend(self.slot(key).map(|slot| Event::Changed(Arc::clone(&slot.order))));
     }
 
     /// Ends an order.
     pub(super) fn end(&mut self, key: OrderKey, status: Status, reason: &str, scene: &mut Scene) {
         let Some(slot) = self.orders.get_mut(&key) else { return };
-        slot.order.status = status;
-        slot.order.ended_at = Some(scene.now);
-        reason.clone_into(&mut slot.order.reason);
+        let order = slot.change();
+        order.status = status;
+        order.ended_at = Some(scene.now);
+        reason.clone_into(&mut order.reason);
         if let Some(market) = self.markets.get_mut(&slot.order.order.contract) {
             market.live.retain(|live| *live != key);
         }
@@ -217,7 +218,7 @@ impl Exchange {
 
     /// Whether its time in force ends with its first chance to trade.
     pub(super) fn is_spent(&self, key: OrderKey) -> bool {
-        self.orders.get(&key).is_some_and(|slot| {
+        self.slot(key).is_some_and(|slot| {
             slot.order.status.is_live()
                 && slot.order.order.tif.is_immediate()
                 && slot.wakes_at.is_none()

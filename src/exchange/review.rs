@@ -51,7 +51,7 @@ impl Exchange {
     fn review_parent(&self, order: &NewOrder) -> Result<(), Refusal> {
         let Some(order_id) = order.parent_id else { return Ok(()) };
         let key = OrderKey { client_id: order.key.client_id, order_id };
-        let parent = self.orders.get(&key).map(|slot| &slot.order).filter(|_| key != order.key);
+        let parent = self.slot(key).map(|slot| &slot.order).filter(|_| key != order.key);
         match parent {
             Some(parent) if parent.order.account != order.account || parent.order.contract != order.contract => {
                 Err(Refusal::Invalid(format!("parent order {order_id} is of another account or contract")))
@@ -118,7 +118,7 @@ impl Exchange {
     fn is_protective(&self, order: &NewOrder) -> bool {
         let Some(order_id) = order.parent_id else { return false };
         let key = OrderKey { client_id: order.key.client_id, order_id };
-        self.orders.get(&key).is_some_and(|parent| parent.order.order.side != order.side)
+        self.slot(key).is_some_and(|parent| parent.order.order.side != order.side)
     }
 
     /// The largest positions, long and short, that an account's live orders could build in a
@@ -127,11 +127,11 @@ impl Exchange {
         // Allocates nothing while no order belongs to a group.
         let mut groups: BTreeMap<(Side, &str), Shares> = BTreeMap::new();
         let mut sums = [Shares::ZERO; 2];
-        let others = self.live_in(contract).iter().filter(|key| **key != skip).filter_map(|key| self.orders.get(key));
+        let others = self.live_in(contract).iter().filter(|key| **key != skip).filter_map(|key| self.slot(*key));
         let others = others
             .filter(|slot| slot.order.order.account == *account && !self.is_protective(&slot.order.order))
             .map(|slot| (&slot.order.order, slot.remaining()));
-        let filled = self.orders.get(&skip).map_or(Shares::ZERO, |slot| slot.order.filled);
+        let filled = self.slot(skip).map_or(Shares::ZERO, |slot| slot.order.filled);
         for (order, open) in others.chain(new.map(|order| (order, order.quantity - filled))) {
             if order.oca_group.is_empty() {
                 sums[order.side as usize] += open;

@@ -1,6 +1,7 @@
 //! What the exchange remembers of contracts and orders.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -69,7 +70,8 @@ impl Market {
 /// An order and what only the exchange needs to know of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Slot {
-    pub(super) order: Order,
+    /// Shared with those who were told of it: they keep it as it was.
+    pub(super) order: Arc<Order>,
     /// Whether it was transmitted.
     pub(super) transmitted: bool,
     /// Whether its stop was reached.
@@ -91,8 +93,18 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// Quantity-weighted average of its fills' prices; zero before the first.
-    pub(super) fn average(&self) -> Price {
+    /// The order, to be changed.
+    pub(super) fn change(&mut self) -> &mut Order {
+        Arc::make_mut(&mut self.order)
+    }
+
+    /// Quantity-weighted average of its fills' prices, the last of which was of so many shares at this
+    /// price.
+    pub(super) fn average(&self, quantity: Shares, price: Price) -> Price {
+        if self.order.filled == quantity {
+            // The only one: nothing to be divided.
+            return Price(price.0.round_dp(AVERAGE_DIGITS));
+        }
         let shares = Decimal::from(self.order.filled.0);
         Price(self.value.0.checked_div(shares).unwrap_or_default().round_dp(AVERAGE_DIGITS))
     }

@@ -91,7 +91,7 @@ impl Exchange {
             slot.mid_bar = false;
             if slot.wakes_at.is_some_and(|at| at <= now) {
                 slot.wakes_at = None;
-                slot.order.held = None;
+                slot.change().held = None;
                 woken.push(*key);
             }
             if matches!(slot.order.order.tif, Tif::Gtd(until) if until <= now) {
@@ -103,7 +103,7 @@ impl Exchange {
         }
         for key in woken {
             let transmitted = |slot: &Slot| slot.transmitted && slot.order.status.is_live();
-            if self.orders.get(&key).is_some_and(transmitted) {
+            if self.slot(key).is_some_and(transmitted) {
                 self.stand(key, scene);
             }
         }
@@ -127,7 +127,7 @@ impl Exchange {
         let halted = market.halted;
         keys.retain(placed_before);
         for key in &keys {
-            let Some(slot) = self.orders.get(key) else { continue };
+            let Some(slot) = self.slot(*key) else { continue };
             let Some(limit) = slot.order.order.kind.at_close() else { continue };
             let (side, able) = (slot.order.order.side, self.takes_part(slot, true) && !halted);
             let fits = |print: &Price| able && limit.is_none_or(|limit| within(side, *print, limit));
@@ -151,8 +151,9 @@ impl Exchange {
     /// what a worse price sets off, by arrival, then limit orders. Orders that a fill wakes take
     /// part too.
     fn sweep(&mut self, contract: ContractId, look: Look, regular: bool, scene: &mut Scene) {
-        let rested: Vec<OrderKey> = self.able(contract, look, regular).map(|(key, _)| key).collect();
-        let mut seen = Vec::with_capacity(rested.len());
+        let trails = |(_, slot): &(OrderKey, &Slot)| slot.order.order.kind.trails_by().is_some();
+        let rested: Vec<OrderKey> = self.able(contract, look, regular).filter(trails).map(|(key, _)| key).collect();
+        let mut seen = Vec::new();
         while let Some(key) = self.next_unseen(contract, look, regular, &seen) {
             seen.push(key);
             let outcome = self.outcome(key, look);
@@ -172,7 +173,7 @@ impl Exchange {
     fn able(&self, contract: ContractId, look: Look, regular: bool) -> impl Iterator<Item = (OrderKey, &Slot)> {
         self.live_in(contract)
             .iter()
-            .filter_map(|key| Some((*key, self.orders.get(key)?)))
+            .filter_map(|key| Some((*key, self.slot(*key)?)))
             .filter(move |(_, slot)| self.takes_part(slot, regular))
             .filter(move |(_, slot)| slot.mid_bar || !matches!(look, Look::Touch(_)))
     }
@@ -185,7 +186,7 @@ impl Exchange {
     }
 
     fn outcome(&self, key: OrderKey, look: Look) -> Outcome {
-        let Some(slot) = self.orders.get(&key) else { return Outcome::Rests };
+        let Some(slot) = self.slot(key) else { return Outcome::Rests };
         let (nature, side) = (slot.nature(), slot.order.order.side);
         match look {
             Look::Open(print) => nature.at_print(side, print),
@@ -198,14 +199,14 @@ impl Exchange {
     /// A stop fills in a range that touches its target too: nobody knows which came first.
     fn count_ambiguity(&mut self, key: OrderKey, outcome: Outcome, look: Look, regular: bool, siblings: &[OrderKey]) {
         let Look::Range(_) = look else { return };
-        let is_stop = self.orders.get(&key).is_some_and(|slot| !slot.nature().is_limit());
+        let is_stop = self.slot(key).is_some_and(|slot| !slot.nature().is_limit());
         let fills = |outcome| matches!(outcome, Outcome::Fills(_));
         if !is_stop || !fills(outcome) {
             return;
         }
         let target_too = siblings.iter().any(|sibling| {
             let takes_part = |slot: &&Slot| slot.nature().is_limit() && self.takes_part(slot, regular);
-            self.orders.get(sibling).filter(takes_part).is_some() && fills(self.outcome(*sibling, look))
+            self.slot(*sibling).filter(takes_part).is_some() && fills(self.outcome(*sibling, look))
         });
         self.ambiguous += u64::from(target_too);
     }

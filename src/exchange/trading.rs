@@ -23,7 +23,7 @@ impl Exchange {
     /// Shares of the order that may trade now: a child's as far as its parent has filled.
     fn workable(&self, slot: &Slot) -> Shares {
         let remaining = slot.remaining();
-        match slot.parent().filter(|_| slot.tied).and_then(|parent| self.orders.get(&parent)) {
+        match slot.parent().filter(|_| slot.tied).and_then(|parent| self.slot(parent)) {
             Some(parent) => remaining.min(slot.entitled(parent) - slot.order.filled).max(Shares::ZERO),
             None => remaining,
         }
@@ -56,7 +56,7 @@ impl Exchange {
 
     /// An order is compared with a price as it arrives.
     fn meet(&mut self, key: OrderKey, print: Price, regular: bool, scene: &mut Scene) {
-        let Some(slot) = self.orders.get(&key).filter(|slot| self.takes_part(slot, regular)) else { return };
+        let Some(slot) = self.slot(key).filter(|slot| self.takes_part(slot, regular)) else { return };
         let outcome = slot.nature().at_print(slot.order.order.side, print);
         self.carry_out(key, outcome, scene);
         self.trail(key, print);
@@ -82,7 +82,7 @@ impl Exchange {
 
     /// The order trades at this price, as much of it as can.
     pub(super) fn trade(&mut self, key: OrderKey, price: Price, scene: &mut Scene) -> bool {
-        let Some(slot) = self.orders.get(&key) else { return false };
+        let Some(slot) = self.slot(key) else { return false };
         let order = &slot.order.order;
         let (price, shown) = (self.with_friction(slot, price), price);
         let mut quantity = self.workable(slot);
@@ -106,7 +106,7 @@ impl Exchange {
             return false;
         }
         self.book(key, quantity, (price, shown), scene);
-        let whole = self.orders.get(&key).is_some_and(|slot| slot.order.status == Status::Filled);
+        let whole = self.slot(key).is_some_and(|slot| slot.order.status == Status::Filled);
         self.tell_siblings(key, quantity, whole, scene);
         if whole {
             self.parent_ended(key, scene);
@@ -135,15 +135,15 @@ impl Exchange {
     fn book(&mut self, key: OrderKey, quantity: Shares, (price, shown): (Price, Price), scene: &mut Scene) {
         let id = execution_id(self.tallies().fills + 1);
         let Some(slot) = self.orders.get_mut(&key) else { return };
-        let order = &mut slot.order;
-        order.filled += quantity;
+        slot.change().filled += quantity;
         slot.value += price * quantity;
         slot.triggered = true;
-        let average = slot.average();
-        let order = &mut slot.order;
+        let average = slot.average(quantity, price);
+        let value = slot.value;
+        let order = slot.change();
         order.average_price = Some(average);
         order.last_price = Some(price);
-        let total = self.config.commission.total(order.filled, slot.value);
+        let total = self.config.commission.total(order.filled, value);
         let commission = total - order.commission;
         order.commission = total;
         let placed = &order.order;
@@ -177,7 +177,7 @@ impl Exchange {
 
     /// The live orders of which only one may trade with this one.
     pub(super) fn siblings(&self, key: OrderKey) -> Vec<OrderKey> {
-        let Some(slot) = self.orders.get(&key) else { return Vec::new() };
+        let Some(slot) = self.slot(key) else { return Vec::new() };
         let (this, parent) = (&slot.order.order, slot.parent());
         if this.oca_group.is_empty() && parent.is_none() {
             return Vec::new();
@@ -187,7 +187,7 @@ impl Exchange {
             let grouped = !this.oca_group.is_empty() && order.oca_group == this.oca_group;
             order.account == this.account && (grouped || (parent.is_some() && other.parent() == parent))
         };
-        self.live_keys().filter(|k| *k != key && self.orders.get(k).is_some_and(related)).collect()
+        self.live_keys().filter(|k| *k != key && self.slot(*k).is_some_and(related)).collect()
     }
 
     /// One of a group has traded: the others go, or shrink by as much.
@@ -198,29 +198,29 @@ impl Exchange {
             if whole || left <= slot.order.filled {
                 self.cancel_by_rule(sibling, "OCA: another order of its group has traded", scene);
             } else {
-                slot.order.order.quantity = left;
+                slot.change().order.quantity = left;
                 self.changed(sibling, scene);
             }
         }
     }
 
     fn children(&self, parent: OrderKey) -> Vec<OrderKey> {
-        let of_parent = |key: &OrderKey| self.orders.get(key).is_some_and(|slot| slot.parent() == Some(parent));
+        let of_parent = |key: &OrderKey| self.slot(*key).is_some_and(|slot| slot.parent() == Some(parent));
         // Of one contract: a parent in another is refused.
         let contract = self.order(parent).map(|order| order.order.contract);
         let live = contract.map_or(&[][..], |contract| self.live_in(contract));
         let mut keys: Vec<_> = live.iter().copied().filter(of_parent).collect();
         // What a worse price sets off comes first.
-        keys.sort_by_key(|key| self.orders.get(key).is_some_and(|slot| slot.nature().is_limit()));
+        keys.sort_by_key(|key| self.slot(*key).is_some_and(|slot| slot.nature().is_limit()));
         keys
     }
 
     /// A parent has traded while the market showed this price: its children work for as much, and
     /// meet that price.
     fn wake_children(&mut self, parent: OrderKey, price: Price, scene: &mut Scene) {
-        let mid_bar = self.orders.get(&parent).is_some_and(|slot| slot.mid_bar);
+        let mid_bar = self.slot(parent).is_some_and(|slot| slot.mid_bar);
         for child in self.children(parent) {
-            let Some(slot) = self.orders.get(&child).filter(|slot| self.can_work(slot)) else { continue };
+            let Some(slot) = self.slot(child).filter(|slot| self.can_work(slot)) else { continue };
             let Some(market) = self.markets.get(&slot.order.order.contract) else { continue };
             let regular = !matches!(market.phase, Phase::InBar { regular: false, .. });
             if let Some(slot) = self.orders.get_mut(&child) {
@@ -234,7 +234,7 @@ impl Exchange {
 
     /// A parent trades no more: its children are released, cut down, or go with it.
     pub(super) fn parent_ended(&mut self, parent: OrderKey, scene: &mut Scene) {
-        let Some(ended) = self.orders.get(&parent) else { return };
+        let Some(ended) = self.slot(parent) else { return };
         let (filled, whole) = (ended.order.filled, ended.order.filled == ended.placed);
         let dies = filled.is_zero() || (!whole && self.config.children == ChildRule::DieWithParent);
         for child in self.children(parent) {
@@ -242,7 +242,7 @@ impl Exchange {
                 self.cancel_by_rule(child, "its parent order has ended", scene);
                 continue;
             }
-            let entitled = match (self.orders.get(&child), self.orders.get(&parent)) {
+            let entitled = match (self.slot(child), self.slot(parent)) {
                 (Some(slot), Some(parent)) if slot.tied => slot.entitled(parent),
                 _ => continue,
             };
@@ -251,7 +251,7 @@ impl Exchange {
             if entitled <= slot.order.filled {
                 self.cancel_by_rule(child, "it is done for the part of its parent that has filled", scene);
             } else if entitled < slot.order.order.quantity {
-                slot.order.order.quantity = entitled;
+                slot.change().order.quantity = entitled;
                 slot.placed = entitled;
                 self.changed(child, scene);
             }
@@ -262,8 +262,11 @@ impl Exchange {
     pub(super) fn trail(&mut self, key: OrderKey, best: Price) {
         let live = |slot: &&mut Slot| slot.order.status.is_live() && !slot.triggered;
         let Some(slot) = self.orders.get_mut(&key).filter(live) else { return };
-        let order = &mut slot.order.order;
-        let Some(market) = self.markets.get(&order.contract) else { return };
+        let Some(market) = self.markets.get(&slot.order.order.contract) else { return };
+        if slot.order.order.kind.trails_by().is_none() {
+            return;
+        }
+        let order = &mut slot.change().order;
         if let Some((by, trigger)) = order.kind.trail_mut() {
             *trigger = Some(trailed(order.side, by, *trigger, best, &market.rule));
         }

@@ -266,9 +266,9 @@ impl CancelRefusal {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// An order's status or terms changed (or it was just accepted).
-    Changed(Order),
+    Changed(Arc<Order>),
     /// An order traded; the matching `Changed` follows it.
-    Filled(Fill),
+    Filled(Arc<Fill>),
     /// An order was cancelled by a rule, not by its client (OCA, parent gone, end of day, IOC
     /// remainder); a `Changed` with the same order comes first.
     CancelledByRule {

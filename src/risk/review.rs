@@ -2,6 +2,8 @@
 
 #![deny(clippy::float_arithmetic)]
 
+use std::sync::Arc;
+
 use rust_decimal::Decimal;
 
 use super::{Limits, Refusal};
@@ -11,11 +13,11 @@ use crate::domain::{Price, Shares, Usd};
 
 /// An order that [`review`] let pass. There is no other way to make one.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ApprovedOrder(Ticket);
+pub struct ApprovedOrder(Arc<Ticket>);
 
 impl ApprovedOrder {
     /// The order.
-    pub fn ticket(&self) -> &Ticket {
+    pub fn ticket(&self) -> &Arc<Ticket> {
         &self.0
     }
 }
@@ -86,7 +88,7 @@ pub fn review(
         Role::Exit | Role::Stop | Role::Target => {}
         Role::Entry => entry(&proposal, limits, &exposure())?,
     }
-    Ok(ApprovedOrder(proposal.ticket))
+    Ok(ApprovedOrder(Arc::new(proposal.ticket)))
 }
 
 fn entry(proposal: &Proposal, limits: &Limits, exposure: &Exposure) -> Result<(), Refusal> {

@@ -1,5 +1,7 @@
 //! Round trips: how their results lie, by symbol, reason and side, the best and the worst.
 
+use std::collections::BTreeMap;
+
 use super::curves::histogram;
 use super::html::{Cell, table};
 use super::nothing;
@@ -29,23 +31,23 @@ pub(super) fn section(outcome: &Outcome) -> String {
     format!(
         "{lying}{part}<h3>By symbol</h3>\n{}<h3>By reason of exit</h3>\n{}<h3>By side</h3>\n{}\
          <h3>Best</h3>\n{}<h3>Worst</h3>\n{}",
-        groups("Symbol", trades.by_symbol()),
-        groups("Exit", trades.by_reason()),
-        groups("Side", trades.by_side()),
+        groups("Symbol", &trades.by_symbol()),
+        groups("Exit", &trades.by_reason()),
+        groups("Side", &trades.by_side()),
         list(trades.best(), "No round trip won."),
         list(trades.worst(), "No round trip lost.")
     )
 }
 
-fn groups<'a>(name: &str, tallies: impl Iterator<Item = (String, &'a Tally)>) -> String {
-    let rows: Vec<Vec<Cell>> = tallies.map(|(key, tally)| row(key, tally)).collect();
+fn groups(name: &str, tallies: &BTreeMap<&str, Tally>) -> String {
+    let rows: Vec<Vec<Cell>> = tallies.iter().map(|(key, tally)| row(key, tally)).collect();
     table(
         &[name, "Round trips", "Win rate", "Profit", "Fees", "Average", "Profit factor", "Average return", "Bars held"],
         &rows,
     )
 }
 
-fn row(key: String, tally: &Tally) -> Vec<Cell> {
+fn row(key: &str, tally: &Tally) -> Vec<Cell> {
     let (count, profit) = (tally.count as f64, tally.profit().to_f64());
     vec![
         Cell::text(key),

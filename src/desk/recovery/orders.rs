@@ -2,6 +2,7 @@
 //! the broker says they are.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::super::Desk;
 use crate::domain::book::{Fact, OrderFact, OrderRecord};
@@ -83,7 +84,7 @@ impl Desk {
     fn adopt(&mut self, ticket: Ticket, perm_id: i64) {
         let contract = ticket.contract;
         let text = format!("order {} was at the broker but not in the journal: adopted", ticket.order_ref);
-        self.record(Some(contract), Fact::Order(OrderFact::Adopted { ticket, perm_id }));
+        self.record(Some(contract), Fact::Order(OrderFact::Adopted { ticket: Arc::new(ticket), perm_id }));
         self.incident(Some(contract), "order_adopted", text);
     }
 
@@ -148,9 +149,12 @@ impl Desk {
             S::Filled => false,
             S::ApiPending | S::PendingSubmit | S::PendingCancel | S::PreSubmitted | S::Submitted | S::Other => {
                 if let Some(mine) = self.book.order(intent).filter(|mine| mine.ticket.order_id != order.order_id) {
-                    let mut ticket = mine.ticket.clone();
+                    let mut ticket = Ticket::clone(&mine.ticket);
                     ticket.order_id = order.order_id;
-                    self.record(Some(ticket.contract), Fact::Order(OrderFact::Amended { intent, ticket }));
+                    self.record(
+                        Some(ticket.contract),
+                        Fact::Order(OrderFact::Amended { intent, ticket: Arc::new(ticket) }),
+                    );
                 }
                 if self.book.order(intent).is_some_and(|mine| mine.state == OrderState::Cancelling) {
                     // The cancel may have been lost with its session: it is asked again if still wanted.

@@ -133,7 +133,7 @@ proptest! {
                     let known: Vec<_> = story.desk.book().fills().cloned().collect();
                     for fill in known {
                         let before = story.records.len();
-                        story.tell(Event::Order(OrderUpdate::Execution(fill.execution)));
+                        story.tell(Event::Order(OrderUpdate::Execution(fill.execution.as_ref().clone())));
                         prop_assert_eq!(story.records.len(), before);
                     }
                 }

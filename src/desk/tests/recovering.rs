@@ -111,7 +111,7 @@ fn another_installations_order_or_another_client_id_refuses_the_session() {
 #[test]
 fn a_corrected_execution_replaces_the_former_report() {
     let mut story = Story::long(plan(|_| {}));
-    let mut corrected = story.desk.book().fills().next().unwrap().execution.clone();
+    let mut corrected = story.desk.book().fills().next().unwrap().execution.as_ref().clone();
     corrected.id = ExecutionId(corrected.id.0.replace(".01.01", ".01.02").into());
     corrected.price = price(49.0);
     let cash = story.desk.book().cash().unwrap();

@@ -150,7 +150,7 @@ pub enum OrderFact {
     /// It is about to be sent. Journaled before anything leaves the process.
     Intended {
         /// The order, whole.
-        ticket: Ticket,
+        ticket: Arc<Ticket>,
         /// The session it is for.
         session: u64,
         /// The reference price of its decision, USD a share.
@@ -172,19 +172,19 @@ pub enum OrderFact {
         /// Its intent number.
         intent: u64,
         /// The order, whole.
-        ticket: Ticket,
+        ticket: Arc<Ticket>,
     },
     /// An order with our reference that the journal had lost was found at the broker.
     Adopted {
         /// The order as the broker describes it.
-        ticket: Ticket,
+        ticket: Arc<Ticket>,
         /// The broker's permanent id.
         perm_id: i64,
     },
     /// In observe mode: the order that would have been sent.
     Observed {
         /// The order, whole.
-        ticket: Ticket,
+        ticket: Arc<Ticket>,
     },
 }
 
@@ -197,7 +197,7 @@ pub enum FillFact {
         /// The order's intent number.
         intent: u64,
         /// The execution.
-        execution: Execution,
+        execution: Arc<Execution>,
     },
     /// Its cost came.
     Costed {
@@ -207,7 +207,7 @@ pub enum FillFact {
     /// Somebody else's order traded in our account: shown, kept apart.
     Foreign {
         /// The execution.
-        execution: Execution,
+        execution: Arc<Execution>,
     },
 }
 

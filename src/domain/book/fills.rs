@@ -1,6 +1,7 @@
 //! The book's fills: executions, deduplicated by id, corrected by revision.
 
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ pub struct FillRecord {
     /// The order's intent number.
     pub intent: u64,
     /// The execution, as last corrected.
-    pub execution: Execution,
+    pub execution: Arc<Execution>,
     /// What it cost, USD; `None` until the broker says.
     pub commission: Option<Usd>,
 }
@@ -29,7 +30,7 @@ impl Book {
         }
     }
 
-    fn execute(&mut self, intent: u64, execution: &Execution) {
+    fn execute(&mut self, intent: u64, execution: &Arc<Execution>) {
         let fills = self.fills.entry(execution.contract).or_default();
         match self.executions.entry(execution.id.stem().to_owned()) {
             Entry::Occupied(known) => {
@@ -38,10 +39,10 @@ impl Book {
                 return;
             }
             Entry::Vacant(place) => {
-                place.insert((execution.contract, fills.len()));
+                self.newest_fill = Some(*place.insert((execution.contract, fills.len())));
             }
         }
-        fills.push(FillRecord { intent, execution: execution.clone(), commission: None });
+        fills.push(FillRecord { intent, execution: Arc::clone(execution), commission: None });
         let change = execution.side.signed(execution.quantity);
         self.change_position(execution.contract, |held| held.trade(change, execution.price, execution.at));
         self.traded_cash -= execution.price * change;
@@ -65,13 +66,13 @@ impl Book {
 
     /// A later revision replaces the former report; the position is rebuilt from all fills, since
     /// a correction changes every lot after it. An older or equal revision changes nothing.
-    fn correct(&mut self, contract: ContractId, index: usize, execution: &Execution) {
+    fn correct(&mut self, contract: ContractId, index: usize, execution: &Arc<Execution>) {
         let Some(fill) = self.fills.get_mut(&contract).and_then(|fills| fills.get_mut(index)) else { return };
         if execution.id.revision() <= fill.execution.id.revision() {
             return;
         }
         let (intent, before) = (fill.intent, fill.execution.clone());
-        fill.execution = execution.clone();
+        fill.execution = Arc::clone(execution);
         self.traded_cash += before.price * before.side.signed(before.quantity);
         self.traded_cash -= execution.price * execution.side.signed(execution.quantity);
         if let Some(order) = self.orders.get_mut(&intent) {
@@ -84,7 +85,7 @@ impl Book {
 
     fn cost(&mut self, commission: &Commission) {
         let stem = commission.execution.stem();
-        let Some((contract, index)) = self.executions.get(stem).copied() else {
+        let Some((contract, index)) = self.place_of(stem) else {
             self.early_costs.insert(stem.to_owned(), commission.clone());
             return;
         };
@@ -102,6 +103,15 @@ impl Book {
         }
     }
 
+    /// Where the fill with this stem is: mostly the newest one is asked for, by its cost.
+    fn place_of(&self, stem: &str) -> Option<(ContractId, usize)> {
+        let newest = |(contract, index): &(ContractId, usize)| {
+            let fill = self.fills.get(contract).and_then(|fills| fills.get(*index));
+            fill.is_some_and(|fill| fill.execution.id.stem() == stem)
+        };
+        self.newest_fill.filter(newest).or_else(|| self.executions.get(stem).copied())
+    }
+
     /// Whether an execution (this very revision or a later one) is on record.
     pub fn knows(&self, execution: &Execution) -> bool {
         if let Some(foreign) = self.foreign_executions.get(execution.id.stem()) {
@@ -113,8 +123,8 @@ impl Book {
 
     /// A fill by the part of its id that corrections keep.
     pub fn fill_by_stem(&self, stem: &str) -> Option<&FillRecord> {
-        let (contract, index) = self.executions.get(stem)?;
-        self.fills.get(contract)?.get(*index)
+        let (contract, index) = self.place_of(stem)?;
+        self.fills.get(&contract)?.get(index)
     }
 
     /// Every fill, by contract and in order of arrival.

@@ -14,7 +14,8 @@ impl Book {
     pub fn forget_before(&mut self, at: MarketTime) -> Vec<OrderRecord> {
         let ended = |order: &OrderRecord| !order.state.is_live() && order.at < at;
         let intents: Vec<u64> = self.orders.iter().filter(|(_, order)| ended(order)).map(|(id, _)| *id).collect();
-        let forgotten: Vec<OrderRecord> = intents.iter().filter_map(|intent| self.orders.remove(intent)).collect();
+        let forgotten: Vec<OrderRecord> =
+            intents.iter().filter_map(|intent| self.orders.remove(intent)).map(|order| *order).collect();
         for order in &forgotten {
             self.by_order_id.remove(&order.ticket.order_id);
             if let Some(id) = order.perm_id {
@@ -29,6 +30,7 @@ impl Book {
             }
         }
         self.executions = executions;
+        self.newest_fill = None;
         forgotten
     }
 }

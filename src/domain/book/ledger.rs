@@ -181,7 +181,7 @@ impl Book {
             while let Some(change) = changes.next_if(|change| change.after <= index) {
                 change.apply(&mut position);
             }
-            let Execution { side, quantity, price, at, .. } = &fill.execution;
+            let Execution { side, quantity, price, at, .. } = &*fill.execution;
             position.trade(side.signed(*quantity), *price, *at);
             position.fees += fill.commission.unwrap_or_default();
         }

@@ -38,7 +38,7 @@ pub use streaks::TRIPS_KEPT;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrderRecord {
     /// The order, as last known at the broker.
-    pub ticket: Ticket,
+    pub ticket: Arc<Ticket>,
     /// The strategy that wanted it.
     pub strategy: Option<Arc<str>>,
     /// Label of its contract.
@@ -137,7 +137,7 @@ pub struct Book {
     foreign_cash: Usd,
     funded_at: MarketTime,
     symbols: BTreeMap<ContractId, Symbol>,
-    orders: BTreeMap<u64, OrderRecord>,
+    orders: BTreeMap<u64, Box<OrderRecord>>,
     /// Ascending.
     live: BTreeMap<ContractId, Vec<u64>>,
     by_order_id: BTreeMap<i32, u64>,
@@ -145,6 +145,9 @@ pub struct Book {
     fills: BTreeMap<ContractId, Vec<FillRecord>>,
     /// Execution stem -> (contract, index in `fills`).
     executions: BTreeMap<String, (ContractId, usize)>,
+    /// Where the newest fill is.
+    #[serde(default)]
+    newest_fill: Option<(ContractId, usize)>,
     last_execution: Option<MarketTime>,
     /// Costs that came before their execution.
     early_costs: BTreeMap<String, super::broker::Commission>,

@@ -1,5 +1,6 @@
 //! The book's orders: by intent number for ever, by contract while they live.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Book, OrderFact, OrderRecord, Record};
@@ -49,7 +50,7 @@ impl Book {
             }
             OrderFact::Amended { intent, ticket } => {
                 if let Some(order) = self.orders.get_mut(intent) {
-                    order.ticket = ticket.clone();
+                    order.ticket = Arc::clone(ticket);
                 }
                 self.highest_order_id = self.highest_order_id.max(ticket.order_id);
                 self.by_order_id.insert(ticket.order_id, *intent);
@@ -60,7 +61,7 @@ impl Book {
 
     fn insert(
         &mut self,
-        ticket: &Ticket,
+        ticket: &Arc<Ticket>,
         record: &Record,
         state: OrderState,
         perm_id: Option<i64>,
@@ -71,7 +72,7 @@ impl Book {
         self.highest_order_id = self.highest_order_id.max(ticket.order_id);
         self.highest_intent = self.highest_intent.max(intent);
         let order = OrderRecord {
-            ticket: ticket.clone(),
+            ticket: Arc::clone(ticket),
             strategy: record.strategy.clone(),
             symbol: record.symbol.clone(),
             state,
@@ -82,7 +83,7 @@ impl Book {
             reference,
             note: String::new(),
         };
-        self.orders.entry(intent).or_insert(order);
+        self.orders.entry(intent).or_insert_with(|| Box::new(order));
         self.by_order_id.insert(ticket.order_id, intent);
         if let Some(id) = perm_id {
             self.by_perm_id.insert(id, intent);
@@ -127,22 +128,22 @@ impl Book {
 
     /// An order by its intent number.
     pub fn order(&self, intent: u64) -> Option<&OrderRecord> {
-        self.orders.get(&intent)
+        self.orders.get(&intent).map(Box::as_ref)
     }
 
     /// Every order, by intent number.
     pub fn orders(&self) -> impl DoubleEndedIterator<Item = &OrderRecord> {
-        self.orders.values()
+        self.orders.values().map(Box::as_ref)
     }
 
     /// Every live order.
     pub fn live_orders(&self) -> impl Iterator<Item = &OrderRecord> {
-        self.live.values().flatten().filter_map(|intent| self.orders.get(intent))
+        self.live.values().flatten().filter_map(|intent| self.order(*intent))
     }
 
     /// The live orders of one contract.
     pub fn live_in(&self, contract: ContractId) -> impl Iterator<Item = &OrderRecord> {
-        self.live.get(&contract).into_iter().flatten().filter_map(|intent| self.orders.get(intent))
+        self.live.get(&contract).into_iter().flatten().filter_map(|intent| self.order(*intent))
     }
 
     /// The order that a broker message is about: by its reference, else by permanent id, else by

@@ -140,14 +140,18 @@ fn what_a_book_forgets_changes_nothing_of_what_it_holds() {
     for (number, side) in [(1, Side::Buy), (2, Side::Sell), (3, Side::Buy)] {
         let at = i64::from(number) * 100;
         let (session, reference) = (1, Price(5.into()));
-        tell(&mut book, at, Fact::Order(OrderFact::Intended { ticket: ticket(number, side), session, reference }));
+        tell(
+            &mut book,
+            at,
+            Fact::Order(OrderFact::Intended { ticket: ticket(number, side).into(), session, reference }),
+        );
         let execution = execution(number, side, at + 1);
         let commission = Commission { execution: execution.id.clone(), amount: Usd(1.into()), currency: "USD".into() };
-        tell(&mut book, at + 1, Fact::Fill(FillFact::Executed { intent: number.into(), execution }));
+        tell(&mut book, at + 1, Fact::Fill(FillFact::Executed { intent: number.into(), execution: execution.into() }));
         tell(&mut book, at + 1, Fact::Fill(FillFact::Costed { commission }));
     }
     let session = 1;
-    let working = OrderFact::Intended { ticket: ticket(4, Side::Buy), session, reference: Price(5.into()) };
+    let working = OrderFact::Intended { ticket: ticket(4, Side::Buy).into(), session, reference: Price(5.into()) };
     tell(&mut book, 150, Fact::Order(working));
     let state = |book: &Book| (book.cash(), book.held(contract), book.fees(), book.counts(), book.next_intent());
     let before = state(&book);

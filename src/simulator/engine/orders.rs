@@ -1,5 +1,7 @@
 //! What happened at the exchange, told to those whose orders it happened to.
 
+use std::sync::Arc;
+
 use tracing::info;
 
 use super::Engine;
@@ -22,7 +24,7 @@ impl Engine {
         }
         self.dirty = true;
         // A fill's cost follows the status that the fill led to, as on the real wire.
-        let mut costs: Vec<Fill> = Vec::new();
+        let mut costs: Vec<Arc<Fill>> = Vec::new();
         let mut moved: Vec<ContractId> = Vec::new();
         for event in events {
             match event {
@@ -174,7 +176,7 @@ impl Engine {
         }
     }
 
-    fn tell_costs(&mut self, fills: Vec<Fill>) {
+    fn tell_costs(&mut self, fills: Vec<Arc<Fill>>) {
         for fill in fills {
             for to in self.followers(fill.key) {
                 self.send_commission(to, &fill);

@@ -50,7 +50,7 @@ impl Told {
             order_ref: Arc::from("rt-k3-1"),
             is_liquidation: false,
         };
-        self.fact(at, Fact::Fill(FillFact::Executed { intent: 1, execution }))
+        self.fact(at, Fact::Fill(FillFact::Executed { intent: 1, execution: execution.into() }))
     }
 
     fn costs(&mut self, at: i64, id: &str, amount: &str) -> &mut Self {
