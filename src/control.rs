@@ -140,7 +140,10 @@ async fn answer(mut stream: UnixStream, asked: mpsc::Sender<Asked>) -> io::Resul
     let (reader, mut writer) = stream.split();
     let mut line = String::new();
     let mut reader = BufReader::new(reader.take(LONGEST_LINE));
-    timeout(SPEAK_WITHIN, reader.read_line(&mut line)).await??;
+    if timeout(SPEAK_WITHIN, reader.read_line(&mut line)).await?? == 0 {
+        // Somebody who only looked whether we are here.
+        return Ok(());
+    }
     let (answer, answered) = oneshot::channel();
     if asked.send(Asked { line: line.trim_end().to_owned(), answer }).await.is_err() {
         return Err(io::ErrorKind::BrokenPipe.into());
@@ -220,9 +223,11 @@ mod tests {
         tasks.spawn(serve(listener, asked, stop.clone()));
         tasks.spawn(async move {
             while let Some(Asked { line, answer }) = lines.recv().await {
+                assert_ne!(line, "", "one who says nothing asks nothing");
                 answer.send(format!("heard\n{line}")).unwrap();
             }
         });
+        drop(UnixStream::connect(&path).await.unwrap());
         for word in ["halt", "resume \"now\""] {
             assert_eq!(ask(&path, word, Duration::from_secs(5)).await.unwrap(), format!("heard {word}"));
         }

@@ -163,3 +163,23 @@ fn the_state_directory_of_a_service_manager_is_the_state_directory() {
         .ends(0, &[]);
     assert!(dir.join("simulator/DU1234567/journal.db").exists());
 }
+
+#[test]
+fn commands_find_the_installed_services_daemon_and_its_ledger_and_say_so() {
+    let place = Place::new();
+    let state = place.path("home/Library/Application Support/robo-trader");
+    let told = place.tell(&["service", "install", "--launchd", "--user"]).ends(0, &[]);
+    let flag = format!("--state-dir '{}'", state.display());
+    assert!(told.out.contains(&flag), "{}", told.out);
+    let run = ["run", "--simulator", "--symbols", "AAPL", "--state-dir", state.to_str().unwrap()];
+    let mut daemon = place.start(&[], &run);
+    daemon.says("ready:");
+    let used = format!("no daemon at {}: --state-dir {state:?}", place.state().display());
+    place.tell(&["halt"]).ends(0, &[&used]);
+    let told = place.tell(&["service", "status", "--launchd", "--user"]).ends(0, &[]);
+    assert!(told.out.contains("daemon      trading: "), "{told:?}");
+    // What is named is used, whoever answers elsewhere.
+    place.tell(&["halt", "--state-dir", "elsewhere"]).ends(1, &["nothing answers at elsewhere"]);
+    daemon.ends_well_on("TERM");
+    place.tell(&["orders"]).ends(0, &[&used, "no daemon trades this ledger now"]);
+}

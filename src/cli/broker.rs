@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::operate::ANSWER_WITHIN;
-use super::state_dir::default_state_dir;
+use super::state_dir::daemons;
 use crate::config::Settings;
 use crate::control::{self, ControlError};
 use crate::domain::{Bar, Contract, HistoryRequest, MarketTime, Symbol};
@@ -64,7 +64,7 @@ pub(super) enum Broker {
 impl Broker {
     /// By the daemon with these settings' state directory, where one runs, else by a session that is got now.
     pub(super) async fn reach(settings: &Settings) -> Result<Self, BrokerError> {
-        let dir = settings.state_dir.clone().map_or_else(default_state_dir, Ok).map_err(BrokerError::StateDir)?;
+        let dir = daemons(settings.state_dir.clone()).map_err(BrokerError::StateDir)?;
         let socket = dir.join(CONTROL_SOCKET);
         let line = serde_json::to_string(&Request::Status {})?;
         match control::ask(&socket, &line, ANSWER_WITHIN).await {

@@ -43,7 +43,7 @@ pub(super) fn main(args: &LogsArgs) -> ExitCode {
     };
     if path.as_os_str().is_empty() {
         super::complain(
-            &"LOG_FILE is not set: the log goes to the console alone (under systemd: journalctl -u robo-trader)",
+            &"LOG_FILE is not set here: name a service's own by --log-file (systemctl cat robo-trader); without one its log is in journalctl -u robo-trader",
         );
         return ExitCode::from(exit::USAGE);
     }

@@ -273,9 +273,13 @@ fn order(daemon: &DaemonArgs, request: &Request, json: bool) -> ExitCode {
 
 /// What the daemon answers to one thing.
 pub(super) fn asked_now(daemon: &DaemonArgs, request: &Request) -> Result<Reply, Silence> {
-    let socket = daemon.socket().map_err(Silence::Where)?;
+    asked_at(&daemon.socket().map_err(Silence::Where)?, request)
+}
+
+/// What the daemon with this socket answers.
+pub(super) fn asked_at(socket: &Path, request: &Request) -> Result<Reply, Silence> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Silence::Start)?;
-    runtime.block_on(asked(&socket, request))
+    runtime.block_on(asked(socket, request))
 }
 
 /// Why there is no answer.

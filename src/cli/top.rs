@@ -56,6 +56,11 @@ pub(super) fn main(args: &TopArgs) -> ExitCode {
         super::complain(&"top needs a terminal: use robo-trader status (--json for programs)");
         return ExitCode::from(exit::USAGE);
     }
+    // What is said about where the daemon is would be drawn over.
+    if let Err(error) = args.daemon.state_dir() {
+        super::complain(&error);
+        return ExitCode::from(exit::USAGE);
+    }
     let interval = Duration::from_secs_f64(args.interval.clamp(0.2, 3_600.0));
     let mut terminal = ratatui::init();
     let ended = run(&mut terminal, args, interval);
