@@ -78,7 +78,7 @@ pub(super) fn meant(default: PathBuf, services: Vec<PathBuf>) -> PathBuf {
 }
 
 /// Whether somebody listens there, or only others may know.
-pub(super) fn has_daemon(dir: &Path) -> bool {
+fn has_daemon(dir: &Path) -> bool {
     match UnixStream::connect(dir.join(CONTROL_SOCKET)) {
         Ok(_) => true,
         Err(error) => error.kind() == ErrorKind::PermissionDenied,
