@@ -142,7 +142,11 @@ fn systemd_itself_finds_nothing_wrong_with_the_units() {
     for scope in ["--system", "--user"] {
         let print = ["service", "install", "--systemd", scope, "--print", "--program", "/bin/true"];
         let file = place.path("robo-trader.service");
-        std::fs::write(&file, place.tell(&print).ends(0, &[]).out).unwrap();
+        let unit = place.tell(&print).ends(0, &[]).out;
+        // A machine's secrets are in a file of root's; a user's beside its settings.
+        let secrets = unit.lines().any(|line| line == "EnvironmentFile=-/etc/robo-trader/environment");
+        assert_eq!(secrets, scope == "--system", "{unit}");
+        std::fs::write(&file, unit).unwrap();
         let Ok(checked) = Command::new("systemd-analyze").arg("verify").arg(&file).output() else {
             eprintln!("skipped: there is no systemd-analyze here");
             return;

@@ -78,7 +78,16 @@ impl Place {
     }
 
     pub(super) fn how_to_start(&self, user: &str) -> String {
-        let settings = format!("settings: {}/robo-trader.toml and .env there\n", self.config);
+        let settings = match (self.kind, self.system) {
+            // The unit's user is none that could own a secret.
+            (Kind::Systemd, true) => format!(
+                "settings: {0}/robo-trader.toml; secrets: {0}/environment, NAME=value lines, root's (chmod 600)\n",
+                self.config
+            ),
+            (Kind::Systemd | Kind::Launchd, _) => {
+                format!("settings: {}/robo-trader.toml and .env there\n", self.config)
+            }
+        };
         match (self.kind, self.system) {
             (Kind::Systemd, true) => {
                 settings
