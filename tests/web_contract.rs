@@ -85,6 +85,9 @@ async fn metrics_are_those_of_the_table_and_grafana_asks_for_no_others() {
         .map(|target| target["expr"].as_str().unwrap())
         .collect();
     assert!(exprs.len() >= 12);
+    for name in known.iter().filter(|name| name.starts_with("robo_trader_alerts_")) {
+        assert!(exprs.iter().any(|expr| expr.contains(name)), "{name} has no panel");
+    }
     for expr in exprs {
         let words = expr.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         for word in words.filter(|word| word.starts_with("robo_trader_")) {
