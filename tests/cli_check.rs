@@ -237,6 +237,11 @@ fn the_log_is_followed_through_rotations() {
     let file = place.path("cwd").join("robo.log");
     std::fs::write(&file, "one\ntwo\n").unwrap();
     assert_eq!(place.tell(&["logs", "--log-file", "robo.log", "-n", "1"]).ends(0, &[]).out, "two\n");
+    place.tell(&["logs", "--log-file", "robo.log", "--json"]).ends(2, &["LOG_FORMAT=json"]);
+    std::fs::write(place.path("cwd").join("mixed.log"), "old text\n{\"a\":1}\n{\"b\": 2}\n").unwrap();
+    let lines = |more: &[&str]| place.tell(&[&["logs", "--log-file", "mixed.log", "--json"][..], more].concat());
+    assert_eq!(lines(&[]).ends(0, &[]).out, "{\"a\":1}\n{\"b\": 2}\n");
+    assert_eq!(lines(&["--grep", "b"]).ends(0, &[]).out, "{\"b\": 2}\n");
     let mut command = Command::new(ROBO_TRADER);
     command.current_dir(place.path("cwd")).args(["logs", "-f", "--log-file", "robo.log"]).stdout(Stdio::piped());
     let mut follower = command.spawn().unwrap();
