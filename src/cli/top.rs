@@ -204,14 +204,22 @@ impl Screen {
     }
 
     fn symbols(&self, desk: &Value) -> Table<'static> {
-        const KEYS: [&str; 7] = ["symbol", "held", "average_price", "last_close", "target", "working", "last_bar_end"];
+        const KEYS: [&str; 7] = [
+            "symbol",
+            "held_shares",
+            "average_price_usd",
+            "last_close_usd",
+            "target",
+            "working_orders",
+            "last_bar_end",
+        ];
         let all = desk["symbols"].as_array().map_or(&[][..], Vec::as_slice);
         let from = self.scroll.min(all.len().saturating_sub(1));
         let rows = all[from..].iter().map(|symbol| {
-            let held = symbol["held"].as_i64().unwrap_or_default();
+            let held = symbol["held_shares"].as_i64().unwrap_or_default();
             let cells = KEYS.map(|key| match (key, &symbol[key]) {
                 // No target or price is no lack of knowledge: there is none yet.
-                ("target" | "average_price", Value::Null) => Cell::from("none"),
+                ("target" | "average_price_usd", Value::Null) => Cell::from("none"),
                 (_, value) => Cell::from(shown(value)),
             });
             Row::new(cells).style(if held == 0 { Style::new() } else { Style::new().add_modifier(Modifier::BOLD) })
@@ -268,8 +276,8 @@ mod tests {
 
     fn status() -> Value {
         let symbol = |name: &str, held: i64| {
-            json!({"symbol": name, "held": held, "average_price": null, "last_close": "101.5", "target": null,
-                   "working": 1, "last_bar_end": null})
+            json!({"symbol": name, "held_shares": held, "average_price_usd": null, "last_close_usd": "101.5", "target": null,
+                   "working_orders": 1, "last_bar_end": null})
         };
         json!({
             "trading": "exits only: locked", "why": "account: news; ends: robo-trader resume", "ready": true,
