@@ -359,7 +359,7 @@ impl Runner {
         let (stats, within) = (Arc::clone(&self.stats), settings.ack_deadline);
         let teller = self.alerts.as_ref().and_then(Alerts::teller);
         if let Some(teller) = &teller {
-            teller.standing(opened.desk.book());
+            teller.standing(opened.desk.book(), &opened.unseen);
         }
         let desk_loop = DeskLoop::new(opened.desk, opened.writer, durable, within, progress, view, stats);
         let desk_loop = desk_loop.telling(teller);

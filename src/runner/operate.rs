@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::alerts;
 use super::desk_loop::Command;
 use super::guests::{self, Guests, Question};
 use super::outlook::Outlook;
@@ -159,6 +160,7 @@ impl Operated {
                         Reply::yes("noted: what stands is not told again")
                     }
                     None => Reply::no("nobody is told anything: no NOTIFY_ setting names a place"),
+                        self.outlook.layers.report(alerts::acknowledgement());
                 };
             }
             Request::Reload {} => return self.reload().await,
