@@ -107,7 +107,7 @@ pub(super) fn init(
     let level = format!("{}{quiet}", settings.log_level);
     #[cfg(feature = "otlp")]
     if wants_traces() {
-        let exporting = otlp::start(None).map_err(|error| LoggingError::Traces(error.to_string()))?;
+        let exporting = otlp::start().map_err(|error| LoggingError::Traces(error.to_string()))?;
         start(&level, console, file.into_iter().chain(tail), Some(exporting.layer()))?;
         return Ok(Traces { _exporting: Some(exporting) });
     }
