@@ -67,11 +67,16 @@ impl Broker {
         let dir = daemons(settings.state_dir.clone()).map_err(BrokerError::StateDir)?;
         let socket = dir.join(CONTROL_SOCKET);
         let line = serde_json::to_string(&Request::Status {})?;
-        match control::ask(&socket, &line, ANSWER_WITHIN).await {
+        let reply: Option<Reply> = match control::ask(&socket, &line, ANSWER_WITHIN).await {
+            Ok(answer) => Some(serde_json::from_str(&answer)?),
+            Err(ControlError::Nobody { .. }) => None,
+            Err(error) => return Err(BrokerError::Silent(error)),
+        };
+        match reply {
+            Some(reply) if reply.is_later() => Err(NoAnswer::Again(reply.text).into()),
+            Some(reply) if holds_a_connection(&reply) => Ok(Self::Daemon(socket)),
             // One that stays because a human is needed has no connection, and gets none.
-            Ok(answer) if holds_a_connection(&serde_json::from_str(&answer)?) => Ok(Self::Daemon(socket)),
-            Ok(_) | Err(ControlError::Nobody { .. }) => Ok(Self::Own(Tool::connect(settings).await?, BTreeMap::new())),
-            Err(error) => Err(BrokerError::Silent(error)),
+            Some(_) | None => Ok(Self::Own(Tool::connect(settings).await?, BTreeMap::new())),
         }
     }
 

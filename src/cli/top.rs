@@ -97,7 +97,9 @@ fn asks(daemon: DaemonArgs, interval: Duration) -> Receiver<Result<Option<Value>
     std::thread::spawn(move || {
         loop {
             let answer = operate::asked_now(&daemon, &Request::Status {});
-            if told.send(answer.map(|reply| reply.status).map_err(|error| error.to_string())).is_err() {
+            let answer = answer.map_err(|error| error.to_string());
+            let answer = answer.and_then(|reply| if reply.ok { Ok(reply.status) } else { Err(reply.text) });
+            if told.send(answer).is_err() {
                 return;
             }
             std::thread::sleep(interval);
