@@ -4,11 +4,12 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +19,7 @@ use tracing::{debug, error, warn};
 const LONGEST_LINE: u64 = 4 << 20;
 /// How long a caller may take to say its line.
 const SPEAK_WITHIN: Duration = Duration::from_secs(10);
-/// Callers served at once; the next one waits.
+/// Callers served at once; the next one is told so, as long as they are no more than these once again.
 const CALLERS: usize = 16;
 /// The longest path that a socket can be bound to (`sun_path` less its final NUL, on Linux; macOS
 /// has four bytes less and says so itself).
@@ -105,9 +106,14 @@ pub fn bind(path: &Path) -> Result<UnixListener, ControlError> {
     Ok(listener)
 }
 
-/// Passes lines on to `asked` and answers back, until told to stop.
-pub async fn serve(listener: UnixListener, asked: mpsc::Sender<Asked>, stop: CancellationToken) {
-    let mut callers = JoinSet::new();
+/// Passes lines on to `asked` and answers back, until told to stop. `no` makes an answer of why there is none.
+pub async fn serve(
+    listener: UnixListener,
+    asked: mpsc::Sender<Asked>,
+    no: fn(String) -> String,
+    stop: CancellationToken,
+) {
+    let (mut callers, seats) = (JoinSet::new(), Arc::new(Semaphore::new(CALLERS)));
     loop {
         tokio::select! {
             biased;
@@ -117,11 +123,11 @@ pub async fn serve(listener: UnixListener, asked: mpsc::Sender<Asked>, stop: Can
                     error!(%error, "a control caller's task failed");
                 }
             }
-            accepted = listener.accept(), if callers.len() < CALLERS => match accepted {
+            accepted = listener.accept(), if callers.len() < 2 * CALLERS => match accepted {
                 Ok((stream, _)) => {
-                    let asked = asked.clone();
+                    let (asked, seat) = (asked.clone(), Arc::clone(&seats).try_acquire_owned().ok());
                     callers.spawn(async move {
-                        if let Err(error) = answer(stream, asked).await {
+                        if let Err(error) = answer(stream, asked, seat, no).await {
                             debug!(%error, "a control caller left early");
                         }
                     });
@@ -136,16 +142,29 @@ pub async fn serve(listener: UnixListener, asked: mpsc::Sender<Asked>, stop: Can
     callers.shutdown().await;
 }
 
-async fn answer(mut stream: UnixStream, asked: mpsc::Sender<Asked>) -> io::Result<()> {
+/// `seat`: a place among those that are served.
+async fn answer(
+    mut stream: UnixStream,
+    asked: mpsc::Sender<Asked>,
+    seat: Option<OwnedSemaphorePermit>,
+    no: fn(String) -> String,
+) -> io::Result<()> {
     let (reader, mut writer) = stream.split();
     let mut line = String::new();
     let mut reader = BufReader::new(reader.take(LONGEST_LINE));
-    timeout(SPEAK_WITHIN, reader.read_line(&mut line)).await??;
-    let (answer, answered) = oneshot::channel();
-    if asked.send(Asked { line: line.trim_end().to_owned(), answer }).await.is_err() {
-        return Err(io::ErrorKind::BrokenPipe.into());
+    if timeout(SPEAK_WITHIN, reader.read_line(&mut line)).await?? == 0 {
+        // Somebody who only looked whether we are here.
+        return Ok(());
     }
-    let text = answered.await.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+    let text = if seat.is_some() {
+        let (answer, answered) = oneshot::channel();
+        if asked.send(Asked { line: line.trim_end().to_owned(), answer }).await.is_err() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        answered.await.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?
+    } else {
+        no(format!("{CALLERS} others wait for their answers already, and no more can: ask again"))
+    };
     writer.write_all(text.replace('\n', " ").as_bytes()).await?;
     writer.write_all(b"\n").await?;
     writer.shutdown().await
@@ -217,15 +236,39 @@ mod tests {
         let (asked, mut lines) = mpsc::channel(1);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        tasks.spawn(serve(listener, asked, stop.clone()));
+        tasks.spawn(serve(listener, asked, |why| why, stop.clone()));
         tasks.spawn(async move {
             while let Some(Asked { line, answer }) = lines.recv().await {
+                assert_ne!(line, "", "one who says nothing asks nothing");
                 answer.send(format!("heard\n{line}")).unwrap();
             }
         });
+        drop(UnixStream::connect(&path).await.unwrap());
         for word in ["halt", "resume \"now\""] {
             assert_eq!(ask(&path, word, Duration::from_secs(5)).await.unwrap(), format!("heard {word}"));
         }
+        stop.cancel();
+        tasks.join_all().await;
+    }
+
+    #[tokio::test]
+    async fn one_more_than_are_served_is_told_so_and_does_not_wait() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.sock");
+        let (asked, mut lines) = mpsc::channel(CALLERS);
+        let (stop, mut tasks, mut callers) = (CancellationToken::new(), JoinSet::new(), JoinSet::new());
+        tasks.spawn(serve(bind(&path).unwrap(), asked, |why| format!("no: {why}"), stop.clone()));
+        let within = Duration::from_secs(60);
+        let mut open = Vec::new();
+        for _ in 0..CALLERS {
+            let path = path.clone();
+            callers.spawn(async move { ask(&path, "flatten", within).await });
+            open.push(lines.recv().await.unwrap());
+        }
+        let told = ask(&path, "halt", within).await.unwrap();
+        assert!(told.starts_with("no: 16 others wait"), "{told}");
+        open.into_iter().for_each(|Asked { answer, .. }| answer.send("done".to_owned()).unwrap());
+        assert!(callers.join_all().await.into_iter().all(|answer| answer.unwrap() == "done"));
         stop.cancel();
         tasks.join_all().await;
     }

@@ -173,3 +173,34 @@ fn a_channel_that_is_dead_is_told_by_status_and_metrics() {
     assert!(shown.contains("by webhook DO NOT GET THROUGH") && !shown.contains("secret"), "{shown}");
     daemon.ends_well_on("TERM");
 }
+
+#[test]
+fn an_incident_that_needs_a_human_is_told_after_every_restart_until_somebody_has_acknowledged_it() {
+    let (address, posts) = server();
+    let place = Place::new();
+    let hook = format!("{address}/hook");
+    let told = [("NOTIFY_WEBHOOK", hook.as_str()), ("NOTIFY_LEVEL", "info"), ("NOTIFY_THROTTLE", "0")];
+    let run = ["run", "--simulator", "--symbols", "AAPL"];
+    place.tell(&[&run[..], &["--once"]].concat()).ends(0, &[]);
+    let journal = rusqlite::Connection::open(place.journal()).unwrap();
+    let former = r#"{"subject":"incident","name":"exit_failed","text":"the exit of 10 shares was rejected"}"#;
+    let insert = "INSERT INTO facts SELECT max(seq) + 1, at, recorded_at, account, NULL, 'AAPL', NULL, 'incident', 1, ?1 FROM facts";
+    journal.execute(insert, [former]).unwrap();
+    drop(journal);
+    let mut daemon = place.start(&told, &run);
+    let of_former = || {
+        let begun = until(&posts, "session.ready");
+        begun.into_iter().find(|(kind, _)| kind == "incident.exit_failed").map(|(_, body)| body)
+    };
+    let incident = of_former().expect("told before anything else is done");
+    let text = incident["text"].as_str().unwrap();
+    assert!(text.starts_with("not acknowledged since 20") && text.ends_with("10 shares was rejected"), "{incident}");
+    assert_eq!((&incident["level"], &incident["symbol"]), (&"critical".into(), &"AAPL".into()));
+    place.tell(&["notify", "ack"]).ends(0, &[]);
+    until(&posts, "incident.acknowledged");
+    daemon.ends_well_on("TERM");
+    until(&posts, "process.stopped");
+    let mut daemon = place.start(&told, &run);
+    assert_eq!(of_former(), None);
+    daemon.ends_well_on("TERM");
+}

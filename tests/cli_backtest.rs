@@ -26,6 +26,8 @@ fn a_backtest_writes_its_results_and_they_agree() {
     assert_eq!(summary["orders"], read("orders.csv").lines().count() - 1);
     assert!(read("report.html").starts_with("<!doctype html>"));
     assert!(read("equity.csv").lines().count() > 1_000);
+    let told = says(dir.path(), &format!("backtest {PLAIN} --out out --json"));
+    assert_eq!(told.trim_end(), read("summary.json").trim_end());
     let again = folder("AAA,BBB");
     says(again.path(), &format!("backtest {PLAIN} --out out"));
     for name in ["trades.csv", "orders.csv", "equity.csv", "daily.csv", "facts.jsonl", "report.html"] {
@@ -259,6 +261,12 @@ fn shards_merge_to_the_whole_and_an_interrupted_sweep_goes_on() {
     assert_eq!(read("whole/points.csv"), read("merged/points.csv"));
     assert_eq!(read("whole/points.csv").lines().count(), 10);
     assert_eq!(read("whole/result.json"), read("merged/result.json"));
+    for again in [format!("{sweep} --out whole"), "sweep merge part1 part2 --out merged".to_owned()] {
+        assert_eq!(says(dir.path(), &format!("{again} --json")).trim_end(), read("whole/result.json").trim_end());
+    }
+    let part = says(dir.path(), &format!("{sweep} --shard 1/2 --out part1 --json"));
+    let part: serde_json::Value = serde_json::from_str(&part).unwrap();
+    assert_eq!((&part["whole"], &part["points"]), (&false.into(), &5.into()), "{part}");
     assert!(read("whole/points.csv").contains("fast (10) must be less than slow (10)"));
     // Half of the lines, and half of one: as a kill leaves them.
     let lines = read("whole/points.jsonl");

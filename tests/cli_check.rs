@@ -84,13 +84,52 @@ fn check_looks_into_journals_and_at_who_may_read_them() {
     let mode = |mode| std::fs::set_permissions(place.state(), std::fs::Permissions::from_mode(mode)).unwrap();
     mode(0o755);
     let check = read(&place.tell(&["check", "--json"]));
-    assert_eq!((state(&check, "journal"), state(&check, "clock"), state(&check, "state")), ("ok", "ok", "warn"));
+    assert_eq!((state(&check, "journal"), state(&check, "state")), ("ok", "warn"));
     mode(0o700);
     let journal = rusqlite::Connection::open(place.journal()).unwrap();
     journal.execute("UPDATE facts SET recorded_at = '2099-01-01T00:00:00Z' WHERE seq = 1", []).unwrap();
     journal.execute("UPDATE facts SET kind = 'nonsense' WHERE seq = 2", []).unwrap();
     let check = read(&place.tell(&["check", "--json"]).ends(3, &[]));
     assert_eq!((state(&check, "journal"), state(&check, "clock"), state(&check, "state")), ("fail", "fail", "ok"));
+}
+
+#[test]
+fn check_asks_the_system_whether_the_clock_is_right() {
+    let place = Place::new();
+    let program = place.path("home").join("timedatectl");
+    let path = place.path("home");
+    let clock = |says: &str| {
+        std::fs::write(&program, format!("#!/bin/sh\n[ \"$*\" = 'show -p NTPSynchronized --value' ] && {says}\n"))
+            .unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let told = place.tell_with(&[("PATH", path.to_str().unwrap())], &["check", "--json"]);
+        state(&read(&told), "clock").to_owned()
+    };
+    assert_eq!([clock("echo yes"), clock("echo no"), clock("echo 1>&2")], ["ok", "warn", "unknown"]);
+}
+
+#[test]
+fn check_finds_secrets_that_others_may_read_and_a_state_directory_that_cannot_be_made() {
+    let place = Place::new();
+    let checked = |more: &[&str]| read(&place.tell(&[&["check", "--json"][..], more].concat()));
+    assert_eq!(state(&checked(&[]), "state"), "ok", "the first start makes it");
+    place.file("taken", "a file, no directory");
+    assert_eq!(state(&checked(&["--state-dir", "taken/state"]), "state"), "fail");
+    std::fs::create_dir(place.state()).unwrap();
+    let token = place.state().join("web.token");
+    std::fs::write(&token, "secret").unwrap();
+    place.file(".env", "NOTIFY_LEVEL=info\n");
+    let secrets = |mode| {
+        for path in [&token, &place.path("cwd").join(".env")] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let all = checked(&[])["checks"].as_array().unwrap().clone();
+        let found = all.into_iter().filter(|one| one["name"] == "secrets");
+        found.map(|one| format!("{} {}", one["state"].as_str().unwrap(), one["remedy"].as_str().unwrap())).collect()
+    };
+    let chmod = [format!("warn chmod 600 {}", token.display()), "warn chmod 600 .env".to_owned()];
+    let (open, closed): (Vec<String>, Vec<String>) = (secrets(0o640), secrets(0o600));
+    assert_eq!((open, closed), (chmod.to_vec(), vec!["ok ".to_owned(); 2]));
 }
 
 #[test]
@@ -135,7 +174,8 @@ fn a_download_that_is_gone_on_with_is_the_same_as_one_in_a_piece() {
     let text = std::fs::read_to_string(path("pieces", "NVDA")).unwrap();
     assert!(text.lines().count() > 70, "{text}");
     std::fs::write(path("pieces", "NVDA"), &text[..text.len() - 9]).unwrap();
-    download("pieces", &["--until", &last]).ends(0, &[]);
+    // A beginning after the file's end leaves no hole.
+    download("pieces", &["--from", &at(60), "--until", &last]).ends(0, &[]);
     download("whole", &["--from", &first, "--until", &last]).ends(0, &[]);
     for symbol in ["AAPL", "NVDA"] {
         let read = |dir| std::fs::read_to_string(path(dir, symbol)).unwrap();
@@ -193,10 +233,15 @@ fn a_daemon_without_a_session_is_not_gone_round() {
 #[test]
 fn the_log_is_followed_through_rotations() {
     let place = Place::new();
-    place.tell(&["logs"]).ends(2, &["LOG_FILE is not set"]);
+    place.tell(&["logs"]).ends(2, &["LOG_FILE is not set here"]);
     let file = place.path("cwd").join("robo.log");
     std::fs::write(&file, "one\ntwo\n").unwrap();
     assert_eq!(place.tell(&["logs", "--log-file", "robo.log", "-n", "1"]).ends(0, &[]).out, "two\n");
+    place.tell(&["logs", "--log-file", "robo.log", "--json"]).ends(2, &["LOG_FORMAT=json"]);
+    std::fs::write(place.path("cwd").join("mixed.log"), "old text\n{\"a\":1}\n{\"b\": 2}\n").unwrap();
+    let lines = |more: &[&str]| place.tell(&[&["logs", "--log-file", "mixed.log", "--json"][..], more].concat());
+    assert_eq!(lines(&[]).ends(0, &[]).out, "{\"a\":1}\n{\"b\": 2}\n");
+    assert_eq!(lines(&["--grep", "b"]).ends(0, &[]).out, "{\"b\": 2}\n");
     let mut command = Command::new(ROBO_TRADER);
     command.current_dir(place.path("cwd")).args(["logs", "-f", "--log-file", "robo.log"]).stdout(Stdio::piped());
     let mut follower = command.spawn().unwrap();

@@ -176,3 +176,19 @@ fn the_log_file_has_one_flat_json_object_a_line() {
     let ready = lines.iter().find(|line| line.get("next_order_id").is_some() && line.get("session").is_some());
     assert!(ready.is_some(), "fields stand flat beside the message: {text}");
 }
+
+#[test]
+fn with_a_log_file_standard_error_that_nobody_sees_has_only_what_ends_the_daemon() {
+    let place = Place::new();
+    let log = |name: &str| std::fs::read_to_string(place.path("cwd").join(name)).unwrap();
+    let once = ["run", "--simulator", "--once", "--symbols", "AAPL", "--log-file"];
+    let told = place.tell(&[&once[..], &["well.log"]].concat()).ends(0, &["the log is in well.log"]);
+    assert_eq!(told.err.lines().count(), 1, "{told:#?}");
+    assert!(log("well.log").contains("warmed by history"));
+    // What is wrong before there is a file, and what ends the daemon later.
+    place.tell(&[&once[..], &["bad.log", "--set", "IBKR_PORT=x"]].concat()).ends(2, &["IBKR_PORT"]);
+    let service = Service::answering(Some(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
+    let told = place.tell(&["run", "--port", &service.port(), "--log-file", "ill.log"]);
+    let told = told.ends(3, &["exit_code=3", "check host and port"]);
+    assert!(log("ill.log").contains("dialling") && !told.err.contains("dialling"), "{told:#?}");
+}

@@ -57,7 +57,7 @@ fn says(told: &Told, parts: &[&str]) {
 
 fn held(status: &Value) -> i64 {
     let symbols = status["desk"]["symbols"].as_array().unwrap();
-    symbols.iter().map(|symbol| symbol["held"].as_i64().unwrap().abs()).sum()
+    symbols.iter().map(|symbol| symbol["held_shares"].as_i64().unwrap().abs()).sum()
 }
 
 #[test]

@@ -142,7 +142,11 @@ fn systemd_itself_finds_nothing_wrong_with_the_units() {
     for scope in ["--system", "--user"] {
         let print = ["service", "install", "--systemd", scope, "--print", "--program", "/bin/true"];
         let file = place.path("robo-trader.service");
-        std::fs::write(&file, place.tell(&print).ends(0, &[]).out).unwrap();
+        let unit = place.tell(&print).ends(0, &[]).out;
+        // A machine's secrets are in a file of root's; a user's beside its settings.
+        let secrets = unit.lines().any(|line| line == "EnvironmentFile=-/etc/robo-trader/environment");
+        assert_eq!(secrets, scope == "--system", "{unit}");
+        std::fs::write(&file, unit).unwrap();
         let Ok(checked) = Command::new("systemd-analyze").arg("verify").arg(&file).output() else {
             eprintln!("skipped: there is no systemd-analyze here");
             return;
@@ -162,4 +166,24 @@ fn the_state_directory_of_a_service_manager_is_the_state_directory() {
         .tell_with(&[("STATE_DIRECTORY", &given)], &["run", "--simulator", "--once", "--symbols", "AAPL"])
         .ends(0, &[]);
     assert!(dir.join("simulator/DU1234567/journal.db").exists());
+}
+
+#[test]
+fn commands_find_the_installed_services_daemon_and_its_ledger_and_say_so() {
+    let place = Place::new();
+    let state = place.path("home/Library/Application Support/robo-trader");
+    let told = place.tell(&["service", "install", "--launchd", "--user"]).ends(0, &[]);
+    let flag = format!("--state-dir '{}'", state.display());
+    assert!(told.out.contains(&flag), "{}", told.out);
+    let run = ["run", "--simulator", "--symbols", "AAPL", "--state-dir", state.to_str().unwrap()];
+    let mut daemon = place.start(&[], &run);
+    daemon.says("ready:");
+    let used = format!("no daemon at {}: --state-dir {state:?}", place.state().display());
+    place.tell(&["halt"]).ends(0, &[&used]);
+    let told = place.tell(&["service", "status", "--launchd", "--user"]).ends(0, &[]);
+    assert!(told.out.contains("daemon      trading: "), "{told:?}");
+    // What is named is used, whoever answers elsewhere.
+    place.tell(&["halt", "--state-dir", "elsewhere"]).ends(1, &["nothing answers at elsewhere"]);
+    daemon.ends_well_on("TERM");
+    place.tell(&["orders"]).ends(0, &[&used, "no daemon trades this ledger now"]);
 }

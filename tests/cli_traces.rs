@@ -46,7 +46,7 @@ fn a_run_leaves_traces_of_what_takes_time_and_waits_for_no_collector() {
     assert!(!run.err.contains("journal.append"), "no log shows a span: {}", run.err);
     let heard = posts.recv_timeout(cli_support::PATIENCE).unwrap() + &posts.try_iter().collect::<String>();
     assert!(heard.starts_with("POST /v1/traces "), "{heard}");
-    for span in ["robo-trader", "dial", "reconcile", "batch", "journal.append"] {
+    for span in ["robo-trader", "dial", "reconcile", "batch", "journal.append", "facts"] {
         assert!(heard.contains(span), "{span}: {heard}");
     }
     // One that is not there is told of once, and the run is as any other.

@@ -85,6 +85,9 @@ async fn metrics_are_those_of_the_table_and_grafana_asks_for_no_others() {
         .map(|target| target["expr"].as_str().unwrap())
         .collect();
     assert!(exprs.len() >= 12);
+    for name in known.iter().filter(|name| name.starts_with("robo_trader_alerts_")) {
+        assert!(exprs.iter().any(|expr| expr.contains(name)), "{name} has no panel");
+    }
     for expr in exprs {
         let words = expr.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         for word in words.filter(|word| word.starts_with("robo_trader_")) {
@@ -210,6 +213,21 @@ async fn told(feed: &mut Socket, schemas: &mut Schemas<'_>, document: &Value) ->
     faults
 }
 
+/// Fields of money, prices and shares whose names do not say so.
+fn unitless(document: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    for (of, schema) in document["components"]["schemas"].as_object().unwrap() {
+        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+            let holds = |kind: &str| field.to_string().contains(&format!("schemas/{kind}\""));
+            let unit = if holds("Shares") { "_shares" } else { "_usd" };
+            if (holds("Shares") || holds("Usd") || holds("Price")) && !name.ends_with(unit) {
+                found.push(format!("{of}.{name} does not end with {unit}"));
+            }
+        }
+    }
+    found
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_and_message_of_a_daemon_that_trades_is_what_the_document_says() {
     let dir = tempfile::tempdir().unwrap();
@@ -231,6 +249,7 @@ async fn every_answer_and_message_of_a_daemon_that_trades_is_what_the_document_s
     faults.extend(told(&mut feed, &mut schemas, &document).await);
     daemon.stop().await.1.unwrap();
     simulator.stop().await.unwrap();
+    faults.extend(unitless(&document));
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     let written: BTreeSet<String> = document["components"]["schemas"].as_object().unwrap().keys().cloned().collect();
     let unmet: Vec<&String> = written.difference(&schemas.met).collect();

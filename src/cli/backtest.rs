@@ -42,6 +42,9 @@ pub struct BacktestArgs {
     /// Read the bars while they are played, once: for more of them than fit into memory.
     #[arg(long)]
     stream: bool,
+    /// Print what summary.json holds, instead of the text.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Why there is no backtest.
@@ -131,7 +134,11 @@ fn tell(played: &Played, args: &BacktestArgs) -> Result<ExitCode, BacktestError>
     if let Some(out) = args.out.as_deref() {
         files::write(out, &played.outcome, &metrics)?;
     }
-    Ok(super::say(&summary_text(&played.outcome, &metrics).trim_end()))
+    Ok(if args.json {
+        super::say(&format!("{:#}", files::summary(&played.outcome, &metrics)))
+    } else {
+        super::say(&summary_text(&played.outcome, &metrics).trim_end())
+    })
 }
 
 /// Where a backtest's bars come from.

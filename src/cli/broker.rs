@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::operate::ANSWER_WITHIN;
-use super::state_dir::default_state_dir;
+use super::state_dir::daemons;
 use crate::config::Settings;
 use crate::control::{self, ControlError};
 use crate::domain::{Bar, Contract, HistoryRequest, MarketTime, Symbol};
@@ -64,14 +64,19 @@ pub(super) enum Broker {
 impl Broker {
     /// By the daemon with these settings' state directory, where one runs, else by a session that is got now.
     pub(super) async fn reach(settings: &Settings) -> Result<Self, BrokerError> {
-        let dir = settings.state_dir.clone().map_or_else(default_state_dir, Ok).map_err(BrokerError::StateDir)?;
+        let dir = daemons(settings.state_dir.clone()).map_err(BrokerError::StateDir)?;
         let socket = dir.join(CONTROL_SOCKET);
         let line = serde_json::to_string(&Request::Status {})?;
-        match control::ask(&socket, &line, ANSWER_WITHIN).await {
+        let reply: Option<Reply> = match control::ask(&socket, &line, ANSWER_WITHIN).await {
+            Ok(answer) => Some(serde_json::from_str(&answer)?),
+            Err(ControlError::Nobody { .. }) => None,
+            Err(error) => return Err(BrokerError::Silent(error)),
+        };
+        match reply {
+            Some(reply) if reply.is_later() => Err(NoAnswer::Again(reply.text).into()),
+            Some(reply) if holds_a_connection(&reply) => Ok(Self::Daemon(socket)),
             // One that stays because a human is needed has no connection, and gets none.
-            Ok(answer) if holds_a_connection(&serde_json::from_str(&answer)?) => Ok(Self::Daemon(socket)),
-            Ok(_) | Err(ControlError::Nobody { .. }) => Ok(Self::Own(Tool::connect(settings).await?, BTreeMap::new())),
-            Err(error) => Err(BrokerError::Silent(error)),
+            Some(_) | None => Ok(Self::Own(Tool::connect(settings).await?, BTreeMap::new())),
         }
     }
 

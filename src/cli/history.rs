@@ -46,8 +46,8 @@ enum Format {
 struct DownloadArgs {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// From when (2024-01-02, an instant, or back from now, as 30d); a file that is there is gone on with after its last
-    /// bar.
+    /// From when (2024-01-02, an instant, or back from now, as 30d), for a file that is not there yet; one that is there
+    /// is gone on with after its last bar, whatever is said here, so that it has no hole.
     #[arg(long, value_name = "WHEN")]
     from: Option<When>,
     /// Until when; now without it.
@@ -184,8 +184,7 @@ async fn fetch(
 ) -> Result<u64, Failed> {
     let now = broker.time().await?;
     let until = args.until.map_or(now, |until| until.before(now)).min(now);
-    let asked = args.from.map_or(MarketTime::MIN, |from| from.before(now));
-    let begin = file.end().map_or(asked, |end| end.max(asked));
+    let begin = file.end().unwrap_or_else(|| args.from.map_or(MarketTime::MIN, |from| from.before(now)));
     let bar = progress(symbol, until.since(begin));
     let size = settings.bar_size;
     // A question ends where a bar does, or its last bar would be a part of one.

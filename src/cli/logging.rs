@@ -1,13 +1,16 @@
-//! Logging: console for people, and a file that `tail -F` can follow.
+//! Logging: console for people, and a file that `tail -F` can follow. With a file, standard error that nobody sees (a
+//! service manager's, which may keep it without bound) has only what ends the daemon.
 
 #[cfg(feature = "otlp")]
 mod otlp;
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use logroller::{LogRoller, LogRollerBuilder, Rotation, RotationSize};
-use tracing::warn;
+use tracing::{Metadata, warn};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::time::ChronoUtc;
 use tracing_subscriber::layer::Identity;
 use tracing_subscriber::layer::SubscriberExt;
@@ -78,6 +81,13 @@ pub(super) fn init(
         Some(path) => Some(open(path, settings.log_max_mb, settings.log_keep)?),
         None => None,
     };
+    let console = match &settings.log_file {
+        Some(path) if !std::io::stderr().is_terminal() => {
+            super::complain(&format_args!("the log is in {}; only what ends the daemon is said here", path.display()));
+            Console::Ends
+        }
+        Some(_) | None => Console::All,
+    };
     let file = file.map(|roller| {
         let layer = fmt::layer().with_timer(utc()).with_ansi(false);
         match settings.log_format {
@@ -97,11 +107,11 @@ pub(super) fn init(
     let level = format!("{}{quiet}", settings.log_level);
     #[cfg(feature = "otlp")]
     if wants_traces() {
-        let exporting = otlp::start(None).map_err(|error| LoggingError::Traces(error.to_string()))?;
-        start(&level, file.into_iter().chain(tail), Some(exporting.layer()))?;
+        let exporting = otlp::start().map_err(|error| LoggingError::Traces(error.to_string()))?;
+        start(&level, console, file.into_iter().chain(tail), Some(exporting.layer()))?;
         return Ok(Traces { _exporting: Some(exporting) });
     }
-    start(&level, file.into_iter().chain(tail), None::<Identity>)?;
+    start(&level, console, file.into_iter().chain(tail), None::<Identity>)?;
     if wants_traces() {
         warn!(
             "a collector of spans is set ({}), but this program is built without otlp: cargo build --features otlp",
@@ -116,20 +126,38 @@ pub(super) fn init(
 /// # Errors
 /// A filter that cannot be read.
 pub fn console(level: &str) -> Result<(), LoggingError> {
-    start(level, std::iter::empty(), None::<Identity>)
+    start(level, Console::All, std::iter::empty(), None::<Identity>)
+}
+
+/// What the console says.
+#[derive(Debug, Clone, Copy)]
+enum Console {
+    All,
+    /// Only why the daemon ends, where it was not asked to.
+    Ends,
+}
+
+/// Whether an event says why the daemon ends: it has the exit code.
+fn ends(event: &Metadata<'_>) -> bool {
+    event.is_event() && event.fields().field("exit_code").is_some()
 }
 
 fn start(
     level: &str,
+    console: Console,
     besides: impl Iterator<Item = Box<dyn Layer<Registry> + Send + Sync>>,
     spans: Option<impl Layer<Registry> + Send + Sync>,
 ) -> Result<(), LoggingError> {
-    let console = fmt::layer()
+    let told = fmt::layer()
         .with_timer(utc())
         .with_target(false)
         .with_ansi(super::colours(&std::io::stderr()))
         .with_writer(std::io::stderr);
-    let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = besides.chain(std::iter::once(console.boxed())).collect();
+    let told = match console {
+        Console::All => told.boxed(),
+        Console::Ends => told.with_filter(filter_fn(ends)).boxed(),
+    };
+    let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = besides.chain(std::iter::once(told)).collect();
     let logged = layers.with_filter(filter(level)?);
     // Spans first, as a layer of the registry itself; a log shows none of them.
     let all: Vec<Box<dyn Layer<Registry> + Send + Sync>> =

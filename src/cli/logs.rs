@@ -31,6 +31,19 @@ pub(super) struct LogsArgs {
     /// Only lines that contain this.
     #[arg(long, value_name = "TEXT")]
     grep: Option<String>,
+    /// Only lines that are JSON (LOG_FORMAT=json), as they are.
+    #[arg(long)]
+    json: bool,
+}
+
+impl LogsArgs {
+    fn wants(&self, line: &str) -> bool {
+        self.grep.as_ref().is_none_or(|wanted| line.contains(wanted)) && (!self.json || is_json(line))
+    }
+}
+
+fn is_json(line: &str) -> bool {
+    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(line).is_ok()
 }
 
 pub(super) fn main(args: &LogsArgs) -> ExitCode {
@@ -43,7 +56,7 @@ pub(super) fn main(args: &LogsArgs) -> ExitCode {
     };
     if path.as_os_str().is_empty() {
         super::complain(
-            &"LOG_FILE is not set: the log goes to the console alone (under systemd: journalctl -u robo-trader)",
+            &"LOG_FILE is not set here: name a service's own by --log-file (systemctl cat robo-trader); without one its log is in journalctl -u robo-trader",
         );
         return ExitCode::from(exit::USAGE);
     }
@@ -52,7 +65,8 @@ pub(super) fn main(args: &LogsArgs) -> ExitCode {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             super::complain(&format_args!("{}: {error}", path.display()));
-            ExitCode::from(exit::RESTART)
+            let text = error.kind() == io::ErrorKind::InvalidData;
+            ExitCode::from(if text { exit::USAGE } else { exit::RESTART })
         }
     }
 }
@@ -60,27 +74,32 @@ pub(super) fn main(args: &LogsArgs) -> ExitCode {
 fn show(args: &LogsArgs, path: &Path) -> io::Result<()> {
     let mut tail = Tail::open(path)?;
     let text = tail.last(args.lines.max(1))?;
+    if args.json && !text.is_empty() && !text.lines().any(is_json) {
+        let why = "its lines are no JSON: LOG_FORMAT=json writes such";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
+    let wants = |line: &str| args.wants(line);
     let mut out = io::stdout().lock();
     let mut rest = String::new();
-    print(&mut out, &mut rest, &text, args.grep.as_deref())?;
+    print(&mut out, &mut rest, &text, wants)?;
     out.flush()?;
     if !args.follow {
-        return if rest.is_empty() { Ok(()) } else { writeln!(out, "{rest}") };
+        return if rest.is_empty() || !wants(&rest) { Ok(()) } else { writeln!(out, "{rest}") };
     }
     loop {
         let text = tail.more()?;
-        print(&mut out, &mut rest, &text, args.grep.as_deref())?;
+        print(&mut out, &mut rest, &text, wants)?;
         out.flush()?;
         std::thread::sleep(LOOK_EVERY);
     }
 }
 
 /// Prints whole lines; what is not whole yet waits in `rest`.
-fn print(out: &mut impl Write, rest: &mut String, text: &str, grep: Option<&str>) -> io::Result<()> {
+fn print(out: &mut impl Write, rest: &mut String, text: &str, wants: impl Fn(&str) -> bool) -> io::Result<()> {
     rest.push_str(text);
     while let Some(end) = rest.find('\n') {
         let line: String = rest.drain(..=end).collect();
-        if grep.is_none_or(|wanted| line.contains(wanted)) {
+        if wants(&line) {
             out.write_all(line.as_bytes())?;
         }
     }
@@ -181,8 +200,9 @@ mod tests {
     #[test]
     fn only_whole_lines_that_are_wanted_are_printed() {
         let (mut out, mut rest) = (Vec::new(), String::new());
-        print(&mut out, &mut rest, "fill: a\nother\nfill", Some("fill")).unwrap();
-        print(&mut out, &mut rest, ": b\n", Some("fill")).unwrap();
+        let fills = |line: &str| line.contains("fill");
+        print(&mut out, &mut rest, "fill: a\nother\nfill", fills).unwrap();
+        print(&mut out, &mut rest, ": b\n", fills).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "fill: a\nfill: b\n");
     }
 }

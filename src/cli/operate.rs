@@ -242,13 +242,18 @@ fn shown(reply: &Reply, json: bool, text: fn(&str, &serde_json::Value) -> String
     }
 }
 
+/// The exit code where the daemon does not do it.
+fn refused(reply: &Reply) -> u8 {
+    if reply.is_later() { exit::RESTART } else { exit::HUMAN }
+}
+
 /// Says one thing to the daemon and hands its answer on.
 fn speak(daemon: &DaemonArgs, request: &Request, answered: impl FnOnce(&Reply) -> ExitCode) -> ExitCode {
     match asked_now(daemon, request) {
         Ok(reply) if reply.ok => answered(&reply),
         Ok(reply) => {
             super::complain(&reply.text);
-            ExitCode::from(exit::HUMAN)
+            ExitCode::from(refused(&reply))
         }
         Err(error) => {
             super::complain(&error);
@@ -264,7 +269,10 @@ fn order(daemon: &DaemonArgs, request: &Request, json: bool) -> ExitCode {
     }
     let (ok, text, code) = match asked_now(daemon, request) {
         Ok(Reply { ok: true, text, .. }) => (true, text, exit::DONE),
-        Ok(reply) => (false, reply.text, exit::HUMAN),
+        Ok(reply) => {
+            let code = refused(&reply);
+            (false, reply.text, code)
+        }
         Err(error) => (false, error.to_string(), error.code()),
     };
     let shown = super::say(&format!("{:#}", json!({ "ok": ok, "text": text })));
@@ -273,9 +281,13 @@ fn order(daemon: &DaemonArgs, request: &Request, json: bool) -> ExitCode {
 
 /// What the daemon answers to one thing.
 pub(super) fn asked_now(daemon: &DaemonArgs, request: &Request) -> Result<Reply, Silence> {
-    let socket = daemon.socket().map_err(Silence::Where)?;
+    asked_at(&daemon.socket().map_err(Silence::Where)?, request)
+}
+
+/// What the daemon with this socket answers.
+pub(super) fn asked_at(socket: &Path, request: &Request) -> Result<Reply, Silence> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Silence::Start)?;
-    runtime.block_on(asked(&socket, request))
+    runtime.block_on(asked(socket, request))
 }
 
 /// Why there is no answer.

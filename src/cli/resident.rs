@@ -34,7 +34,7 @@ async fn stays(ended: &Ended) {
     let lock = ended.state_dir.as_ref().and_then(|dir| {
         let lock = ProcessLock::take(&dir.join("robo-trader.lock"), "the state directory").ok()?;
         let socket = control::bind(&dir.join(CONTROL_SOCKET)).ok()?;
-        tasks.spawn(control::serve(socket, asked.clone(), stop.clone()));
+        tasks.spawn(control::serve(socket, asked.clone(), |why| Reply::later(why).line(), stop.clone()));
         Some(lock)
     });
     let needs = format!("a human is needed (exit code {}): {}", ended.code, ended.why);
@@ -72,5 +72,5 @@ fn answered(line: &str, ended: &Ended) -> String {
         Ok(_) => Reply { ok: false, text: format!("nothing runs: a human is needed ({why})"), status: None },
         Err(error) => Reply { ok: false, text: format!("{line:?} is no command: {error}"), status: None },
     };
-    serde_json::to_string(&reply).unwrap_or_default()
+    reply.line()
 }

@@ -293,8 +293,8 @@ fn conclude(summary: &Summary, result: Result<(), runner::RunError>, json: Optio
             .map_err(|error| error.to_string())
             .and_then(|bytes| crate::private_dir::write(path, &bytes).map_err(|error| error.to_string()));
         if let Err(error) = written {
-            error!("--summary-json {}: {error}", path.display());
             code = if code == exit::DONE { exit::RESTART } else { code };
+            error!(exit_code = code, "--summary-json {}: {error}", path.display());
         }
     }
     code
@@ -394,7 +394,7 @@ async fn signals(stop: CancellationToken) {
     info!(signal = name, "shutting down: entries are cancelled, stops stay; a second signal ends me at once");
     stop.cancel();
     if let Ok(name) = first_signal().await {
-        error!(signal = name, "ended at once by a second signal");
+        error!(exit_code = exit::RESTART, signal = name, "ended at once by a second signal");
         std::process::exit(i32::from(exit::RESTART));
     }
 }

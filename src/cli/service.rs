@@ -1,7 +1,7 @@
 //! `service`: the systemd unit or the launchd job, written to its place, taken away, looked at.
 
 mod launchd;
-mod place;
+pub(super) mod place;
 mod systemd;
 
 use std::path::PathBuf;
@@ -10,10 +10,10 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::operate;
-use super::state_dir::DaemonArgs;
-use crate::runner::exit;
-use crate::runner::operate::Request;
+use super::operate::{self, Silence};
+use super::state_dir::{DaemonArgs, default_state_dir, meant};
+use crate::runner::operate::{Reply, Request};
+use crate::runner::{CONTROL_SOCKET, exit};
 use place::{Kind, Place};
 
 /// The first line of whatever we write: what does not have it is not ours to replace.
@@ -93,7 +93,7 @@ struct StatusArgs {
 
 /// Why it cannot be done.
 #[derive(Debug, thiserror::Error)]
-enum ServiceError {
+pub(super) enum ServiceError {
     #[error("HOME is not set: name it, or use --system")]
     Home,
     #[error("this program's own path is not known ({0}): name it with --program")]
@@ -115,6 +115,11 @@ impl PlaceArgs {
         let launchd = self.launchd || (cfg!(target_os = "macos") && !self.systemd);
         Place::of(if launchd { Kind::Launchd } else { Kind::Systemd }, self.system)
     }
+}
+
+/// The state directories of the services that are installed.
+pub(super) fn state_dirs() -> Vec<PathBuf> {
+    Place::all().filter(|place| place.file.exists()).map(|place| place.state).collect()
 }
 
 /// The text for a place and a program.
@@ -162,7 +167,8 @@ fn install(args: &InstallArgs) -> Result<String, ServiceError> {
             .map_err(|source| ServiceError::File { path: directory.to_path_buf(), source })?;
     }
     std::fs::write(&place.file, text).map_err(file)?;
-    Ok(format!("written: {}\n{}", place.file.display(), place.how_to_start(&args.run_as)))
+    let (start, speak) = (place.how_to_start(&args.run_as), place.how_to_speak());
+    Ok(format!("written: {}\n{start}\n{speak}", place.file.display()))
 }
 
 fn uninstall(args: &PlaceArgs) -> Result<String, ServiceError> {
@@ -179,6 +185,17 @@ fn uninstall(args: &PlaceArgs) -> Result<String, ServiceError> {
     Ok(format!("removed: {}; journals and settings stay\n{}", place.file.display(), place.how_to_stop()))
 }
 
+/// What the place's daemon says. A user's service may have the default state directory; a machine's has its own.
+fn asked(daemon: &DaemonArgs, place: &Place) -> Result<Reply, Silence> {
+    let dir = match daemon.named() {
+        Ok(None) if place.system => Ok(place.state.clone()),
+        Ok(None) => default_state_dir().map(|default| meant(default, vec![place.state.clone()])),
+        Ok(Some(dir)) => Ok(dir),
+        Err(error) => Err(error),
+    };
+    operate::asked_at(&dir.map_err(Silence::Where)?.join(CONTROL_SOCKET), &Request::Status {})
+}
+
 /// Installed or not, and what the daemon says of itself.
 fn status(args: &StatusArgs) -> ExitCode {
     let place = match args.place.place() {
@@ -189,7 +206,7 @@ fn status(args: &StatusArgs) -> ExitCode {
         }
     };
     let installed = place.file.exists();
-    let asked = operate::asked_now(&args.daemon, &Request::Status {});
+    let asked = asked(&args.daemon, &place);
     if args.json {
         let (status, silence, code) = match asked {
             Ok(reply) => {

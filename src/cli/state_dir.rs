@@ -1,9 +1,13 @@
 //! Where all state lies, for every subcommand alike.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use clap::Args;
 
+use super::service;
 use super::settings_args::SettingsArgs;
 use crate::config::Layers;
 use crate::runner::CONTROL_SOCKET;
@@ -14,7 +18,8 @@ pub(super) struct DaemonArgs {
     /// Settings file; robo-trader.toml in the working directory is read where there is one.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Directory of all state (STATE_DIR), as the daemon has it.
+    /// Directory of all state (STATE_DIR), as the daemon has it; without it the default one, or, where no daemon has
+    /// that, the installed service's.
     #[arg(long, value_name = "DIR")]
     state_dir: Option<String>,
 }
@@ -32,10 +37,14 @@ impl DaemonArgs {
         Ok(self.layers()?.get(name).0)
     }
 
+    /// The state directory that somebody has named.
+    pub(super) fn named(&self) -> Result<Option<PathBuf>, String> {
+        Ok(Some(self.setting("STATE_DIR")?).filter(|text| !text.is_empty()).map(PathBuf::from))
+    }
+
     /// The daemon's state directory.
     pub(super) fn state_dir(&self) -> Result<PathBuf, String> {
-        let text = self.setting("STATE_DIR")?;
-        if text.is_empty() { default_state_dir() } else { Ok(PathBuf::from(text)) }
+        daemons(self.named()?)
     }
 
     /// The daemon's control socket.
@@ -44,7 +53,39 @@ impl DaemonArgs {
     }
 }
 
-/// The service manager's place for state (systemd's `StateDirectory=`), else the platform's own.
+/// The state directory of the daemon that is meant: the one that is named; else the default one, unless no daemon is
+/// there and a service is installed that has one of its own. Which one that is, is said.
+pub(super) fn daemons(named: Option<PathBuf>) -> Result<PathBuf, String> {
+    if let Some(dir) = named {
+        return Ok(dir);
+    }
+    let default = default_state_dir()?;
+    let dir = meant(default.clone(), service::state_dirs());
+    if dir != default {
+        static SAID: Once = Once::new();
+        let words = format!("no daemon at {}: --state-dir {dir:?}, the installed service's", default.display());
+        SAID.call_once(|| super::complain(&words));
+    }
+    Ok(dir)
+}
+
+/// The first that a daemon has; where there is none, whatever was there before.
+pub(super) fn meant(default: PathBuf, services: Vec<PathBuf>) -> PathBuf {
+    if let Some(dir) = std::iter::once(&default).chain(&services).find(|dir| has_daemon(dir)) {
+        return dir.clone();
+    }
+    if default.exists() { default } else { services.into_iter().next().unwrap_or(default) }
+}
+
+/// Whether somebody listens there, or only others may know.
+fn has_daemon(dir: &Path) -> bool {
+    match UnixStream::connect(dir.join(CONTROL_SOCKET)) {
+        Ok(_) => true,
+        Err(error) => error.kind() == ErrorKind::PermissionDenied,
+    }
+}
+
+/// The service manager's place for state (systemd's `StateDirectory=`), else `XDG_STATE_HOME`, else the system's own.
 pub(super) fn default_state_dir() -> Result<PathBuf, String> {
     let given = std::env::var("STATE_DIRECTORY").unwrap_or_default();
     // Several are separated by colons; the first one is ours.
@@ -52,7 +93,43 @@ pub(super) fn default_state_dir() -> Result<PathBuf, String> {
         return Ok(PathBuf::from(first));
     }
     use etcetera::BaseStrategy;
-    let base = etcetera::choose_base_strategy()
+    let base = etcetera::base_strategy::choose_native_strategy()
         .map_err(|error| format!("cannot find a state directory ({error}): name one with --state-dir"))?;
-    Ok(base.state_dir().unwrap_or_else(|| base.data_dir()).join("robo-trader"))
+    let named = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let home = named.or_else(|| base.state_dir()).unwrap_or_else(|| base.data_dir());
+    Ok(home.join("robo-trader"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn a_daemon_is_found_where_it_is_and_without_one_what_was_there_before() {
+        let place = tempfile::tempdir().unwrap();
+        let [default, user, machine] = ["default", "user", "machine"].map(|name| place.path().join(name));
+        let meant = || meant(default.clone(), vec![user.clone(), machine.clone()]);
+        assert_eq!(meant(), user, "nothing is there yet");
+        std::fs::create_dir(&default).unwrap();
+        assert_eq!(meant(), default, "a stopped trial's");
+        std::fs::create_dir(&machine).unwrap();
+        let _service = UnixListener::bind(machine.join(CONTROL_SOCKET)).unwrap();
+        // Left behind by a kill.
+        drop(UnixListener::bind(default.join(CONTROL_SOCKET)).unwrap());
+        assert_eq!(meant(), machine);
+        std::fs::remove_file(default.join(CONTROL_SOCKET)).unwrap();
+        let _own = UnixListener::bind(default.join(CONTROL_SOCKET)).unwrap();
+        assert_eq!(meant(), default);
+    }
+
+    #[test]
+    fn on_macos_the_default_is_where_the_users_job_has_its_state() {
+        use etcetera::BaseStrategy;
+        let apple = etcetera::base_strategy::Apple::new().unwrap();
+        assert_eq!(apple.state_dir(), None);
+        let job = service::place::Place::of(service::place::Kind::Launchd, false).unwrap();
+        assert_eq!(job.state, apple.data_dir().join("robo-trader"));
+    }
 }

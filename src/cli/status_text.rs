@@ -64,9 +64,9 @@ pub(super) fn status(_: &str, status: &Value) -> String {
         let words = format!(
             "{:<8} held {:>6}  target {:>7}  working {}  last bar {}{}",
             text(&symbol["symbol"]),
-            text(&symbol["held"]),
+            text(&symbol["held_shares"]),
             if symbol["target"].is_null() { "none".to_owned() } else { text(&symbol["target"]) },
-            text(&symbol["working"]),
+            text(&symbol["working_orders"]),
             text(&symbol["last_bar_end"]),
             if symbol["disarmed"].is_null() {
                 String::new()
@@ -159,9 +159,9 @@ fn differing(desk: &Value) -> String {
         let symbol = text(&difference["symbol"]);
         let mut words = format!(
             "{symbol}: the broker holds {}, the book {}, others {}",
-            text(&difference["at_broker"]),
-            text(&difference["held"]),
-            text(&difference["foreign"])
+            text(&difference["at_broker_shares"]),
+            text(&difference["held_shares"]),
+            text(&difference["foreign_shares"])
         );
         if difference["locked"] == true {
             let split = difference["split"].as_str().map_or_else(String::new, |split| format!(" --split {split}"));
@@ -170,7 +170,7 @@ fn differing(desk: &Value) -> String {
         line(&mut out, "differs", &words);
     }
     for holding in list(desk, "foreign_holdings") {
-        line(&mut out, "others hold", &format!("{} {}", text(&holding["quantity"]), text(&holding["symbol"])));
+        line(&mut out, "others hold", &format!("{} {}", text(&holding["quantity_shares"]), text(&holding["symbol"])));
     }
     for order in list(desk, "foreign_orders") {
         line(&mut out, "others' order", &format!("{} (client {})", text(&order["order"]), text(&order["client_id"])));
@@ -200,8 +200,8 @@ mod tests {
                 "account": "DU1", "market_time": "t2", "equity_usd": null, "day_pnl_usd": null, "cash_usd": "5",
                 "fees_usd": "0", "working_orders": 1, "unknown_orders": 0,
                 "locks": [{"what": "account", "cause": "operator", "since": "t3", "why": "news", "ends": "robo-trader resume"}],
-                "symbols": [{"symbol": "AAPL", "held": 10, "target": null, "working": 1, "last_bar_end": null, "disarmed": null}],
-                "differences": [{"symbol": "TSLA", "at_broker": 70, "held": 10, "foreign": 0, "split": "7:1", "locked": true}],
+                "symbols": [{"symbol": "AAPL", "held_shares": 10, "target": null, "working_orders": 1, "last_bar_end": null, "disarmed": null}],
+                "differences": [{"symbol": "TSLA", "at_broker_shares": 70, "held_shares": 10, "foreign_shares": 0, "split": "7:1", "locked": true}],
                 "foreign_orders": [], "foreign_holdings": [], "incidents": []
             }
         });

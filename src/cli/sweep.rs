@@ -71,6 +71,9 @@ pub struct SweepArgs {
     /// Folder of the results; a sweep that was interrupted goes on in it.
     #[arg(long, value_name = "DIR", required = true)]
     out: Option<PathBuf>,
+    /// Print what result.json holds, instead of the text.
+    #[arg(long)]
+    json: bool,
 }
 
 /// What else is done with sweeps.
@@ -84,6 +87,9 @@ pub enum SweepCommand {
         /// Folder of the whole.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// Print what result.json holds, instead of the text.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -143,9 +149,9 @@ pub(super) fn main(args: SweepArgs) -> ExitCode {
 }
 
 fn sweep(args: SweepArgs) -> Result<ExitCode, SweepError> {
-    if let Some(SweepCommand::Merge { parts, out }) = args.command {
+    if let Some(SweepCommand::Merge { parts, out, json }) = args.command {
         let folder = Folder::merge(&parts, &out)?;
-        return Ok(results::tell(&folder, None)?);
+        return Ok(results::tell(&folder, None, json)?);
     }
     // clap has asked for both where there is no subcommand.
     let (Some(options), Some(out)) = (args.options, args.out) else { return Ok(ExitCode::from(exit::USAGE)) };
@@ -166,7 +172,7 @@ fn sweep(args: SweepArgs) -> Result<ExitCode, SweepError> {
         Some(lengths) => Some(pool.install(|| runs.walk(&space, &args.metric, lengths))?),
         None => None,
     };
-    Ok(results::tell(&folder, walked.as_ref())?)
+    Ok(results::tell(&folder, walked.as_ref(), args.json)?)
 }
 
 /// Runs of points on the same bars.

@@ -56,6 +56,11 @@ pub(super) fn main(args: &TopArgs) -> ExitCode {
         super::complain(&"top needs a terminal: use robo-trader status (--json for programs)");
         return ExitCode::from(exit::USAGE);
     }
+    // What is said about where the daemon is would be drawn over.
+    if let Err(error) = args.daemon.state_dir() {
+        super::complain(&error);
+        return ExitCode::from(exit::USAGE);
+    }
     let interval = Duration::from_secs_f64(args.interval.clamp(0.2, 3_600.0));
     let mut terminal = ratatui::init();
     let ended = run(&mut terminal, args, interval);
@@ -92,7 +97,9 @@ fn asks(daemon: DaemonArgs, interval: Duration) -> Receiver<Result<Option<Value>
     std::thread::spawn(move || {
         loop {
             let answer = operate::asked_now(&daemon, &Request::Status {});
-            if told.send(answer.map(|reply| reply.status).map_err(|error| error.to_string())).is_err() {
+            let answer = answer.map_err(|error| error.to_string());
+            let answer = answer.and_then(|reply| if reply.ok { Ok(reply.status) } else { Err(reply.text) });
+            if told.send(answer).is_err() {
                 return;
             }
             std::thread::sleep(interval);
@@ -199,14 +206,22 @@ impl Screen {
     }
 
     fn symbols(&self, desk: &Value) -> Table<'static> {
-        const KEYS: [&str; 7] = ["symbol", "held", "average_price", "last_close", "target", "working", "last_bar_end"];
+        const KEYS: [&str; 7] = [
+            "symbol",
+            "held_shares",
+            "average_price_usd",
+            "last_close_usd",
+            "target",
+            "working_orders",
+            "last_bar_end",
+        ];
         let all = desk["symbols"].as_array().map_or(&[][..], Vec::as_slice);
         let from = self.scroll.min(all.len().saturating_sub(1));
         let rows = all[from..].iter().map(|symbol| {
-            let held = symbol["held"].as_i64().unwrap_or_default();
+            let held = symbol["held_shares"].as_i64().unwrap_or_default();
             let cells = KEYS.map(|key| match (key, &symbol[key]) {
                 // No target or price is no lack of knowledge: there is none yet.
-                ("target" | "average_price", Value::Null) => Cell::from("none"),
+                ("target" | "average_price_usd", Value::Null) => Cell::from("none"),
                 (_, value) => Cell::from(shown(value)),
             });
             Row::new(cells).style(if held == 0 { Style::new() } else { Style::new().add_modifier(Modifier::BOLD) })
@@ -263,8 +278,8 @@ mod tests {
 
     fn status() -> Value {
         let symbol = |name: &str, held: i64| {
-            json!({"symbol": name, "held": held, "average_price": null, "last_close": "101.5", "target": null,
-                   "working": 1, "last_bar_end": null})
+            json!({"symbol": name, "held_shares": held, "average_price_usd": null, "last_close_usd": "101.5", "target": null,
+                   "working_orders": 1, "last_bar_end": null})
         };
         json!({
             "trading": "exits only: locked", "why": "account: news; ends: robo-trader resume", "ready": true,

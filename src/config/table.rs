@@ -176,7 +176,11 @@ pub const TABLE: &[Spec] = &[
     spec("JOURNAL_DURABILITY", "full", "full (an order's facts survive a power cut) or process (a kill)"),
     spec("SHUTDOWN_GRACE", "5", "seconds that a shutdown may take"),
     spec("DEFAULT_CASH", "100000", "USD in the embedded simulator's account"),
-    spec("LOG_FILE", "", "file to log to, beside the console; rotated by size"),
+    spec(
+        "LOG_FILE",
+        "",
+        "file to log to, rotated by size; beside the console, or, where standard error is no terminal, instead of it",
+    ),
     spec("LOG_FORMAT", "text", "text or json (one flat object a line), of the log file"),
     spec("LOG_LEVEL", "info", "error, warn, info, debug or trace; RUST_LOG overrides it"),
     spec("LOG_MAX_MB", "10", "megabytes of a log file before it is rotated"),

@@ -1,5 +1,6 @@
 //! What of a run is told outside: facts, the connection, beginning and end become notices.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,9 +40,11 @@ const CRITICAL: [&str; 10] = [
 /// Those of them with which a lock is set.
 const WITH_A_LOCK: [&str; 3] = ["stop_breached", "position_differs", "liquidation"];
 /// Incidents that are good news, or none.
-const GOOD: [&str; 4] = ["flat", "order_adopted", "kept", "foreign_order"];
+const GOOD: [&str; 5] = ["flat", "order_adopted", "kept", "foreign_order", ACKNOWLEDGED];
 /// Incidents of the way to IBKR: muted in expected outages.
 const OF_THE_WAY: [&str; 5] = ["socket_", "api_", "link_", "farm_", "bars_"];
+/// What the journal has of a human's word.
+const ACKNOWLEDGED: &str = "acknowledged";
 /// How long telling of the end may hold it up.
 const LAST_WORDS: Duration = Duration::from_secs(6);
 /// Time between two looks at what does not tell of its changes itself.
@@ -67,6 +70,26 @@ pub async fn not_started(settings: &NotifySettings, why: &str, silent: bool) {
     };
     if tokio::time::timeout(LAST_WORDS, words).await.is_err() {
         warn!("not everybody who is told could be told in time that nothing was started");
+    }
+}
+
+/// That a human has taken notice, as a fact: what they have seen is not told again after a restart.
+pub(super) fn acknowledgement() -> IncidentFact {
+    IncidentFact::new(ACKNOWLEDGED, "a human has taken notice of what alerts tell".to_owned())
+}
+
+/// Of the facts of former runs, the incidents that nobody has acknowledged: each the latest of its kind.
+#[derive(Debug, Default)]
+pub(super) struct Unseen(BTreeMap<String, Record>);
+
+impl Unseen {
+    pub(super) fn note(&mut self, record: &Record) {
+        let Fact::Incident(incident) = &record.fact else { return };
+        if incident.name == ACKNOWLEDGED {
+            self.0.clear();
+        } else if let Some(Notice { lasts: Some(Lasting::Until(key)), .. }) = of_record(record) {
+            self.0.insert(key, record.clone());
+        }
     }
 }
 
@@ -216,9 +239,15 @@ async fn follow(
 }
 
 impl Teller {
-    /// Tells of the locks with which the daemon begins: those that only a human ends are told again until then, over a
-    /// restart, too.
-    pub fn standing(&self, book: &Book) {
+    /// Tells of what the daemon begins with: locks that only a human ends, and incidents that nobody has acknowledged,
+    /// are told again until then, over a restart, too.
+    pub(super) fn standing(&self, book: &Book, unseen: &Unseen) {
+        for record in unseen.0.values() {
+            if let Some(notice) = of_record(record) {
+                let text = format!("not acknowledged since {}, after a restart: {}", record.at, notice.text);
+                self.notifier.tell(Notice { text, ..notice });
+            }
+        }
         for (scope, cause, lock) in book.locks() {
             let contract = scope.contract();
             let Lock { why, since, until, until_at } = lock.clone();
@@ -345,5 +374,27 @@ mod tests {
         assert!(matches!(lasts("stop_missing"), Some(Lasting::Until(_))), "until somebody has looked");
         assert!(lasts("position_differs").is_none() && lasts("link_down").is_none(), "its lock is told again");
         assert_eq!((level("link_down"), level("link_up")), (Level::Warning, Level::Info));
+    }
+
+    #[test]
+    fn incidents_of_former_runs_stand_until_somebody_has_acknowledged_them() {
+        let mut unseen = Unseen::default();
+        let at = |s, name: &str| Record {
+            at: MarketTime::from_secs(s),
+            strategy: None,
+            symbol: None,
+            contract: Some(ContractId(7)),
+            fact: Fact::Incident(IncidentFact::new(name, format!("{name} {s}"))),
+        };
+        let told = |unseen: &Unseen| unseen.0.values().map(|record| record.at.secs()).collect::<Vec<_>>();
+        for (s, name) in [(1, "stop_missing"), (2, "link_down"), (3, "stop_missing"), (4, "exit_failed")] {
+            unseen.note(&at(s, name));
+        }
+        // The same twice is told once, by the latest; what the daemon deals with itself is not.
+        assert_eq!(told(&unseen), [4, 3]);
+        unseen.note(&Record { fact: Fact::Incident(acknowledgement()), ..at(5, "") });
+        assert!(told(&unseen).is_empty());
+        unseen.note(&at(6, "exit_failed"));
+        assert_eq!(told(&unseen), [6]);
     }
 }

@@ -22,6 +22,9 @@ pub(super) const STUCK_AFTER: Duration = Duration::from_secs(30);
 /// Time between two looks at what is to be told.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// What a shell says of a process that has ended itself by SIGABRT.
+const ABORTED: u8 = 134;
+
 /// The end of the process where its desk has stalled.
 pub(super) struct Stall {
     /// After so long without an answer.
@@ -55,7 +58,10 @@ pub(super) async fn watch(
                 Ok(lives) => lives,
                 Err(_) => {
                     let for_s = asked.elapsed().as_secs();
-                    error!(for_s, "the desk has stalled: this process ends itself, to be started again");
+                    error!(
+                        exit_code = ABORTED,
+                        for_s, "the desk has stalled: this process ends itself, to be started again"
+                    );
                     (stall.end)();
                     answered.await
                 }

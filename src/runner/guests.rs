@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::request::Reply;
@@ -57,16 +56,11 @@ impl Guests {
 
 /// Others are served first.
 pub(super) fn busy() -> Reply {
-    later("others ask the broker, too: ask again")
+    Reply::later("others ask the broker, too: ask again")
 }
 
 fn lost() -> Reply {
     Reply::no("the daemon's session has ended: see robo-trader status, and try again")
-}
-
-/// An answer that says: ask again, nothing is wrong.
-fn later(text: &str) -> Reply {
-    Reply { status: Some(json!({ "again": true })), ..Reply::no(text) }
 }
 
 /// Leaves the door closed, however the session ends.
@@ -112,7 +106,7 @@ async fn answered(session: &Session, known: &mut BTreeMap<Symbol, Contract>, que
             };
             match session.history_as_guest(&contract, &ask, TURN_WITHIN).await {
                 Ok(Some(bars)) => told(&bars),
-                Ok(None) => later("IBKR's pacing lets no more bars through for now: ask again"),
+                Ok(None) => Reply::later("IBKR's pacing lets no more bars through for now: ask again"),
                 Err(error) => Reply::no(error.to_string()),
             }
         }
@@ -135,7 +129,7 @@ pub fn taken<T: serde::de::DeserializeOwned>(reply: Reply) -> Result<T, NoAnswer
         Some(value) if reply.ok => {
             serde_json::from_value(value).map_err(|error| NoAnswer::Unreadable(error.to_string()))
         }
-        Some(Value::Object(hint)) if hint.get("again") == Some(&Value::Bool(true)) => Err(NoAnswer::Again(reply.text)),
+        Some(_) if reply.is_later() => Err(NoAnswer::Again(reply.text)),
         Some(_) | None => Err(NoAnswer::Refused(reply.text)),
     }
 }

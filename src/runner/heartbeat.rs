@@ -68,7 +68,7 @@ fn line(state: &ConnectionState, view: Option<&DeskView>, stands: Duration, symb
     let oldest_bar_s = oldest.map(|end| (view.market_time.since(end) + stands).as_secs());
     let without_bars =
         symbols - view.symbols.iter().filter(|symbol| symbol.last_bar_end.is_some()).count().min(symbols);
-    let held = view.symbols.iter().filter(|symbol| !symbol.held.is_zero()).count();
+    let held = view.symbols.iter().filter(|symbol| !symbol.held_shares.is_zero()).count();
     let (trading, stale, each) = (trading(view), stale(view, stands), each(view, stands));
     info!(
         trading,
@@ -138,7 +138,7 @@ fn each(view: &DeskView, stands: Duration) -> String {
     let one = |symbol: &SymbolView| {
         let age = age(view, symbol, stands).map_or_else(|| "none".to_owned(), |age| format!("{age}s"));
         let target = symbol.target.map_or_else(|| "none".to_owned(), |target| format!("{target:+}"));
-        format!("{}={age}/{target}/{}", symbol.symbol, symbol.held)
+        format!("{}={age}/{target}/{}", symbol.symbol, symbol.held_shares)
     };
     listed(view.symbols.iter().map(one).collect(), SYMBOLS_AT_MOST)
 }

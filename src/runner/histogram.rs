@@ -33,6 +33,7 @@ pub struct Histogram {
     bounds_us: &'static [u64],
     buckets: Vec<AtomicU64>,
     sum_us: AtomicU64,
+    min_us: AtomicU64,
     max_us: AtomicU64,
 }
 
@@ -40,7 +41,8 @@ impl Histogram {
     /// With buckets up to these bounds, and one beyond them.
     pub fn new(bounds_us: &'static [u64]) -> Self {
         let buckets = (0..=bounds_us.len()).map(|_| AtomicU64::new(0)).collect();
-        Self { bounds_us, buckets, sum_us: AtomicU64::new(0), max_us: AtomicU64::new(0) }
+        let nought = || AtomicU64::new(0);
+        Self { bounds_us, buckets, sum_us: nought(), min_us: AtomicU64::new(u64::MAX), max_us: nought() }
     }
 
     /// Upper bounds of all buckets but the last, microseconds.
@@ -54,6 +56,7 @@ impl Histogram {
         let place = self.bounds_us.partition_point(|bound| *bound < us);
         self.buckets[place].fetch_add(1, Ordering::Relaxed);
         self.sum_us.fetch_add(us, Ordering::Relaxed);
+        self.min_us.fetch_min(us, Ordering::Relaxed);
         self.max_us.fetch_max(us, Ordering::Relaxed);
     }
 
@@ -78,8 +81,8 @@ impl Histogram {
         (self.count() > 0).then(|| Duration::from_micros(self.max_us.load(Ordering::Relaxed)))
     }
 
-    /// The duration that this part of all (0 to 1) does not exceed: within its bucket by proportion, and never above
-    /// the longest one. `None` without any.
+    /// The duration that this part of all (0 to 1) does not exceed: within its bucket by proportion, and never below
+    /// the shortest one or above the longest. `None` without any.
     pub fn quantile(&self, part: f64) -> Option<Duration> {
         let max = self.max()?;
         let counts = self.read().0;
@@ -89,7 +92,8 @@ impl Histogram {
         let (low, below) = place.checked_sub(1).map_or((0, 0), |before| (self.bounds_us[before], counts[before]));
         let within = (wanted - float(below)) / float(counts[place] - below);
         let us = float(low) + float(high - low) * within;
-        Some(Duration::from_secs_f64(us / 1e6).min(max))
+        let min = Duration::from_micros(self.min_us.load(Ordering::Relaxed));
+        Some(Duration::from_secs_f64(us / 1e6).max(min).min(max))
     }
 }
 
@@ -130,5 +134,12 @@ mod tests {
         let one = Histogram::new(MOMENTS_US);
         one.record(Duration::from_micros(26));
         assert_eq!(one.quantile(0.99), Some(Duration::from_micros(26)), "never above the longest");
+        let one = Histogram::new(MOMENTS_US);
+        one.record(Duration::from_micros(48_700));
+        let all = [0.0, 0.5, 0.99, 1.0].map(|part| one.quantile(part));
+        assert_eq!(all, [Some(Duration::from_micros(48_700)); 4], "of one it is that one");
+        one.record(Duration::from_micros(49_000));
+        let few = [0.1, 0.5, 0.9].map(|part| one.quantile(part).unwrap().as_micros());
+        assert!(few.iter().all(|us| (48_700..=49_000).contains(us)), "{few:?}");
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use tracing::{info, warn};
 
 use super::RunConfig;
+use super::alerts::Unseen;
 use super::exit::RunError;
 use crate::calendar::ExpectedWindows;
 use crate::clock;
@@ -52,6 +53,7 @@ pub(super) struct Opened {
     pub(super) desk: Desk,
     pub(super) writer: Writer,
     pub(super) before: Counts,
+    pub(super) unseen: Unseen,
     pub(super) identity: Identity,
 }
 
@@ -62,9 +64,10 @@ pub(super) fn open(config: &RunConfig, session: &Session, now: MarketTime) -> Re
     let path = SqliteJournal::path(&config.state_dir, venue.as_str(), &account.0);
     let mut journal = SqliteJournal::open(&path, &account.0)?;
     let mut book = Book::default();
-    let mut records = 0_u64;
+    let (mut records, mut unseen) = (0_u64, Unseen::default());
     journal.replay(1, &mut |row| {
         book.apply(&row.record);
+        unseen.note(&row.record);
         if let Some(board) = &config.board {
             board.replayed(&row.record, &book);
         }
@@ -107,7 +110,7 @@ pub(super) fn open(config: &RunConfig, session: &Session, now: MarketTime) -> Re
     }
     journal.append(&facts, Durability::PowerCut, clock::wall_now())?;
     let writer = Writer::start(Box::new(journal))?;
-    Ok(Opened { desk, writer, before, identity: Identity { venue, account } })
+    Ok(Opened { desk, writer, before, unseen, identity: Identity { venue, account } })
 }
 
 /// What the book holds of contracts that are not `planned`, by name.

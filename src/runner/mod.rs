@@ -63,7 +63,7 @@ use layers::Layers;
 pub use ledger::put_aside as put_ledger_aside;
 use lock::{LockError, ProcessLock};
 use measured::Stats;
-use operate::Operated;
+use operate::{Operated, Reply};
 use outlook::Outlook;
 use permitted::Permitted;
 use scope::{Ended, Scope};
@@ -195,7 +195,7 @@ impl Runner {
             board.attach(outlook.clone(), asked.clone());
             watchers.spawn(Arc::clone(board).follow(outlook.clone()));
         }
-        watchers.spawn(control::serve(control, asked, config.stop.clone()));
+        watchers.spawn(control::serve(control, asked, |why| Reply::later(why).line(), config.stop.clone()));
         let answered = watch::Sender::new(None);
         stats.alive_by(answered.subscribe());
         let notify = &config.settings.notify;
@@ -359,7 +359,7 @@ impl Runner {
         let (stats, within) = (Arc::clone(&self.stats), settings.ack_deadline);
         let teller = self.alerts.as_ref().and_then(Alerts::teller);
         if let Some(teller) = &teller {
-            teller.standing(opened.desk.book());
+            teller.standing(opened.desk.book(), &opened.unseen);
         }
         let desk_loop = DeskLoop::new(opened.desk, opened.writer, durable, within, progress, view, stats);
         let desk_loop = desk_loop.telling(teller);

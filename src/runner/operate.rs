@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::alerts;
 use super::desk_loop::Command;
 use super::guests::{self, Guests, Question};
 use super::outlook::Outlook;
@@ -111,7 +112,10 @@ impl Operated {
                 Turn::Order => {
                     if let Err(refused) = orders.try_send((request, answer)) {
                         let (_, answer) = refused.into_inner();
-                        tell(answer, &Reply::no(format!("{ORDERS} orders wait for the desk already: look at the log")));
+                        tell(
+                            answer,
+                            &Reply::later(format!("{ORDERS} orders wait for the desk already: look at the log")),
+                        );
                     }
                 }
             }
@@ -156,6 +160,7 @@ impl Operated {
                 return match &self.notifier {
                     Some(notifier) => {
                         notifier.acknowledge();
+                        self.outlook.layers.report(alerts::acknowledgement());
                         Reply::yes("noted: what stands is not told again")
                     }
                     None => Reply::no("nobody is told anything: no NOTIFY_ setting names a place"),
@@ -252,9 +257,7 @@ impl Operated {
 }
 
 fn tell(answer: oneshot::Sender<String>, reply: &Reply) {
-    let text = serde_json::to_string(reply)
-        .unwrap_or_else(|error| format!("{{\"ok\":false,\"text\":\"the answer cannot be written: {error}\"}}"));
-    if answer.send(text).is_err() {
+    if answer.send(reply.line()).is_err() {
         warn!("an operator did not wait for the answer: {}", reply.text);
     }
 }

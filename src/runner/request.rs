@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::domain::{HistoryRequest, Symbol};
 
@@ -123,6 +124,22 @@ impl Reply {
 
     pub(super) fn yes(text: impl Into<String>) -> Self {
         Self { ok: true, text: text.into(), status: None }
+    }
+
+    /// Nothing is wrong, but for now.
+    pub fn later(text: impl Into<String>) -> Self {
+        Self { status: Some(json!({ "again": true })), ..Self::no(text) }
+    }
+
+    /// Whether it may be asked again, for nothing is wrong.
+    pub fn is_later(&self) -> bool {
+        !self.ok && self.status.as_ref().is_some_and(|hint| hint["again"] == true)
+    }
+
+    /// Its line.
+    pub fn line(&self) -> String {
+        serde_json::to_string(self)
+            .unwrap_or_else(|error| format!("{{\"ok\":false,\"text\":\"the answer cannot be written: {error}\"}}"))
     }
 }
 

@@ -20,17 +20,17 @@ pub struct SymbolView {
     /// End of its last closed bar.
     pub last_bar_end: Option<MarketTime>,
     /// Its close, USD a share.
-    pub last_close: Option<Price>,
+    pub last_close_usd: Option<Price>,
     /// Its accepted target, -1 to 1.
     pub target: Option<f64>,
     /// Why it may not be entered, if so.
     pub disarmed: Option<Disarm>,
     /// Signed shares held by the book.
-    pub held: Shares,
+    pub held_shares: Shares,
     /// Average price of the held shares, USD a share.
-    pub average_price: Option<Price>,
-    /// Orders working.
-    pub working: u64,
+    pub average_price_usd: Option<Price>,
+    /// Live orders.
+    pub working_orders: u64,
     /// When the regular session that is open now began; `None` while it is closed.
     pub open_since: Option<MarketTime>,
 }
@@ -64,11 +64,11 @@ pub struct DifferenceView {
     /// The symbol, or the contract's number.
     pub symbol: String,
     /// Signed shares that the broker states.
-    pub at_broker: Shares,
+    pub at_broker_shares: Shares,
     /// Signed shares of the book.
-    pub held: Shares,
+    pub held_shares: Shares,
     /// Signed shares on record as others'.
-    pub foreign: Shares,
+    pub foreign_shares: Shares,
     /// The split that would explain it, as new:old.
     pub split: Option<String>,
     /// Whether everything in it stands still.
@@ -90,7 +90,7 @@ pub struct ForeignHoldingView {
     /// The symbol, or the contract's number.
     pub symbol: String,
     /// Signed shares.
-    pub quantity: Shares,
+    pub quantity_shares: Shares,
 }
 
 /// Something that a human may want to know about.
@@ -260,9 +260,9 @@ pub(super) fn incident_view(record: &Record) -> IncidentView {
 fn differences(desk: &Desk) -> Vec<DifferenceView> {
     let view = |difference: crate::desk::Difference| DifferenceView {
         symbol: difference.symbol.map_or_else(|| difference.contract.to_string(), |symbol| symbol.to_string()),
-        at_broker: difference.at_broker,
-        held: difference.held,
-        foreign: difference.foreign,
+        at_broker_shares: difference.at_broker,
+        held_shares: difference.held,
+        foreign_shares: difference.foreign,
         split: difference.split.map(|(new, old)| format!("{new}:{old}")),
         locked: desk.book().unexplained(difference.contract).is_some(),
     };
@@ -285,7 +285,7 @@ fn foreign_holdings(desk: &Desk) -> Vec<ForeignHoldingView> {
         return Vec::new();
     }
     let held = desk.book().foreign_holdings().filter(|(_, quantity)| !quantity.is_zero());
-    held.map(|(id, quantity)| ForeignHoldingView { symbol: name(desk, id), quantity }).collect()
+    held.map(|(id, quantity)| ForeignHoldingView { symbol: name(desk, id), quantity_shares: quantity }).collect()
 }
 
 fn symbols(desk: &Desk) -> Vec<SymbolView> {
@@ -298,12 +298,12 @@ fn symbols(desk: &Desk) -> Vec<SymbolView> {
         Some(SymbolView {
             symbol,
             last_bar_end: mark.and_then(|mark| mark.end),
-            last_close: desk.marks().price(id),
+            last_close_usd: desk.marks().price(id),
             target: target.map(|target| target.value),
             disarmed: target.and_then(|target| target.disarmed.clone()),
-            held: book.held(id),
-            average_price: book.position(id).and_then(|position| position.average_price()),
-            working: u64::try_from(book.live_in(id).count()).unwrap_or(u64::MAX),
+            held_shares: book.held(id),
+            average_price_usd: book.position(id).and_then(|position| position.average_price()),
+            working_orders: u64::try_from(book.live_in(id).count()).unwrap_or(u64::MAX),
             open_since: desk
                 .marks()
                 .contract(id)
@@ -319,12 +319,12 @@ fn tests_symbol(name: &str, last_bar_end: Option<i64>) -> SymbolView {
     SymbolView {
         symbol: name.parse().unwrap(),
         last_bar_end: last_bar_end.map(MarketTime::from_secs),
-        last_close: None,
+        last_close_usd: None,
         target: Some(1.0),
         disarmed: None,
-        held: Shares(10),
-        average_price: None,
-        working: 0,
+        held_shares: Shares(10),
+        average_price_usd: None,
+        working_orders: 0,
         open_since: Some(MarketTime::from_secs(600)),
     }
 }

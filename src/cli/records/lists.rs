@@ -27,7 +27,7 @@ pub(super) fn positions(source: &Source, symbol: Option<&Symbol>) -> Listing {
     let rows = held.filter(|(id, _)| symbol.is_none_or(|wanted| book.symbol(*id) == Some(wanted)));
     let row = |(id, position): (ContractId, &crate::domain::position::Position)| {
         let name = name(book, id);
-        let last = source.live(&name).and_then(|live| live["last_close"].as_str()?.parse::<Price>().ok());
+        let last = source.live(&name).and_then(|live| live["last_close_usd"].as_str()?.parse::<Price>().ok());
         let protective = book.live_in(id).filter(|order| order.ticket.role.is_protective());
         let protection: Vec<String> = protective.map(|order| words::terms(&order.ticket.kind)).collect();
         json!({

@@ -12,8 +12,8 @@ use crate::domain::MarketTime;
 use crate::domain::book::{Book, Record};
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal, JournalError};
-use crate::runner::exit;
 use crate::runner::operate::Request;
+use crate::runner::{CONTROL_SOCKET, exit};
 
 /// Which ledger.
 #[derive(Debug, Args)]
@@ -76,7 +76,7 @@ impl SourceArgs {
     /// The journal that is meant, and the status of a daemon that answers.
     pub(in crate::cli) fn find(&self) -> Result<(Ledger, Option<Value>), SourceError> {
         let dir = self.daemon.state_dir().map_err(SourceError::Settings)?;
-        let status = status_of(&self.daemon);
+        let status = status_of(&dir);
         let desk = status.as_ref().map(|status| &status["desk"]);
         let said = |key: &str| desk.and_then(|desk| desk[key].as_str()).map(str::to_owned);
         // What the command line says comes before what the daemon trades.
@@ -115,8 +115,8 @@ impl SourceArgs {
 }
 
 /// The status of a daemon, where one answers.
-fn status_of(daemon: &DaemonArgs) -> Option<Value> {
-    match operate::asked_now(daemon, &Request::Status {}) {
+fn status_of(dir: &Path) -> Option<Value> {
+    match operate::asked_at(&dir.join(CONTROL_SOCKET), &Request::Status {}) {
         Ok(reply) => reply.status,
         Err(Silence::Control(_) | Silence::Unreadable(_) | Silence::Start(_) | Silence::Where(_)) => None,
     }

@@ -8,7 +8,7 @@ use super::place::Place;
 pub(super) fn job(place: &Place, program: &str, user: &str) -> String {
     // No option is named in a comment: XML allows no two hyphens there.
     let scope = if place.system { "for the machine" } else { "for its user" };
-    let (program, config, state) = (escaped(program), escaped(&place.config), escaped(&place.state));
+    let (program, config, state) = (escaped(program), escaped(&place.config), escaped(&place.state.to_string_lossy()));
     let user = if place.system {
         format!("    <key>UserName</key>\n    <string>{}</string>\n", escaped(user))
     } else {

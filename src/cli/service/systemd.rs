@@ -64,9 +64,10 @@ StateDirectory=robo-trader
 StateDirectoryMode=0700
 LogsDirectory=robo-trader
 RuntimeDirectory=robo-trader
-# robo-trader.toml and .env are read from the working directory.
+# robo-trader.toml is read from the working directory, by the daemon's own user.
 WorkingDirectory=%E/robo-trader
-EnvironmentFile=-%E/robo-trader/environment
+# Secrets: NAME=value lines in a file of root's (chmod 600), which systemd itself reads.
+EnvironmentFile=-/etc/robo-trader/environment
 Environment=LOG_FILE=%L/robo-trader/robo-trader.log
 # The lock of a gateway account is taken here.
 Environment=XDG_RUNTIME_DIR=%t/robo-trader

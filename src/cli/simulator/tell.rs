@@ -80,7 +80,7 @@ impl Ear {
             Ok(listener) => {
                 info!(path = %path.display(), "faults can be told: robo-trader simulator tell help");
                 let (asked, lines) = mpsc::channel(LINES);
-                tasks.spawn(control::serve(listener, asked, stop.clone()));
+                tasks.spawn(control::serve(listener, asked, |why| why, stop.clone()));
                 tasks.spawn(pass_on(lines, running.ear()));
             }
             Err(error) => warn!("nothing can be told to this simulator: {error}"),

@@ -29,10 +29,14 @@ const REASONS: usize = 10;
 
 /// Writes and says it; a shard only says where it is. Where no point of the whole could be run, the command
 /// line was wrong.
-pub(super) fn tell(folder: &Folder, walk: Option<&Walk>) -> Result<ExitCode, FolderError> {
+pub(super) fn tell(folder: &Folder, walk: Option<&Walk>, as_json: bool) -> Result<ExitCode, FolderError> {
     let rows = folder.rows();
     folder.write("points.csv", csv(&rows).as_bytes())?;
     if !folder.is_whole() {
+        if as_json {
+            let part = json!({ "whole": false, "points": rows.len(), "folder": folder.path() });
+            return Ok(super::super::say(&format!("{part:#}")));
+        }
         let mut text = head(folder, &rows);
         let _ = write!(
             text,
@@ -55,7 +59,8 @@ pub(super) fn tell(folder: &Folder, walk: Option<&Walk>) -> Result<ExitCode, Fol
     });
     folder.write("result.json", format!("{result:#}\n").as_bytes())?;
     folder.write("report.html", report(folder, &rows, &overfit, walk).as_bytes())?;
-    let said = super::super::say(&text(folder, &rows, &overfit, walk).trim_end());
+    let text = if as_json { format!("{result:#}") } else { text(folder, &rows, &overfit, walk) };
+    let said = super::super::say(&text.trim_end());
     Ok(if overfit.trials == 0 { ExitCode::from(exit::USAGE) } else { said })
 }
 
