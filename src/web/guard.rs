@@ -61,7 +61,7 @@ impl Denied {
 }
 
 /// The page itself holds no data: it is served so that the token can be entered in it.
-const OPEN: &[&str] = &["/", "/app.js", "/chart.js", "/style.css"];
+const OPEN: &[&str] = &["/", "/app.js", "/chart.js", "/state.js", "/style.css"];
 
 /// The rules of a door.
 #[derive(Debug)]
@@ -220,7 +220,10 @@ mod tests {
         assert_eq!(near.admit(&read), Ok(()));
         assert_eq!(far.admit(&read), Err(Denied::NoToken));
         assert_eq!(far.admit(&Claims { token: Some(&far_token), ..read }), Ok(()));
-        assert_eq!(far.admit(&Claims { path: "/", ..read }), Ok(()));
+        // The whole page, what its script imports included.
+        for path in ["/", "/app.js", "/chart.js", "/state.js", "/style.css"] {
+            assert_eq!(far.admit(&Claims { path, ..read }), Ok(()), "{path}");
+        }
         assert_eq!(near.admit(&ORDER), Err(Denied::NoToken));
         assert_eq!(near.admit(&Claims { token: Some("guess"), ..ORDER }), Err(Denied::WrongToken));
         assert_eq!(near.admit(&Claims { token: Some(&token), ..ORDER }), Ok(()));
