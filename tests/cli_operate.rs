@@ -137,9 +137,10 @@ fn reconcile_compares_now_and_has_nothing_to_accept_where_both_agree() {
 #[test]
 fn without_a_daemon_and_before_the_first_session_the_answer_says_so() {
     let place = Place::new();
-    for command in [&["status"][..], &["halt"], &["resume"], &["flatten"], &["reconcile"]] {
+    for command in [&["status"][..], &["halt"], &["resume"], &["flatten"], &["reconcile"], &["logs"]] {
         place.tell(command).ends(1, &["nothing answers at", "control.sock"]);
     }
+    says(&place.tell(&["status"]), &["trading      no: no daemon runs", "none yet: nothing has traded"]);
     // Nobody listens at the gateway's port: the daemon lives, and has no ledger yet.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
@@ -152,6 +153,86 @@ fn without_a_daemon_and_before_the_first_session_the_answer_says_so() {
     );
     place.tell(&["halt"]).ends(3, &["no ledger is open yet"]);
     daemon.ends_well_on("TERM");
+}
+
+#[test]
+fn while_no_daemon_runs_status_tells_what_its_journal_says_and_so_does_one_without_a_session() {
+    let place = Place::new();
+    let mut daemon = busy(&place);
+    daemon.says("fill: ");
+    let seen = until(&place, "something is held", |status| held(status) > 0);
+    says(&place.tell(&["halt", "--reason", "earnings"]).ends(0, &[]), &["every symbol"]);
+    daemon.signal("KILL");
+    daemon.ends_within(PATIENCE);
+    let told = place.tell(&["status", "--json"]).ends(1, &[]);
+    let now: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!((&now["trading"], &now["desk"]), (&"no: no daemon runs".into(), &Value::Null));
+    let [ledger] = now["ledgers"].as_array().unwrap().as_slice() else { panic!("{now:#}") };
+    assert_eq!(ledger["source"]["account"], "DU1234567");
+    assert_eq!(ledger["locks"][0]["why"], "halted by an operator: earnings");
+    let positions: Value = serde_json::from_str(&place.tell(&["positions", "--json"]).out).unwrap();
+    let orders: Value = serde_json::from_str(&place.tell(&["orders", "--open", "--limit", "0", "--json"]).out).unwrap();
+    assert_eq!((&ledger["positions"], &ledger["orders"]), (&positions["positions"], &orders["orders"]));
+    assert!(!ledger["orders"].as_array().unwrap().is_empty(), "stops work at the broker: {seen:#}");
+    let in_words = [
+        "account      DU1234567 (simulator)",
+        "equity unknown",
+        "held ",
+        "STP ",
+        "locked       account (operator) since",
+        "ends: robo-trader resume",
+    ];
+    let told = place.tell(&["status"]).ends(1, &["nothing answers at"]);
+    says(&told, &in_words);
+    // One that runs, and has no session yet, has no book: its status tells the same.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    drop(listener);
+    let mut waiting = place.start(&[("BACKOFF_BASE", "0.05"), ("BACKOFF_CAP", "0.1")], &["run", "--port", &port]);
+    waiting.says("attempt failed");
+    says(&place.tell(&["status"]).ends(5, &[]), &in_words);
+    waiting.ends_well_on("TERM");
+}
+
+#[test]
+fn without_a_log_file_the_daemon_tells_its_log_and_what_follows() {
+    let place = Place::new();
+    let mut daemon = busy(&place);
+    daemon.says("fill: ");
+    let told = place.tell(&["logs", "-n", "1000"]).ends(0, &[]);
+    says(&told, &["INFO ready: the broker's state is reconciled", "fill: "]);
+    assert!(told.out.lines().all(|line| line.starts_with("20")), "every line has its moment: {}", told.out);
+    assert_eq!(place.tell(&["logs", "-n", "3"]).ends(0, &[]).out.lines().count(), 3);
+    let line = place.tell(&["logs", "-n", "1", "--json"]).ends(0, &[]).out;
+    assert!(serde_json::from_str::<Value>(&line).unwrap()["level"].is_string(), "{line}");
+    // Of what is written later, each line once and in its order; it ends with the daemon.
+    let mut follows = place.command(&["logs", "-f", "-n", "1"]);
+    let follows = follows.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let fills = daemon.log.iter().filter(|line| line.contains("fill: ")).count();
+    for _ in 0..5 {
+        daemon.says("fill: ");
+    }
+    daemon.ends_well_on("TERM");
+    let all: Vec<&String> = daemon.log.iter().filter(|line| line.contains("fill: ")).collect();
+    let output = follows.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let followed = String::from_utf8(output.stdout).unwrap();
+    let seen: Vec<&str> = followed.lines().filter(|line| line.contains("fill: ")).collect();
+    let words = |line: &str| line.split_once("fill: ").unwrap().1.replace('"', "");
+    let seen: Vec<String> = seen.into_iter().map(words).collect();
+    let all: Vec<String> = all.into_iter().map(|line| words(line)).collect();
+    assert!(fills < all.len() && seen.len() >= 3, "{seen:#?}");
+    assert!(all.windows(seen.len()).any(|lines| lines == seen), "{seen:#?} is no part of {all:#?}");
+    // A daemon with a file names it.
+    let file = place.path("cwd").join("trade.log");
+    let mut daemon = place.start(&[("LOG_FILE", file.to_str().unwrap())], &BUSY);
+    // The commands themselves take the time.
+    let mut looks = (0..2_000).map(|_| place.tell(&["logs", "-n", "1000", "--grep", "ready:"]));
+    let told = looks.find(|told| !told.out.is_empty()).expect("it is ready");
+    assert_eq!((told.code, told.out.lines().count()), (Some(0), 1), "{told:#?}");
+    assert!(std::fs::read_to_string(&file).unwrap().contains(told.out.trim_end()), "it is the file's own line");
+    daemon.signal("TERM");
+    daemon.ends_within(PATIENCE);
 }
 
 #[test]

@@ -93,12 +93,60 @@ impl Folded {
         }
         for section in ["orders", "fills", "positions", "targets"] {
             self.keyed.insert(section, BTreeMap::new());
-            data[section].as_array().unwrap().iter().for_each(|row| self.put(section, row));
+            data[section].as_array().into_iter().flatten().for_each(|row| self.put(section, row));
         }
         for section in ["refusals", "incidents"] {
-            self.lists.insert(section, data[section].as_array().unwrap().clone());
+            self.lists.insert(section, data[section].as_array().cloned().unwrap_or_default());
         }
     }
+}
+
+/// The next snapshot.
+async fn snapshot(socket: &mut Socket) -> Value {
+    loop {
+        let message = next(socket).await.expect("the feed goes on");
+        if message["type"] == "snapshot" {
+            return message;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_a_ledger_is_open_nothing_of_it_is_known_and_who_listens_is_told_when_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    // An earlier run has left a journal.
+    let (simulator, mut daemon, served) = web_support::busy(dir.path()).await;
+    daemon.until("some fills", |progress| progress.executions >= 4).await;
+    daemon.stop().await.1.unwrap();
+    drop(served);
+    let board = Board::new();
+    let served = Served::of(Arc::clone(&board), config(dir.path())).await;
+    for (path, list) in [
+        ("positions", "positions"),
+        ("orders", "orders"),
+        ("fills?limit=3", "fills"),
+        ("signals", "signals"),
+        ("refusals", "refusals"),
+        ("incidents", "incidents"),
+        ("locks", "locks"),
+        ("equity", "equity"),
+        ("account", "account"),
+        ("limits", "limits"),
+    ] {
+        assert_eq!(served.get(&format!("/api/v1/{path}")).await, json!({ list: null }), "{path}");
+    }
+    let mut client = listen(&served, "").await;
+    let first = snapshot(&mut client).await;
+    assert!(first["data"]["orders"].is_null() && first["data"]["locks"].is_null(), "{first}");
+    let start = Start { board: Some(board), ..Start::default() };
+    let mut daemon = Daemon::start(settings(simulator.address, BUSY), dir.path(), start);
+    let anew = snapshot(&mut client).await;
+    let orders = anew["data"]["orders"].as_array().expect("what the journal says comes unasked");
+    assert!(!orders.is_empty() && anew["seq"].as_u64() > first["seq"].as_u64());
+    daemon.until("ready", |progress| progress.ready).await;
+    daemon.stop().await.1.unwrap();
+    assert!(served.list("orders").await.len() >= orders.len());
+    simulator.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -68,8 +68,8 @@ class Folded:
 
     def snapshot(self, data):
         self.whole = {name: data[name] for name in self.WHOLE.values()}
-        self.keyed = {name: {key(row): row for row in data[name]} for name, key in self.KEYED.values()}
-        self.lists = {name: list(data[name]) for name in self.LISTS.values()}
+        self.keyed = {name: {key(row): row for row in data[name] or []} for name, key in self.KEYED.values()}
+        self.lists = {name: list(data[name] or []) for name in self.LISTS.values()}
 
     def state(self):
         rows = {name: sorted(rows.values(), key=order) for name, rows in self.keyed.items()}

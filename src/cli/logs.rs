@@ -1,4 +1,5 @@
-//! `logs`: the end of the log file, and with `-f` whatever is written from then on, through rotations.
+//! `logs`: the end of the log file, and with `-f` whatever is written from then on, through rotations. Where no file is
+//! named, the running daemon is asked.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -8,9 +9,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use serde_json::Value;
 
+use super::operate::{self, Silence};
 use super::settings_args::SettingsArgs;
-use crate::runner::exit;
+use super::state_dir;
+use crate::runner::operate::Request;
+use crate::runner::{CONTROL_SOCKET, exit};
 
 /// Time between two looks at the file.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -47,20 +52,41 @@ fn is_json(line: &str) -> bool {
 }
 
 pub(super) fn main(args: &LogsArgs) -> ExitCode {
-    let path = match args.settings.layers() {
-        Ok(layers) => PathBuf::from(layers.get("LOG_FILE").0),
+    match place(args) {
+        Ok(Place::File(path)) => of_file(args, &path),
+        Ok(Place::Daemon(socket)) => match of_daemon(args, &socket) {
+            Ok(code) => code,
+            Err(error) => {
+                super::complain(&error);
+                ExitCode::from(error.code())
+            }
+        },
         Err(error) => {
             super::complain(&error);
-            return ExitCode::from(exit::USAGE);
+            ExitCode::from(exit::USAGE)
         }
-    };
-    if path.as_os_str().is_empty() {
-        super::complain(
-            &"LOG_FILE is not set here: name a service's own by --log-file (systemctl cat robo-trader); without one its log is in journalctl -u robo-trader",
-        );
-        return ExitCode::from(exit::USAGE);
     }
-    match show(args, &path) {
+}
+
+/// Where the log is read from.
+enum Place {
+    /// The file that the settings name.
+    File(PathBuf),
+    /// The daemon, by its socket: where it has a file, it says so.
+    Daemon(PathBuf),
+}
+
+fn place(args: &LogsArgs) -> Result<Place, String> {
+    let layers = args.settings.layers().map_err(|error| error.to_string())?;
+    let set = |name: &str| Some(PathBuf::from(layers.get(name).0)).filter(|path| !path.as_os_str().is_empty());
+    match set("LOG_FILE") {
+        Some(path) => Ok(Place::File(path)),
+        None => Ok(Place::Daemon(state_dir::daemons(set("STATE_DIR"))?.join(CONTROL_SOCKET))),
+    }
+}
+
+fn of_file(args: &LogsArgs, path: &Path) -> ExitCode {
+    match show(args, path) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
@@ -69,6 +95,47 @@ pub(super) fn main(args: &LogsArgs) -> ExitCode {
             ExitCode::from(if text { exit::USAGE } else { exit::RESTART })
         }
     }
+}
+
+/// What the daemon itself keeps of its log, or the file that it names.
+fn of_daemon(args: &LogsArgs, socket: &Path) -> Result<ExitCode, Silence> {
+    let (mut after, mut at_most) = (None, args.lines.max(1));
+    loop {
+        let told = operate::asked_at(socket, &Request::Log { after, at_most })?.status.unwrap_or_default();
+        if let Some(file) = told["file"].as_str() {
+            return Ok(of_file(args, Path::new(file)));
+        }
+        let Some(kept) = told.get("kept").filter(|kept| !kept.is_null()) else {
+            super::complain(
+                &"this daemon keeps no lines (it has no dashboard) and no LOG_FILE: its log is where its standard error goes (journalctl -u robo-trader)",
+            );
+            return Ok(ExitCode::from(exit::USAGE));
+        };
+        let missed = kept["missed"].as_u64().unwrap_or(0);
+        if missed > 0 {
+            super::complain(&format_args!("{missed} lines came too fast to be kept: set LOG_FILE to have all of them"));
+        }
+        for line in kept["lines"].as_array().into_iter().flatten() {
+            let text = if args.json { line.to_string() } else { words(line) };
+            let wanted = args.grep.as_ref().is_none_or(|wanted| text.contains(wanted));
+            // Whoever read them reads no more.
+            if wanted && writeln!(io::stdout().lock(), "{text}").is_err() {
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+        if !args.follow {
+            return Ok(ExitCode::SUCCESS);
+        }
+        (after, at_most) = (kept["last"].as_u64(), usize::MAX);
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// A line as it stands in a log of text.
+fn words(line: &Value) -> String {
+    let [at, level, message, fields] =
+        ["at", "level", "message", "fields"].map(|key| line[key].as_str().unwrap_or_default());
+    format!("{at} {level:>5} {message} {fields}").trim_end().to_owned()
 }
 
 fn show(args: &LogsArgs, path: &Path) -> io::Result<()> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::records;
 use super::state_dir::DaemonArgs;
 use super::status_text;
 use crate::control::{self, ControlError};
@@ -161,11 +162,74 @@ enum Accept {
 }
 
 pub(super) fn status(args: &StatusArgs) -> ExitCode {
-    speak(&args.daemon, &Request::Status {}, |reply| {
-        let shown = shown(reply, args.json, status_text::status);
-        let ready = reply.status.as_ref().is_some_and(|status| status["ready"] == true);
-        if ready || shown != ExitCode::SUCCESS { shown } else { ExitCode::from(exit::NOT_READY) }
-    })
+    let mut reply = match asked_now(&args.daemon, &Request::Status {}) {
+        Ok(reply) if reply.ok => reply,
+        Ok(reply) => {
+            super::complain(&reply.text);
+            return ExitCode::from(refused(&reply));
+        }
+        Err(error) => return alone(args, &error),
+    };
+    // Before the first session the daemon has no book: its journals have.
+    let ledgers = match &mut reply.status {
+        Some(status) if status["desk"].is_null() => {
+            let ledgers = at_rest(&args.daemon).unwrap_or_default();
+            status["ledgers"] = json!(ledgers);
+            ledgers
+        }
+        Some(_) | None => Vec::new(),
+    };
+    let shown =
+        shown(&reply, args.json, |said, status| status_text::status(said, status) + of_ledgers(&ledgers).as_str());
+    let ready = reply.status.as_ref().is_some_and(|status| status["ready"] == true);
+    if ready || shown != ExitCode::SUCCESS { shown } else { ExitCode::from(exit::NOT_READY) }
+}
+
+/// What is known where no daemon answers: what the journals say.
+fn alone(args: &StatusArgs, error: &Silence) -> ExitCode {
+    let trading = match error {
+        Silence::Control(ControlError::Nobody { .. }) => "no: no daemon runs",
+        Silence::Control(_) | Silence::Unreadable(_) => "unknown: the daemon gives no answer",
+        Silence::Where(_) | Silence::Start(_) => {
+            super::complain(error);
+            return ExitCode::from(error.code());
+        }
+    };
+    let ledgers = match at_rest(&args.daemon) {
+        Ok(ledgers) => ledgers,
+        Err(why) => {
+            super::complain(&why);
+            return ExitCode::from(exit::USAGE);
+        }
+    };
+    let text = if args.json {
+        let why = error.to_string();
+        format!("{:#}", json!({"trading": trading, "why": why, "ready": false, "desk": null, "ledgers": ledgers}))
+    } else {
+        super::complain(error);
+        let mut out = String::new();
+        status_text::line(&mut out, "trading", trading);
+        if ledgers.is_empty() {
+            status_text::line(&mut out, "journal", "none yet: nothing has traded with this state directory");
+        }
+        out + of_ledgers(&ledgers).as_str()
+    };
+    let shown = super::say(&text.trim_end());
+    if shown == ExitCode::SUCCESS { ExitCode::from(error.code()) } else { shown }
+}
+
+/// What the journals of the daemon's state directory say.
+fn at_rest(daemon: &DaemonArgs) -> Result<Vec<serde_json::Value>, String> {
+    let calendar = daemon.setting("CALENDAR")?.parse().map_err(|error| format!("CALENDAR: {error}"))?;
+    Ok(records::at_rest(&daemon.state_dir()?, calendar))
+}
+
+fn of_ledgers(ledgers: &[serde_json::Value]) -> String {
+    let mut out = String::new();
+    for (name, value) in ledgers.iter().flat_map(records::lines) {
+        status_text::line(&mut out, name, &value);
+    }
+    out
 }
 
 pub(super) fn halt(args: LockArgs) -> ExitCode {
@@ -234,7 +298,7 @@ fn said(reply: &Reply) -> ExitCode {
     super::say(&reply.text)
 }
 
-fn shown(reply: &Reply, json: bool, text: fn(&str, &serde_json::Value) -> String) -> ExitCode {
+fn shown(reply: &Reply, json: bool, text: impl Fn(&str, &serde_json::Value) -> String) -> ExitCode {
     match &reply.status {
         Some(status) if json => super::say(&format!("{status:#}")),
         Some(status) => super::say(&text(&reply.text, status).trim_end()),
@@ -304,7 +368,7 @@ pub(super) enum Silence {
 }
 
 impl Silence {
-    fn code(&self) -> u8 {
+    pub(super) fn code(&self) -> u8 {
         if matches!(self, Self::Where(_)) { exit::USAGE } else { exit::RESTART }
     }
 }

@@ -1,6 +1,7 @@
 //! `positions`, `orders`, `fills`, `signals`, `pnl`, `incidents`: what the journal says, read beside the daemon that
 //! writes it. Prices of now come from the daemon; with none running the journal alone speaks, and says so.
 
+mod at_rest;
 mod listing;
 mod lists;
 mod pnl;
@@ -16,6 +17,7 @@ use clap::Args;
 
 use crate::calendar::Calendar;
 use crate::domain::{MarketTime, Symbol};
+pub(super) use at_rest::{at_rest, lines};
 use listing::Listing;
 pub(super) use listing::{Column, left, right, table, words as shown};
 pub(super) use lists::{FILLS, INCIDENTS, name};

@@ -209,6 +209,8 @@ impl Runner {
             reload: config.reload.clone(),
             compare: Arc::clone(&compare),
             guests: guests::Guests(guests.subscribe()),
+            board: config.board.clone(),
+            log_file: config.settings.log_file.clone(),
         };
         watchers.spawn(operator.answer(asked_in));
         let manager = ServiceManager::from_environment();

@@ -1,5 +1,6 @@
 //! The operator's end of the daemon: what may be said on the control socket, and the answers.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +10,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::alerts;
+use super::board::Board;
 use super::desk_loop::Command;
 use super::guests::{self, Guests, Question};
 use super::outlook::Outlook;
 use super::reload::Reload;
-pub use super::request::{Reply, Request};
+pub use super::request::{LogReply, Reply, Request};
 use crate::control::Asked;
 use crate::desk::operator::{Acceptance, Order};
 use crate::domain::Symbol;
@@ -36,6 +38,10 @@ pub(super) struct Operated {
     pub(super) compare: Arc<Notify>,
     /// The session, for those who only ask.
     pub(super) guests: Guests,
+    /// Where the log's last lines are kept; `None`: nowhere.
+    pub(super) board: Option<Arc<Board>>,
+    /// The log's file (LOG_FILE).
+    pub(super) log_file: Option<PathBuf>,
 }
 
 /// Questions to the broker that may be open: what asks for more waits its turn elsewhere.
@@ -57,7 +63,7 @@ enum Turn {
 impl Turn {
     fn of(request: &Request) -> Self {
         match request {
-            Request::Status {} | Request::Acknowledge {} | Request::Shutdown { .. } => Self::Now,
+            Request::Status {} | Request::Log { .. } | Request::Acknowledge {} | Request::Shutdown { .. } => Self::Now,
             Request::Reconcile {} | Request::Look {} | Request::History { .. } => Self::Beside,
             Request::Accept { .. }
             | Request::Halt { .. }
@@ -132,6 +138,7 @@ impl Operated {
     async fn reply(&self, request: Request) -> Reply {
         let order = match request {
             Request::Status {} => return self.status("status"),
+            Request::Log { after, at_most } => return self.log(after, at_most),
             Request::Look {} => return self.guests.ask(Question::Look).await,
             Request::History { symbol, ask } => return self.guests.ask(Question::History { symbol, ask }).await,
             Request::Reconcile {} => return self.reconcile().await,
@@ -248,6 +255,16 @@ impl Operated {
         }
     }
 
+    /// Lines of the log, and its file, as an absolute path.
+    fn log(&self, after: Option<u64>, at_most: usize) -> Reply {
+        let file = self.log_file.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+        let kept = self.board.as_ref().map(|board| board.log_after(after, at_most));
+        match serde_json::to_value(LogReply { file, kept }) {
+            Ok(value) => Reply { status: Some(value), ..Reply::yes("the log") },
+            Err(error) => Reply::no(format!("the log cannot be told: {error}")),
+        }
+    }
+
     fn status(&self, text: &str) -> Reply {
         match serde_json::to_value(self.outlook.status()) {
             Ok(value) => Reply { status: Some(value), ..Reply::yes(text) },
@@ -306,6 +323,8 @@ mod tests {
             reload: None,
             compare: Arc::new(Notify::new()),
             guests: Guests(watch::channel(None).1),
+            board: None,
+            log_file: None,
         }
     }
 

@@ -1,9 +1,12 @@
 //! What may be said to a running daemon, and what it answers: one JSON line each.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::board::views::LogLines;
 use crate::domain::{HistoryRequest, Symbol};
 
 /// What an operator may ask, as a JSON line.
@@ -15,6 +18,15 @@ pub enum Request {
     /// The gateway, asked now by the daemon's session: its time, what the account holds and what works in it.
     #[schemars(skip)]
     Look {},
+    /// The log's last lines, or those after one that was told before, and where all of them are.
+    #[schemars(skip)]
+    Log {
+        /// The number of the last line that is known; without it the last ones are told.
+        #[serde(default)]
+        after: Option<u64>,
+        /// So many at most.
+        at_most: usize,
+    },
     /// Bars of the past, asked for by the daemon's session and within its pacing.
     #[schemars(skip)]
     History {
@@ -115,6 +127,15 @@ pub struct Reply {
     /// What is known, or what the broker said, where that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<serde_json::Value>,
+}
+
+/// Where the log is, as [`Request::Log`] is answered.
+#[derive(Debug, Serialize)]
+pub struct LogReply {
+    /// Its file (LOG_FILE); null without one.
+    pub file: Option<PathBuf>,
+    /// Its last lines; null where none are kept (without a dashboard).
+    pub kept: Option<LogLines>,
 }
 
 impl Reply {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::desk::{Desk, ForeignPolicy, Mode};
-use crate::domain::book::{Counts, Disarm, Fact, Lock, LockCause, LockScope, Record};
+use crate::domain::book::{Book, Counts, Disarm, Fact, Lock, LockCause, LockScope, Record};
 use crate::domain::broker::BrokerOrder;
 use crate::domain::order::{OrderState, Role};
 use crate::domain::{ContractId, MarketTime, Price, Shares, Symbol, Usd};
@@ -50,6 +50,13 @@ pub struct LockView {
     pub ends: String,
     /// Whether it ends by itself, without a human.
     pub ends_itself: bool,
+}
+
+impl LockView {
+    /// Every lock that a book has in force.
+    pub fn all(book: &Book) -> Vec<Self> {
+        book.locks().map(|(scope, cause, lock)| lock_view(book, scope, cause, lock)).collect()
+    }
 }
 
 impl fmt::Display for LockView {
@@ -207,7 +214,7 @@ impl DeskView {
             working_trades: u64::try_from(trades).unwrap_or(u64::MAX),
             unanswered_orders: count(&|state| matches!(state, OrderState::Sent | OrderState::Cancelling)),
             unknown_orders: count(&|state| state == OrderState::Unknown),
-            locks: book.locks().map(|(scope, cause, lock)| lock_view(desk, scope, cause, lock)).collect(),
+            locks: LockView::all(book),
             reads: desk.reads(),
             differences: differences(desk),
             foreign_orders: foreign_orders(desk),
@@ -232,14 +239,14 @@ fn days_back(desk: &Desk) -> u32 {
     u32::try_from(days).unwrap_or(DAYS_AT_MOST).min(DAYS_AT_MOST)
 }
 
-fn name(desk: &Desk, id: ContractId) -> String {
-    desk.book().symbol(id).map_or_else(|| id.to_string(), ToString::to_string)
+fn name(book: &Book, id: ContractId) -> String {
+    book.symbol(id).map_or_else(|| id.to_string(), ToString::to_string)
 }
 
-fn lock_view(desk: &Desk, scope: &LockScope, cause: LockCause, lock: &Lock) -> LockView {
+fn lock_view(book: &Book, scope: &LockScope, cause: LockCause, lock: &Lock) -> LockView {
     let what = match scope {
         LockScope::Account => "account".to_owned(),
-        LockScope::Contract(id) | LockScope::Unexplained(id) => name(desk, *id),
+        LockScope::Contract(id) | LockScope::Unexplained(id) => name(book, *id),
     };
     let by_time = lock.until_at.map(|at| format!("at {at}"));
     let by_day = lock.until.map(|day| format!("on {day}"));
@@ -285,7 +292,7 @@ fn foreign_holdings(desk: &Desk) -> Vec<ForeignHoldingView> {
         return Vec::new();
     }
     let held = desk.book().foreign_holdings().filter(|(_, quantity)| !quantity.is_zero());
-    held.map(|(id, quantity)| ForeignHoldingView { symbol: name(desk, id), quantity_shares: quantity }).collect()
+    held.map(|(id, quantity)| ForeignHoldingView { symbol: name(desk.book(), id), quantity_shares: quantity }).collect()
 }
 
 fn symbols(desk: &Desk) -> Vec<SymbolView> {

@@ -99,12 +99,12 @@ impl Filter {
     fn snapshot(&self, mut all: Snapshot) -> Value {
         let known =
             |symbol: Option<&Symbol>| self.symbols.as_ref().is_none_or(|s| symbol.is_none_or(|x| s.contains(x)));
-        all.positions.retain(|row| known(Some(&row.symbol)));
-        all.orders.retain(|row| known(row.symbol.as_ref()));
-        all.fills.retain(|row| known(Some(&row.symbol)));
-        all.targets.retain(|row| known(row.symbol.as_ref()));
-        all.refusals.retain(|row| known(row.symbol.as_ref()));
-        all.incidents.retain(|row| known(row.symbol.as_ref()));
+        retain(&mut all.positions, |row| known(Some(&row.symbol)));
+        retain(&mut all.orders, |row| known(row.symbol.as_ref()));
+        retain(&mut all.fills, |row| known(Some(&row.symbol)));
+        retain(&mut all.targets, |row| known(row.symbol.as_ref()));
+        retain(&mut all.refusals, |row| known(row.symbol.as_ref()));
+        retain(&mut all.incidents, |row| known(row.symbol.as_ref()));
         all.shorten();
         let mut value = serde_json::to_value(all).unwrap_or_default();
         let sections = [
@@ -122,6 +122,13 @@ impl Filter {
             map.retain(|name, _| sections.iter().any(|(section, kind)| section == name && self.wants(*kind)));
         }
         value
+    }
+}
+
+/// Leaves some rows of a list, where there is one.
+fn retain<T>(list: &mut Option<Vec<T>>, wanted: impl Fn(&T) -> bool) {
+    if let Some(list) = list {
+        list.retain(wanted);
     }
 }
 
@@ -182,6 +189,8 @@ impl Client {
     }
 
     async fn converse(&mut self, shared: &Shared, wish: &Wish) -> Result<(), Left> {
+        // Before what is there is looked at: nothing falls between.
+        let mut anew = shared.board.feed().anew();
         let same = wish.boot.as_ref().is_some_and(|boot| *boot == shared.boot);
         let from = wish.from.filter(|_| same);
         let resumed = from.and_then(|seq| shared.board.feed().resume(seq));
@@ -202,12 +211,16 @@ impl Client {
         loop {
             tokio::select! {
                 () = shared.closing.cancelled() => return Ok(()),
+                // The board lives as long as this does.
+                Ok(()) = anew.changed() => live = self.snapshot(shared).await?,
                 () = tokio::task::yield_now(), if self.is_behind => {
                     if let Some(anew) = self.catch_up(shared).await? {
                         live = anew;
                     }
                 }
                 told = live.recv(), if !self.is_behind => match told {
+                    // What is to come anew has it in it.
+                    Ok(_) if anew.has_changed().unwrap_or(false) => {}
                     Ok(told) => self.pass(&told).await?,
                     Err(RecvError::Closed) => return Ok(()),
                     // It reads, but was not quick enough for a burst: what it missed is kept.

@@ -41,11 +41,12 @@ impl Wanted {
         self.limit.unwrap_or(ROWS).min(ROWS_AT_MOST)
     }
 
-    /// The newest wanted rows, oldest first.
-    fn of<T>(&self, rows: Vec<Arc<T>>, wanted: impl Fn(&T) -> bool) -> Vec<Arc<T>> {
-        let mut rows: Vec<Arc<T>> = rows.into_iter().rev().filter(|row| wanted(row)).take(self.rows()).collect();
+    /// The newest wanted rows, oldest first; of what is not known nothing is.
+    fn of<T>(&self, rows: Option<Vec<Arc<T>>>, wanted: impl Fn(&T) -> bool) -> Option<Vec<Arc<T>>> {
+        let newest = rows?.into_iter().rev();
+        let mut rows: Vec<Arc<T>> = newest.filter(|row| wanted(row)).take(self.rows()).collect();
         rows.reverse();
-        rows
+        Some(rows)
     }
 
     fn is(&self, symbol: Option<&Symbol>) -> bool {
@@ -247,7 +248,8 @@ pub(super) async fn log(State(shared): Board, wanted: Wanted) -> Response {
             None => return fault(StatusCode::BAD_REQUEST, "level is error, warn or info"),
         },
     };
-    let lines = wanted.of(shared.board.log(ROWS_AT_MOST), |line| rank(line.level).is_some_and(|rank| rank <= least));
+    let lines =
+        wanted.of(Some(shared.board.log(ROWS_AT_MOST)), |line| rank(line.level).is_some_and(|rank| rank <= least));
     Json(json!({ "log": lines })).into_response()
 }
 

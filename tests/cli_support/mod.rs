@@ -103,11 +103,17 @@ impl Place {
         }
     }
 
+    /// A command of this place, to be started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(ROBO_TRADER);
+        command.env_clear().envs(self.environment()).current_dir(self.path("cwd")).args(arguments);
+        command
+    }
+
     /// Starts a daemon.
     pub fn start(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Daemon {
-        let mut command = Command::new(ROBO_TRADER);
-        command.env_clear().envs(self.environment()).envs(variables.iter().copied());
-        command.current_dir(self.path("cwd")).args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
         Daemon::of(command.spawn().unwrap())
     }
 }

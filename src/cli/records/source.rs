@@ -104,13 +104,20 @@ impl SourceArgs {
         let calendar = self.daemon.setting("CALENDAR").map_err(SourceError::Settings)?;
         let calendar = calendar.parse().map_err(|error| SourceError::Settings(format!("CALENDAR: {error}")))?;
         let (ledger, daemon) = self.find()?;
+        Source::read(ledger, calendar, daemon)
+    }
+}
+
+impl Source {
+    /// Reads a ledger.
+    pub(super) fn read(ledger: Ledger, calendar: Calendar, daemon: Option<Value>) -> Result<Self, SourceError> {
         let mut journal = SqliteJournal::open_read_only(&ledger.path)?;
         let (mut records, mut book) = (Vec::new(), Book::default());
         journal.replay(1, &mut |row| {
             book.apply(&row.record);
             records.push(row.record);
         })?;
-        Ok(Source { ledger, calendar, records, book, daemon })
+        Ok(Self { ledger, calendar, records, book, daemon })
     }
 }
 

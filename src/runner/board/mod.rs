@@ -11,7 +11,7 @@ mod state;
 pub mod told;
 pub mod views;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -32,14 +32,17 @@ use indicators::{IndicatorView, Makers};
 use positions::{AccountView, PositionView};
 use state::{Came, State};
 use told::{Feed, Kind, Told};
-use views::{BarView, EquityView, FillView, HistoryView, LinkView, LogView, OrderView, RefusalView, SignalView};
+use views::{
+    BarView, EquityView, FillView, HistoryView, LinkView, LogLines, LogView, OrderView, RefusalView, SignalView,
+};
 
 use super::view::{DeskView, IncidentView, LockView};
 
 /// Time between two accounts that differ in nothing but market time.
 const ACCOUNT_EVERY: Duration = Duration::from_secs(1);
 
-/// Everything that deltas change, at a moment.
+/// Everything that deltas change, at a moment. What a ledger says is null until one is open: before the first session
+/// nobody knows what is held.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Snapshot {
     /// The connection and health; null before the runner has begun.
@@ -47,19 +50,19 @@ pub struct Snapshot {
     /// The account; null before the first session.
     pub account: Option<Arc<AccountView>>,
     /// By symbol.
-    pub positions: Vec<Arc<PositionView>>,
+    pub positions: Option<Vec<Arc<PositionView>>>,
     /// Every lock in force.
-    pub locks: Arc<Vec<LockView>>,
+    pub locks: Option<Arc<Vec<LockView>>>,
     /// The latest orders, oldest first. In the feed: every live one and the newest of those that have ended.
-    pub orders: Vec<Arc<OrderView>>,
+    pub orders: Option<Vec<Arc<OrderView>>>,
     /// The latest fills, oldest first; in the feed the newest of them, as of refusals and incidents.
-    pub fills: Vec<Arc<FillView>>,
+    pub fills: Option<Vec<Arc<FillView>>>,
     /// The latest target of each symbol.
-    pub targets: Vec<Arc<SignalView>>,
+    pub targets: Option<Vec<Arc<SignalView>>>,
     /// The latest refusals, oldest first.
-    pub refusals: Vec<Arc<RefusalView>>,
+    pub refusals: Option<Vec<Arc<RefusalView>>>,
     /// The latest incidents, oldest first.
-    pub incidents: Vec<Arc<IncidentView>>,
+    pub incidents: Option<Vec<Arc<IncidentView>>>,
 }
 
 /// Tells the feed, or nobody.
@@ -80,7 +83,7 @@ impl Teller<'_> {
 pub struct Board {
     state: Mutex<State>,
     /// The log's last lines; a lock of its own, for the log is written anywhere.
-    log: Mutex<std::collections::VecDeque<Arc<LogView>>>,
+    log: Mutex<KeptLog>,
     feed: Feed,
     stats: Arc<Stats>,
     makers: Makers,
@@ -92,6 +95,13 @@ pub struct Board {
 
 /// Lines of the log that are kept.
 const LOG_LINES: usize = 1_000;
+
+#[derive(Debug, Default)]
+struct KeptLog {
+    /// Lines written so far.
+    count: u64,
+    lines: VecDeque<Arc<LogView>>,
+}
 
 impl Board {
     /// An empty board.
@@ -229,25 +239,48 @@ impl Board {
         let soon = state.accounted_at.is_some_and(|at| now - at < ACCOUNT_EVERY);
         if !(same && soon) {
             self.feed.tell(Kind::Account, None, &account);
-            state.account = Some(Arc::new(account));
+            let is_first = state.account.replace(Arc::new(account)).is_none();
             state.accounted_at = Some(now);
+            if is_first {
+                // A journal was replayed, of which nobody was told.
+                self.feed.begin_anew();
+            }
         }
+    }
+
+    fn kept_log(&self) -> MutexGuard<'_, KeptLog> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A line of the log.
     pub fn logged(&self, line: LogView) {
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        if log.len() == LOG_LINES {
-            log.pop_front();
+        let mut log = self.kept_log();
+        if log.lines.len() == LOG_LINES {
+            log.lines.pop_front();
         }
         self.feed.tell(Kind::Log, None, &line);
-        log.push_back(Arc::new(line));
+        log.count += 1;
+        log.lines.push_back(Arc::new(line));
     }
 
     /// The log's last lines, oldest first.
     pub fn log(&self, at_most: usize) -> Vec<Arc<LogView>> {
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.iter().skip(log.len().saturating_sub(at_most)).cloned().collect()
+        self.log_after(None, at_most).lines
+    }
+
+    /// The log's last lines, or the oldest of those after one of a number, oldest first.
+    pub fn log_after(&self, after: Option<u64>, at_most: usize) -> LogLines {
+        let log = self.kept_log();
+        let before = log.count - log.lines.len() as u64;
+        // A number that was not reached yet is of another process: everything of this one is new.
+        let after = after.map(|after| if after > log.count { 0 } else { after });
+        let missed = after.map_or(0, |after| before.saturating_sub(after));
+        let skipped = match after {
+            Some(after) => usize::try_from(after.saturating_sub(before)).unwrap_or(usize::MAX),
+            None => log.lines.len().saturating_sub(at_most),
+        };
+        let lines: Vec<_> = log.lines.iter().skip(skipped).take(at_most).cloned().collect();
+        LogLines { last: before + (skipped + lines.len()) as u64, missed, lines }
     }
 
     /// Everything that deltas change, the number of the last delta in it, and all deltas after it.
@@ -278,14 +311,16 @@ impl Board {
         &self.stats
     }
 
-    /// The latest signals, oldest first.
-    pub fn signals(&self) -> Vec<Arc<SignalView>> {
-        self.state().signals.iter().cloned().collect()
+    /// The latest signals, oldest first; `None` before the first session.
+    pub fn signals(&self) -> Option<Vec<Arc<SignalView>>> {
+        let state = self.state();
+        state.account.as_ref().map(|_| state.signals.iter().cloned().collect())
     }
 
-    /// The equity curve, oldest first.
-    pub fn equity(&self) -> Vec<EquityView> {
-        self.state().curve.clone()
+    /// The equity curve, oldest first; `None` before the first session.
+    pub fn equity(&self) -> Option<Vec<EquityView>> {
+        let state = self.state();
+        state.account.as_ref().map(|_| state.curve.clone())
     }
 
     /// The latest closed bars of a symbol, oldest first; `None` where it has none.

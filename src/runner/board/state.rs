@@ -72,8 +72,10 @@ fn push<T>(ring: &mut VecDeque<Arc<T>>, at_most: usize, value: T) -> Arc<T> {
 }
 
 /// Leaves the newest so many.
-fn newest<T>(list: &mut Vec<T>, at_most: usize) {
-    list.drain(..list.len().saturating_sub(at_most));
+fn newest<T>(list: &mut Option<Vec<T>>, at_most: usize) {
+    if let Some(list) = list {
+        list.drain(..list.len().saturating_sub(at_most));
+    }
 }
 
 impl Snapshot {
@@ -89,9 +91,11 @@ impl Snapshot {
             steps += order.life.len();
             ended <= SHOWN && steps <= STEPS_SHOWN
         };
-        let mut orders: Vec<_> = self.orders.drain(..).rev().filter(is_shown).collect();
-        orders.reverse();
-        self.orders = orders;
+        if let Some(all) = &mut self.orders {
+            let mut orders: Vec<_> = all.drain(..).rev().filter(is_shown).collect();
+            orders.reverse();
+            *all = orders;
+        }
         newest(&mut self.fills, SHOWN);
         newest(&mut self.refusals, SHOWN);
         newest(&mut self.incidents, SHOWN);
@@ -191,16 +195,18 @@ impl State {
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
+        // With the first account everything of its ledger is here.
+        let is_open = self.account.is_some();
         Snapshot {
             connection: self.link.clone(),
             account: self.account.clone(),
-            positions: self.positions.values().cloned().collect(),
-            locks: Arc::clone(&self.locks),
-            orders: self.orders.values().cloned().collect(),
-            fills: self.fills.iter().cloned().collect(),
-            targets: self.targets.values().cloned().collect(),
-            refusals: self.refusals.iter().cloned().collect(),
-            incidents: self.incidents.iter().cloned().collect(),
+            positions: is_open.then(|| self.positions.values().cloned().collect()),
+            locks: is_open.then(|| Arc::clone(&self.locks)),
+            orders: is_open.then(|| self.orders.values().cloned().collect()),
+            fills: is_open.then(|| self.fills.iter().cloned().collect()),
+            targets: is_open.then(|| self.targets.values().cloned().collect()),
+            refusals: is_open.then(|| self.refusals.iter().cloned().collect()),
+            incidents: is_open.then(|| self.incidents.iter().cloned().collect()),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::domain::Symbol;
 
@@ -113,6 +113,8 @@ struct Kept {
     told: VecDeque<Arc<Told>>,
     /// Of their texts.
     bytes: usize,
+    /// What was told up to this number does not lead to what is there now.
+    anew: u64,
 }
 
 impl Kept {
@@ -128,7 +130,7 @@ impl Kept {
     /// Whether every message after `seq` is still there.
     fn has_all_after(&self, seq: u64) -> bool {
         let oldest = self.told.front().map_or(self.last + 1, |told| told.seq);
-        seq <= self.last && seq + 1 >= oldest
+        seq >= self.anew && seq <= self.last && seq + 1 >= oldest
     }
 }
 
@@ -137,11 +139,12 @@ impl Kept {
 pub struct Feed {
     kept: Mutex<Kept>,
     listeners: broadcast::Sender<Arc<Told>>,
+    anew: watch::Sender<u64>,
 }
 
 impl Default for Feed {
     fn default() -> Self {
-        Self { kept: Mutex::default(), listeners: broadcast::Sender::new(QUEUE) }
+        Self { kept: Mutex::default(), listeners: broadcast::Sender::new(QUEUE), anew: watch::Sender::new(0) }
     }
 }
 
@@ -163,6 +166,19 @@ impl Feed {
         kept.push(Arc::clone(&told));
         // Nobody listening is no fault.
         drop(self.listeners.send(told));
+    }
+
+    /// What is there has changed by more than was told: whoever listens, or comes back, needs a snapshot.
+    pub(super) fn begin_anew(&self) {
+        let mut kept = self.kept();
+        kept.last += 1;
+        kept.anew = kept.last;
+        self.anew.send_replace(kept.anew);
+    }
+
+    /// Resolves where a snapshot is needed.
+    pub fn anew(&self) -> watch::Receiver<u64> {
+        self.anew.subscribe()
     }
 
     /// The number of the last message, and a receiver of all after it.

@@ -1,6 +1,8 @@
 //! What the board shows: orders, fills, signals and the like, with units in their names. Prices and
 //! money are decimals as text, exactly as the journal has them; unknown is null.
 
+use std::sync::Arc;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use schemars::JsonSchema;
@@ -365,6 +367,17 @@ pub struct LogView {
     pub message: String,
     /// Its fields, as `name=value`.
     pub fields: String,
+}
+
+/// Lines of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogLines {
+    /// The number of the last one told, from 1 in this process.
+    pub last: u64,
+    /// Lines before them that were asked for and are kept no more.
+    pub missed: u64,
+    /// Oldest first.
+    pub lines: Vec<Arc<LogView>>,
 }
 
 /// A setting, as it is shown.

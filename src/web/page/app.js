@@ -44,8 +44,8 @@ const rest = async () => {
   const boot = S.boot;
   const [equity, log, strategies, version, orders, fills] = await Promise.all([read("equity"), read("log?limit=300"), read("strategies"), read("version"), read("orders?limit=2000"), read("fills?limit=2000")]);
   if (boot !== S.boot) return;
-  older(orders.orders, fills.fills);
-  curveOf(equity.equity);
+  older(orders.orders || [], fills.fills || []);
+  curveOf(equity.equity || []);
   S.log = log.log;
   S.strategies = new Map(strategies.strategies.map((s) => [s.symbol, s]));
   put("version", version.name + " " + version.version + ", up since " + when(version.started_at) + ", times of " + Intl.DateTimeFormat().resolvedOptions().timeZone + ", API at /api/v1/openapi.json, metrics at /metrics");
@@ -163,7 +163,7 @@ const health = () => {
     if (whole.length) chips.push(chip("good", whole.length === 1 ? whole[0].layer : "bars of " + whole.length + " symbols"));
     for (const l of link.layers.filter((l) => !whole.includes(l))) chips.push(chip(l.up ? "good" : "bad", l.up ? l.layer : l.layer + " is down: " + l.why + ". It blocks " + l.blocks, "since " + when(l.since)));
   }
-  for (const lock of S.locks) chips.push(chip("warn", "locked, " + lock.what + ": " + lock.why, "ends: " + lock.ends));
+  for (const lock of S.locks || []) chips.push(chip("warn", "locked, " + lock.what + ": " + lock.why, "ends: " + lock.ends));
   put("health", chips);
 };
 const header = () => {
@@ -290,9 +290,10 @@ const fills = () => {
 };
 const notes = () => {
   const none = (text) => el("li", { class: "dim" }, text);
-  put("locks", S.locks.length ? S.locks.map((l) => el("li", {}, el("b", {}, l.what), " " + l.why + ". Ends: " + l.ends)) : none("none: entries are allowed"));
-  put("refusals", S.refusals.length ? S.refusals.slice(-50).reverse().map((r) => el("li", {}, when(r.at) + " ", el("b", {}, r.symbol || ""), " " + r.change_shares + " shares: " + r.text)) : none("none"));
-  put("incidents", S.incidents.length ? S.incidents.slice(-50).reverse().map((i) => el("li", {}, when(i.at) + " ", el("b", {}, i.name), " " + i.text)) : none("none"));
+  const awaited = "unknown until the first session";
+  put("locks", !S.locks ? none(awaited) : S.locks.length ? S.locks.map((l) => el("li", {}, el("b", {}, l.what), " " + l.why + ". Ends: " + l.ends)) : none("none: entries are allowed"));
+  put("refusals", !S.refusals ? none(awaited) : S.refusals.length ? S.refusals.slice(-50).reverse().map((r) => el("li", {}, when(r.at) + " ", el("b", {}, r.symbol || ""), " " + r.change_shares + " shares: " + r.text)) : none("none"));
+  put("incidents", !S.incidents ? none(awaited) : S.incidents.length ? S.incidents.slice(-50).reverse().map((i) => el("li", {}, when(i.at) + " ", el("b", {}, i.name), " " + i.text)) : none("none"));
 };
 const log = () => {
   const rank = { ERROR: 0, WARN: 1, INFO: 2 };

@@ -1,8 +1,8 @@
 // What the page knows: the feed's snapshot with its deltas folded in. The document is not touched here.
 
 export const S = { log: [], bars: new Map(), equity: [], stride: 1, strategies: new Map(), opened: new Set(), chosen: null, boot: null, seq: null, heard: 0, socket: null, wait: 500 };
-const clear = () => Object.assign(S, { connection: null, account: null, positions: new Map(), locks: [], orders: new Map(), fills: new Map(),
-  targets: new Map(), refusals: [], incidents: [], now: null });
+const clear = () => Object.assign(S, { connection: null, account: null, positions: new Map(), locks: null, orders: new Map(), fills: new Map(),
+  targets: new Map(), refusals: null, incidents: null, now: null });
 clear();
 
 const stem = (id) => id.slice(0, id.lastIndexOf(".") < 0 ? id.length : id.lastIndexOf("."));
@@ -58,9 +58,9 @@ export const fold = {
 export const snapshot = (data) => {
   clear();
   S.connection = data.connection; S.account = data.account; if (S.account) point(S.account); S.locks = data.locks; S.refusals = data.refusals; S.incidents = data.incidents;
-  for (const row of data.positions) S.positions.set(row.symbol, row);
-  for (const row of data.orders) S.orders.set(row.intent, row);
-  for (const row of data.fills) S.fills.set(stem(row.execution), row);
+  for (const row of data.positions || []) S.positions.set(row.symbol, row);
+  for (const row of data.orders || []) S.orders.set(row.intent, row);
+  for (const row of data.fills || []) S.fills.set(stem(row.execution), row);
   for (const intent of [...S.opened]) if (!S.orders.has(intent)) S.opened.delete(intent);
-  for (const row of data.targets) S.targets.set(row.symbol, row);
+  for (const row of data.targets || []) S.targets.set(row.symbol, row);
 };
