@@ -130,7 +130,7 @@ fn reconcile_compares_now_and_has_nothing_to_accept_where_both_agree() {
     place.tell(&["reconcile", "accept", "AAPL", "--reason", " "]).ends(3, &["--reason"]);
     place.tell(&["reconcile", "accept", "AAPL", "--reason", "x", "--split", "2"]).ends(3, &["NEW:OLD"]);
     place.tell(&["reconcile", "accept", "AAPL"]).ends(2, &["--reason"]);
-    place.tell(&["halt", "MSFT"]).ends(3, &["MSFT is neither in SYMBOLS nor held: AAPL, NVDA"]);
+    place.tell(&["halt", "MSFT"]).ends(2, &["MSFT is neither in SYMBOLS nor held: AAPL, NVDA"]);
     daemon.ends_well_on("TERM");
 }
 
@@ -151,8 +151,48 @@ fn without_a_daemon_and_before_the_first_session_the_answer_says_so() {
         &place.tell(&["status"]).ends(5, &[]),
         &["trading      no: no session was Ready yet", "why ", "socket", "DOWN", "nothing listens"],
     );
-    place.tell(&["halt"]).ends(3, &["no ledger is open yet"]);
+    place.tell(&["flatten"]).ends(3, &["no ledger is open yet"]);
     daemon.ends_well_on("TERM");
+}
+
+#[test]
+fn a_halt_before_the_first_session_is_in_force_when_it_comes() {
+    let place = Place::new();
+    // A gateway that comes later, at a port that is known before.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    drop(listener);
+    let variables = [
+        ("BACKOFF_BASE", "0.05"),
+        ("BACKOFF_CAP", "0.1"),
+        ("BREAKER_FAILURES", "100"),
+        ("SYMBOLS", "AAPL,NVDA"),
+        ("DATA_BAR_SIZE", "5 secs"),
+        ("DATA_DURATION", "3600 S"),
+        ("CALENDAR", "always"),
+        ("STRATEGY_PARAMS", "fast=2,slow=5"),
+        ("SETTLE_TIME", "0.2"),
+    ];
+    let mut daemon = place.start(&variables, &["run", "--port", &port]);
+    daemon.says("attempt failed");
+    place.tell(&["halt", "MSFT"]).ends(2, &["MSFT is not in SYMBOLS: AAPL, NVDA"]);
+    says(&place.tell(&["halt", "--reason", "not today"]).ends(0, &[]), &["from the first session on"]);
+    says(&place.tell(&["halt", "AAPL", "--reason", "never"]).ends(0, &[]), &["entries in AAPL"]);
+    says(&place.tell(&["resume", "AAPL"]).ends(0, &[]), &["taken back"]);
+    says(&place.tell(&["status"]).ends(5, &[]), &["halted       account, from the first session on: not today"]);
+    let other = place.path("exchange");
+    let simulator = ["simulator", "--port", &port, "--symbols", "AAPL,NVDA", "--speed", "50", "--state-dir"];
+    let mut gateway = place.start(&[], &[&simulator[..], &[other.to_str().unwrap()]].concat());
+    daemon.says("entries locked");
+    daemon.says("ready:");
+    let begun = until(&place, "a bar has come", |status| !status["desk"]["symbols"][0]["last_bar_end"].is_null());
+    until(&place, "bars go on", |status| status["desk"]["market_time"] != begun["desk"]["market_time"]);
+    let now = status(&place);
+    assert_eq!(now["desk"]["locks"][0]["why"], "halted by an operator: not today");
+    assert_eq!((&now["desk"]["counts"]["orders"], &now["halts_waiting"]), (&0.into(), &serde_json::json!([])));
+    daemon.ends_well_on("TERM");
+    gateway.signal("TERM");
+    gateway.ends_within(PATIENCE);
 }
 
 #[test]
@@ -247,8 +287,8 @@ fn a_symbol_is_parked_and_unparked_limits_are_read_anew_and_the_daemon_ends_with
     says(&place.tell(&["park", "AAPL", "--reason", "news"]).ends(0, &[]), &["AAPL is parked"]);
     says(&place.tell(&["unpark", "AAPL"]).ends(0, &[]), &["AAPL is not parked"]);
     place.tell(&["park"]).ends(2, &["<SYMBOL>"]);
-    place.tell(&["park", "MSFT"]).ends(3, &["MSFT is neither in SYMBOLS nor held"]);
-    place.tell(&["reload"]).ends(3, &["nothing has changed"]);
+    place.tell(&["park", "MSFT"]).ends(2, &["MSFT is neither in SYMBOLS nor held"]);
+    says(&place.tell(&["reload"]).ends(0, &[]), &["nothing has changed"]);
     place.file("robo-trader.toml", "risk_max_leverage = 3\n");
     let told = place.tell(&["reload", "--json"]).ends(0, &[]);
     let answer: Value = serde_json::from_str(&told.out).unwrap();
@@ -279,8 +319,8 @@ fn a_machine_gets_json_of_every_answer_however_it_ended() {
         (&["halt", "AAPL", "--reason", "a look", "--json"][..], 0, true),
         (&["resume", "AAPL", "--json"], 0, true),
         (&["flatten", "--everything", "--json"], 3, false),
-        (&["cancel", "99999", "--json"], 3, false),
-        (&["notify", "ack", "--json"], 3, false),
+        (&["cancel", "99999", "--json"], 2, false),
+        (&["notify", "ack", "--json"], 0, true),
         (&["reconcile", "accept", "AAPL", "--reason", "x", "--json"], 3, false),
     ] {
         let told = place.tell(words).ends(code, &[]);

@@ -110,7 +110,7 @@ fn a_running_daemon_gives_prices_of_now_and_cancels_an_order_by_its_number() {
     });
     let held = held.expect("something is held, with a price");
     assert!(held["protection"].as_str().unwrap().starts_with("STP "), "{held}");
-    place.tell(&["cancel", "999999"]).ends(3, &["order 999999 is not in the ledger"]);
+    place.tell(&["cancel", "999999"]).ends(2, &["order 999999 is not in the ledger"]);
     place.tell(&["cancel", "AAPL"]).ends(2, &["rt-LEDGER-NUMBER"]);
     place.tell(&["cancel", "1"]).ends(3, &["order 1 "]);
     daemon.ends_well_on("TERM");

@@ -86,9 +86,33 @@ fn what_needs_a_human_stays_and_says_so_where_nobody_knows_exit_codes() {
     place.tell(&["halt"]).ends(3, &["a human is needed"]);
     daemon.signal("TERM");
     assert_eq!(daemon.ends_within(PATIENCE).code(), Some(4));
-    // Wrong settings, too, although there is not even a log.
-    let mut daemon = place.start(&[], &["run", "--stay", "--set", "IBKR_PORT=x"]);
+    // Wrong settings, too, although there is not even a log; whoever is told of alerts is told again until they say that
+    // they know.
+    let place = Place::new();
+    let told = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/hook", told.local_addr().unwrap());
+    let variables = [("NOTIFY_NTFY", address.as_str()), ("NOTIFY_REPEAT", "0.1")];
+    let heard = |told: &std::net::TcpListener| {
+        let (mut stream, _) = told.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut text = String::new();
+        while !text.contains("IBKR_PORT") {
+            let mut bytes = [0; 4_096];
+            let length = std::io::Read::read(&mut stream, &mut bytes).unwrap();
+            assert_ne!(length, 0, "{text}");
+            text += &String::from_utf8_lossy(&bytes[..length]);
+        }
+        std::io::Write::write_all(&mut stream, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+        text
+    };
+    let mut daemon = place.start(&variables, &["run", "--stay", "--set", "IBKR_PORT=x"]);
+    assert!(heard(&told).contains("has not started"));
     daemon.says("staying until a signal ends me");
+    assert!(heard(&told).contains("still so; robo-trader notify ack silences it"));
+    let status = place.tell(&["status"]).ends(5, &[]);
+    assert!(status.out.contains("no: a human is needed") && status.out.contains("IBKR_PORT"), "{status:?}");
+    let noted = place.tell(&["notify", "ack"]).ends(0, &[]);
+    assert!(noted.out.contains("not told again"), "{noted:?}");
     daemon.signal("TERM");
     assert_eq!(daemon.ends_within(PATIENCE).code(), Some(2));
 }
@@ -111,7 +135,9 @@ fn a_unit_is_written_for_the_user_looked_at_and_taken_away_but_never_somebody_el
     place.tell(&install).ends(2, &["--force"]);
     place.tell(&[&["service", "uninstall"][..], &systemd].concat()).ends(2, &["left alone"]);
     place.tell(&[&install[..], &["--force"]].concat()).ends(0, &[]);
-    place.tell(&[&["service", "uninstall"][..], &systemd].concat()).ends(0, &[]);
+    let told = place.tell(&[&["service", "uninstall", "--json"][..], &systemd].concat()).ends(0, &[]);
+    let answer: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+    assert!(answer["ok"] == true && answer["text"].as_str().unwrap().starts_with("removed: "), "{answer}");
     assert!(!file.exists());
 }
 

@@ -7,10 +7,11 @@ mod inspect;
 mod survey;
 mod validate;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use crate::bar_files::BarFileError;
 use crate::calendar::Calendar;
@@ -56,6 +57,17 @@ struct Files {
     /// As JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// Tells of a file that was written; as JSON an object a line.
+fn written(path: &Path, bars: u64, size: BarSize, from: Option<(u64, BarSize)>, json: bool) -> ExitCode {
+    if json {
+        let from = from.map(|(bars, size)| json!({"bars": bars, "bar_size": size.to_string()}));
+        let row = json!({"file": path, "bars": bars, "bar_size": size.to_string(), "from": from});
+        return crate::cli::say(&row);
+    }
+    let from = from.map_or_else(String::new, |(bars, size)| format!(" from {bars} bars of {size}"));
+    crate::cli::say(&format_args!("{}: {bars} bars of {size}{from}", path.display()))
 }
 
 /// Why a command did nothing.

@@ -308,7 +308,13 @@ fn shown(reply: &Reply, json: bool, text: impl Fn(&str, &serde_json::Value) -> S
 
 /// The exit code where the daemon does not do it.
 fn refused(reply: &Reply) -> u8 {
-    if reply.is_later() { exit::RESTART } else { exit::HUMAN }
+    if reply.is_mistaken() {
+        exit::USAGE
+    } else if reply.is_later() {
+        exit::RESTART
+    } else {
+        exit::HUMAN
+    }
 }
 
 /// Says one thing to the daemon and hands its answer on.

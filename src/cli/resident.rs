@@ -12,7 +12,9 @@ use tracing::error;
 
 use super::run::{Ended, first_signal};
 use crate::control::{self, Asked};
+use crate::notify::Notifier;
 use crate::runner::CONTROL_SOCKET;
+use crate::runner::alerts::{self, Stands};
 use crate::runner::lock::ProcessLock;
 use crate::runner::operate::{Reply, Request};
 
@@ -30,7 +32,7 @@ async fn stays(ended: &Ended) {
     let early = futures::poll!(signal.as_mut());
     let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
     let (asked, mut questions) = mpsc::channel(4);
-    // Where another daemon has the state directory, the socket is that one's.
+    // Where another daemon has the state directory, the socket is that one's, and the heartbeat too.
     let lock = ended.state_dir.as_ref().and_then(|dir| {
         let lock = ProcessLock::take(&dir.join("robo-trader.lock"), "the state directory").ok()?;
         let socket = control::bind(&dir.join(CONTROL_SOCKET)).ok()?;
@@ -40,6 +42,9 @@ async fn stays(ended: &Ended) {
     let needs = format!("a human is needed (exit code {}): {}", ended.code, ended.why);
     super::complain(&format_args!("{needs}; staying until a signal ends me"));
     error!("{needs}; staying until a signal ends me");
+    let (notifier, stands) = Stands::new();
+    let (notify, why, silent, ending) = (ended.notify.clone(), needs, lock.is_none(), stop.clone());
+    tasks.spawn(async move { alerts::nothing_runs(&notify, &why, silent, stands, ending).await });
     let ends = async {
         let heard = if let Poll::Ready(heard) = early { heard } else { signal.await };
         if let Err(error) = heard {
@@ -51,7 +56,7 @@ async fn stays(ended: &Ended) {
         () = async {
             while let Some(Asked { line, answer }) = questions.recv().await {
                 // One who does not wait for the answer needs none.
-                drop(answer.send(answered(&line, ended)));
+                drop(answer.send(answered(&line, ended, &notifier)));
             }
         } => {}
     }
@@ -61,7 +66,7 @@ async fn stays(ended: &Ended) {
 }
 
 /// The answer to one line.
-fn answered(line: &str, ended: &Ended) -> String {
+fn answered(line: &str, ended: &Ended, notifier: &Notifier) -> String {
     let why = format!("exit code {}: {}", ended.code, ended.why);
     let status = json!({
         "version": env!("CARGO_PKG_VERSION"), "trading": "no: a human is needed", "why": why, "ready": false,
@@ -69,6 +74,10 @@ fn answered(line: &str, ended: &Ended) -> String {
     });
     let reply = match serde_json::from_str::<Request>(line) {
         Ok(Request::Status {}) => Reply { ok: true, text: "status".into(), status: Some(status) },
+        Ok(Request::Acknowledge {}) => {
+            notifier.acknowledge();
+            Reply { ok: true, text: "noted: what stands is not told again".into(), status: None }
+        }
         Ok(_) => Reply { ok: false, text: format!("nothing runs: a human is needed ({why})"), status: None },
         Err(error) => Reply { ok: false, text: format!("{line:?} is no command: {error}"), status: None },
     };

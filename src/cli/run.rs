@@ -78,15 +78,17 @@ pub(super) struct Ended {
     pub(super) code: u8,
     /// Why, where it was not as asked.
     pub(super) why: String,
-    /// Where its state lies, where it came so far.
+    /// Where its state lies, where that is known.
     pub(super) state_dir: Option<PathBuf>,
+    /// Who is told.
+    pub(super) notify: NotifySettings,
 }
 
 impl Ended {
     /// Before anything was started: told on standard error, for there may be no log.
     fn early(code: u8, why: &dyn std::fmt::Display) -> Self {
         super::complain(why);
-        Self { code, why: why.to_string(), state_dir: None }
+        Self { code, why: why.to_string(), state_dir: None, notify: NotifySettings::default() }
     }
 
     /// The same, and told to whoever the settings name: an exit code alone tells nobody.
@@ -99,7 +101,12 @@ impl Ended {
             }
             Err(error) => super::complain(&format_args!("nobody could be told: {error}")),
         }
-        Self::early(code, why)
+        Self { notify: notify.clone(), ..Self::early(code, why) }
+    }
+
+    /// The same, with where its state would lie.
+    fn at(self, state_dir: Option<PathBuf>) -> Self {
+        Self { state_dir, ..self }
     }
 }
 
@@ -123,11 +130,12 @@ fn lived(args: RunArgs) -> Ended {
     };
     let (settings, layers) = match layered.read() {
         Ok(prepared) => prepared,
-        Err(Unread { why, notify }) => return Ended::told(exit::USAGE, &why, &notify),
+        Err(Unread { why, notify, state_dir }) => return Ended::told(exit::USAGE, &why, &notify).at(state_dir),
     };
     if args.simulator && settings.mode == Mode::Live {
         let why = "EXECUTION_MODE=live, but --simulator has no real money: use EXECUTION_MODE=paper";
-        return Ended::told(exit::HUMAN, &why, &settings.notify);
+        let state_dir = settings.state_dir.clone().or_else(|| super::state_dir::default_state_dir().ok());
+        return Ended::told(exit::HUMAN, &why, &settings.notify).at(state_dir);
     }
     let state_dir = match settings.state_dir.clone().map_or_else(super::state_dir::default_state_dir, Ok) {
         Ok(dir) => dir,
@@ -143,7 +151,7 @@ fn lived(args: RunArgs) -> Ended {
     let board = web.as_ref().map(|(_, board)| Arc::clone(board));
     let _traces = match super::logging::init(&settings, args.simulator, board) {
         Ok(traces) => traces,
-        Err(error) => return Ended::told(exit::USAGE, &error, &settings.notify),
+        Err(error) => return Ended::told(exit::USAGE, &error, &settings.notify).at(Some(state_dir)),
     };
     for warning in layers.warnings() {
         warn!("{warning}");
@@ -152,9 +160,10 @@ fn lived(args: RunArgs) -> Ended {
         Ok(runtime) => runtime,
         Err(error) => return Ended::early(exit::RESTART, &format_args!("cannot start: {error}")),
     };
+    let notify = settings.notify.clone();
     let (code, why) = runtime.block_on(daemon(args, settings, state_dir.clone(), web, reload));
     runtime.shutdown_background();
-    Ended { code, why, state_dir: Some(state_dir) }
+    Ended { code, why, state_dir: Some(state_dir), notify }
 }
 
 /// What settings are read from, at the start and whenever they are read anew.
@@ -166,15 +175,19 @@ struct Layered {
     bind: Option<String>,
 }
 
-/// Why there are no settings, and those of the alerts, as far as they could be read.
+/// Why there are no settings, and those of the alerts and the state directory, as far as they could be read.
 struct Unread {
     why: String,
     notify: Box<NotifySettings>,
+    state_dir: Option<PathBuf>,
 }
 
 impl Layered {
     fn read(&self) -> Result<(Settings, Layers), Unread> {
-        let unread = |error: LayersError| Unread { why: error.to_string(), notify: Box::default() };
+        let flag = self.settings.state_dir.clone().map(PathBuf::from);
+        let default = || flag.clone().or_else(|| super::state_dir::default_state_dir().ok());
+        let unread =
+            |error: LayersError| Unread { why: error.to_string(), notify: Box::default(), state_dir: default() };
         let mut layers = self.settings.layers().map_err(unread)?;
         if self.simulator {
             simulator_settings(&mut layers, self.replay);
@@ -187,7 +200,11 @@ impl Layered {
         }
         match Settings::resolve(&layers) {
             Ok(settings) => Ok((settings, layers)),
-            Err(error) => Err(Unread { why: error.to_string(), notify: Box::new(NotifySettings::alone(&layers)) }),
+            Err(error) => {
+                let named = Some(PathBuf::from(layers.get("STATE_DIR").0)).filter(|path| !path.as_os_str().is_empty());
+                let notify = Box::new(NotifySettings::alone(&layers));
+                Err(Unread { why: error.to_string(), notify, state_dir: named.or_else(default) })
+            }
         }
     }
 }

@@ -41,7 +41,7 @@ enum Action {
     /// Write the unit or job, and say how to start it.
     Install(InstallArgs),
     /// Take it away again, and say how to stop it.
-    Uninstall(PlaceArgs),
+    Uninstall(UninstallArgs),
     /// Tell whether it is installed, and what the daemon says.
     Status(StatusArgs),
 }
@@ -78,6 +78,18 @@ struct InstallArgs {
     /// The user as whom launchd runs it, with --system; systemd makes one of its own.
     #[arg(long, value_name = "USER", default_value = USER, value_parser = user, requires = "system")]
     run_as: String,
+    /// Print what was done as JSON.
+    #[arg(long, conflicts_with = "print")]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct UninstallArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Print what was done as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -131,18 +143,24 @@ fn text(place: &Place, program: &str, user: &str) -> String {
 }
 
 pub(super) fn main(args: &ServiceArgs) -> ExitCode {
-    let done = match &args.action {
-        Action::Install(args) => install(args),
-        Action::Uninstall(args) => uninstall(args),
+    let (done, json) = match &args.action {
+        Action::Install(args) => (install(args), args.json),
+        Action::Uninstall(args) => (uninstall(&args.place), args.json),
         Action::Status(args) => return status(args),
     };
-    match done {
-        Ok(text) => super::say(&text.trim_end()),
-        Err(error) => {
-            super::complain(&error);
-            ExitCode::from(exit::USAGE)
-        }
-    }
+    let (ok, text, code) = match done {
+        Ok(text) => (true, text, exit::DONE),
+        Err(error) => (false, error.to_string(), exit::USAGE),
+    };
+    let said = if json {
+        super::say(&format!("{:#}", json!({ "ok": ok, "text": text.trim_end() })))
+    } else if ok {
+        super::say(&text.trim_end())
+    } else {
+        super::complain(&text);
+        ExitCode::SUCCESS
+    };
+    if said == ExitCode::SUCCESS { ExitCode::from(code) } else { said }
 }
 
 fn install(args: &InstallArgs) -> Result<String, ServiceError> {

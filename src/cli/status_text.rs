@@ -40,6 +40,9 @@ pub(super) fn status(_: &str, status: &Value) -> String {
     if !status["outage"].is_null() {
         line(&mut out, "outage", &format!("expected: {}", text(&status["outage"])));
     }
+    for halt in list(status, "halts_waiting") {
+        line(&mut out, "halted", &text(halt));
+    }
     for layer in list(status, "layers") {
         let state = if layer["up"] == true { "up" } else { "DOWN" };
         let mut words = format!("{:<22} {state} since {}", text(&layer["layer"]), text(&layer["since"]));

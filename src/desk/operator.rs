@@ -145,7 +145,13 @@ pub enum Unable {
         /// What the broker holds.
         at_broker: Shares,
     },
-    /// No such order, or none that may be cancelled alone.
+    /// No such order.
+    #[error("order {intent} is not in the ledger: robo-trader orders lists them")]
+    UnknownOrder {
+        /// As given.
+        intent: u64,
+    },
+    /// None that may be cancelled alone.
     #[error("order {intent} {why}")]
     NotCancelled {
         /// Its number in the ledger.
@@ -242,7 +248,7 @@ impl Desk {
     /// Cancels an entry, exit or take-profit that works; a stop stays as long as what it protects.
     fn cancel_one(&mut self, intent: u64, reason: &str) -> Result<String, Unable> {
         let no = |why| Err(Unable::NotCancelled { intent, why });
-        let Some(order) = self.book.order(intent) else { return no("is not in the ledger") };
+        let Some(order) = self.book.order(intent) else { return Err(Unable::UnknownOrder { intent }) };
         if !order.state.is_live() {
             return no("works no more");
         }

@@ -63,6 +63,17 @@ pub async fn ping(url: Address, every: Duration, pulse: impl Fn() -> Pulse, stop
     }
 }
 
+/// Says every `every` until `stop` that it cannot go on; the first time after one `every`.
+pub async fn fail(url: Address, every: Duration, stop: CancellationToken) {
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(every) => tell(&url, "/fail", &mut failing).await,
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
 /// The last ping: the daemon ends, and `failed` says whether it had to.
 pub async fn last(url: &Address, failed: bool) {
     if failed {

@@ -73,6 +73,38 @@ pub async fn not_started(settings: &NotifySettings, why: &str, silent: bool) {
     }
 }
 
+/// Tells again and again that nothing runs and why, as the rules repeat what a human has to look at, until they say
+/// that they have (or `stop`); the heartbeat elsewhere hears every minute that it fails. What has happened was told
+/// before. `silent`: the heartbeat's address is left alone, as in [`not_started`].
+pub async fn nothing_runs(settings: &NotifySettings, why: &str, silent: bool, stands: Stands, stop: CancellationToken) {
+    let mut rules = Rules::new(settings.policy.clone());
+    let text = format!("robo-trader stands still: {why}");
+    let lasts = Some(Lasting::Until("process.failed".to_owned()));
+    // It was told when it happened: only what repeats it is wanted.
+    drop(rules.take(Notice { lasts, ..notice("process.failed", Level::Critical, text) }, Instant::now()));
+    let telling = notify::run(stands.inbox, rules, settings.channels.clone(), stop.clone(), |_, _| {});
+    let failing = async {
+        if let Some(address) = settings.heartbeat.clone().filter(|_| !silent) {
+            heartbeat::fail(address, heartbeat::EVERY, stop.clone()).await;
+        }
+    };
+    tokio::join!(telling, failing);
+}
+
+/// Where [`nothing_runs`] takes a human's word from.
+#[derive(Debug)]
+pub struct Stands {
+    inbox: notify::Inbox,
+}
+
+impl Stands {
+    /// Nothing is said yet; and where it is to be said.
+    pub fn new() -> (Notifier, Self) {
+        let (notifier, inbox) = notify::queue();
+        (notifier, Self { inbox })
+    }
+}
+
 /// That a human has taken notice, as a fact: what they have seen is not told again after a restart.
 pub(super) fn acknowledgement() -> IncidentFact {
     IncidentFact::new(ACKNOWLEDGED, "a human has taken notice of what alerts tell".to_owned())

@@ -3,6 +3,7 @@
 //! The sign of life is the desk's own: it is given only when the desk loop has answered, after everything that
 //! was sent to it before. A desk that is stuck, or that does not catch up, gives none.
 
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -25,12 +26,52 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// What a shell says of a process that has ended itself by SIGABRT.
 const ABORTED: u8 = 134;
 
-/// The end of the process where its desk has stalled.
+/// The end of the process where its desk has stalled: watched by a thread of its own, for a runtime that is stuck as a
+/// whole looks after nothing.
 pub(super) struct Stall {
-    /// After so long without an answer.
-    pub(super) after: Duration,
-    /// What is done then.
-    pub(super) end: fn(),
+    after: Duration,
+    signs: SyncSender<()>,
+}
+
+impl Stall {
+    /// Does `end` after so long without a sign of life; nothing once this is dropped.
+    pub(super) fn guard(after: Duration, end: impl FnOnce() + Send + 'static) -> std::io::Result<Self> {
+        let (signs, heard) = sync_channel(1);
+        std::thread::Builder::new().name("stall".into()).spawn(move || {
+            if lasts_until_silent(&heard, after) {
+                error!(
+                    exit_code = ABORTED,
+                    after_s = after.as_secs(),
+                    "the desk has stalled: this process ends itself, to be started again"
+                );
+                end();
+            }
+        })?;
+        Ok(Self { after, signs })
+    }
+
+    fn alive(&self) {
+        match self.signs.try_send(()) {
+            // One that waits to be heard says as much as two; a thread that has ended the process hears nothing.
+            Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => {}
+        }
+    }
+}
+
+/// Waits for a silence of so long; `false` where there will be no more signs.
+fn lasts_until_silent(signs: &Receiver<()>, after: Duration) -> bool {
+    loop {
+        // In two parts: a process that was stopped as a whole and goes on gets the second one to give a sign in.
+        let heard = signs.recv_timeout(after / 2).or_else(|error| match error {
+            RecvTimeoutError::Timeout => signs.recv_timeout(after / 2),
+            RecvTimeoutError::Disconnected => Err(error),
+        });
+        match heard {
+            Ok(()) => {}
+            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+    }
 }
 
 /// Asks the desk again and again, and gives a sign of life for every answer. Ends with the desk.
@@ -40,7 +81,7 @@ pub(super) async fn watch(
     answered_at: watch::Sender<Option<Instant>>,
     stall: Option<Stall>,
 ) {
-    let asked_for = [manager.watchdog().map(|within| within / 3), stall.as_ref().map(|stall| stall.after / 3)];
+    let asked_for = [manager.watchdog().map(|within| within / 3), stall.as_ref().map(|stall| stall.after / 4)];
     let every = asked_for.into_iter().flatten().fold(ASK_EVERY, Duration::min);
     // It has just begun: one that never answers is stuck, too.
     answered_at.send_replace(Some(Instant::now()));
@@ -48,27 +89,12 @@ pub(super) async fn watch(
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        let asked = Instant::now();
         let (done, answer) = oneshot::channel();
-        let answered = async { desk.send(done).await.is_ok() && answer.await.is_ok() };
-        tokio::pin!(answered);
-        let lives = match &stall {
-            None => answered.await,
-            Some(stall) => match tokio::time::timeout(stall.after, &mut answered).await {
-                Ok(lives) => lives,
-                Err(_) => {
-                    let for_s = asked.elapsed().as_secs();
-                    error!(
-                        exit_code = ABORTED,
-                        for_s, "the desk has stalled: this process ends itself, to be started again"
-                    );
-                    (stall.end)();
-                    answered.await
-                }
-            },
-        };
-        if !lives {
+        if desk.send(done).await.is_err() || answer.await.is_err() {
             return;
+        }
+        if let Some(stall) = &stall {
+            stall.alive();
         }
         manager.alive();
         answered_at.send_replace(Some(Instant::now()));
@@ -126,7 +152,6 @@ fn words(trading: &str, connection: &ConnectionState, view: Option<&DeskView>) -
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixDatagram;
-    use std::sync::atomic::{AtomicBool, Ordering};
 
     use tokio::task::JoinSet;
 
@@ -170,20 +195,31 @@ mod tests {
         tasks.shutdown().await;
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_desk_that_has_ended_is_not_stalled_and_one_that_hangs_ends_the_process() {
-        static ENDED: AtomicBool = AtomicBool::new(false);
-        let stall = || Some(Stall { after: Duration::from_secs(60), end: || ENDED.store(true, Ordering::SeqCst) });
-        let (ask, asked) = mpsc::channel(1);
-        drop(asked);
-        watch(ask, ServiceManager::default(), watch::Sender::new(None), stall()).await;
-        assert!(!ENDED.load(Ordering::SeqCst));
-        let (ask, asked) = mpsc::channel(1);
-        let mut tasks = JoinSet::new();
-        tasks.spawn(stuck_after(1, asked));
-        tasks.spawn(watch(ask, ServiceManager::default(), watch::Sender::new(None), stall()));
-        tokio::time::sleep(Duration::from_secs(3_600)).await;
-        assert!(ENDED.load(Ordering::SeqCst));
-        tasks.shutdown().await;
+    #[test]
+    fn a_silence_ends_it_signs_put_that_off_and_one_that_is_over_ends_nothing() {
+        let (signs, heard) = sync_channel(1);
+        drop(signs);
+        assert!(!lasts_until_silent(&heard, Duration::from_secs(3_600)), "there will be no more");
+        let (signs, heard) = sync_channel(1);
+        signs.send(()).unwrap();
+        assert!(lasts_until_silent(&heard, Duration::from_millis(20)));
+        assert!(heard.try_recv().is_err(), "the sign was heard before");
+    }
+
+    /// Nobody runs the runtime of this test: the end comes all the same.
+    #[test]
+    fn a_runtime_that_is_stuck_as_a_whole_is_ended_too() {
+        let (tell, ended) = sync_channel(1);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (ask, mut asked) = mpsc::channel::<oneshot::Sender<()>>(1);
+        runtime.block_on(async {
+            let stall = Stall::guard(Duration::from_millis(200), move || tell.send(()).unwrap()).unwrap();
+            let mut tasks = JoinSet::new();
+            tasks.spawn(watch(ask, ServiceManager::default(), watch::Sender::new(None), Some(stall)));
+            asked.recv().await.unwrap().send(()).unwrap();
+            // The only worker waits here, as one does that is stuck.
+            ended.recv_timeout(Duration::from_secs(60)).unwrap();
+            tasks.shutdown().await;
+        });
     }
 }

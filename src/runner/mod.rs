@@ -9,6 +9,7 @@ mod conditions;
 mod configured;
 mod contracts;
 pub mod desk_loop;
+mod early;
 pub mod exit;
 mod fact_log;
 pub mod guests;
@@ -58,6 +59,7 @@ use alerts::Alerts;
 use configured::{feed_config, policy, tws_config};
 use contracts::{Contracts, Unresolved};
 use desk_loop::{Command, DeskError, DeskLoop, Inputs};
+use early::Early;
 pub use exit::RunError;
 use layers::Layers;
 pub use ledger::put_aside as put_ledger_aside;
@@ -152,6 +154,7 @@ struct Runner {
     operated: watch::Sender<Option<mpsc::Sender<Command>>>,
     watchers: JoinSet<()>,
     guests: guests::Door,
+    early: Early,
     alerts: Option<Alerts>,
     answered: watch::Sender<Option<Instant>>,
     stats: Arc<Stats>,
@@ -182,6 +185,7 @@ impl Runner {
         let (asked, asked_in) = mpsc::channel(16);
         stats.channel("operators", &asked);
         let control = control::bind(&config.state_dir.join(CONTROL_SOCKET))?;
+        let early = Early::new(config.settings.symbols.iter().map(|(symbol, _)| symbol.clone()).collect());
         let outlook = Outlook {
             connection: connection.state(),
             shown: shown.subscribe(),
@@ -189,6 +193,7 @@ impl Runner {
             dashboard: config.board.as_ref().map(|board| board.dashboard()).unwrap_or_default(),
             permitted: Arc::new(Permitted::default()),
             stats: Arc::clone(&stats),
+            early: early.clone(),
         };
         watchers.spawn(outlook.clone().follow());
         if let Some(board) = &config.board {
@@ -227,6 +232,7 @@ impl Runner {
             operated,
             watchers,
             guests,
+            early,
             alerts: Some(alerts),
             answered,
             stats,
@@ -368,10 +374,21 @@ impl Runner {
         let desk_loop = desk_loop.shown_on(self.config.board.clone());
         let mut task = JoinSet::new();
         task.spawn(desk_loop.run(Inputs { events: events_in, commands: commands_in, barriers: barriers_in }));
-        let stall = settings.desk_stall_abort.map(|after| alive::Stall { after, end: || std::process::abort() });
+        let stall = settings.desk_stall_abort.map(|after| alive::Stall::guard(after, || std::process::abort()));
+        let stall = stall.transpose().map_err(|error| RunError::Internal(format!("DESK_STALL_ABORT: {error}")))?;
         self.watchers.spawn(alive::watch(barriers.clone(), self.manager.clone(), self.answered.clone(), stall));
         self.layers.report_to(Some(events.clone()));
-        self.operated.send_replace(Some(commands.clone()));
+        // Before any bar, which comes the same way: nothing is entered that was halted before there was a ledger.
+        self.early.end(|halts| {
+            let some = !halts.is_empty();
+            let listed = self.contracts.iter().filter(|_| some).cloned().map(Event::Listed);
+            for event in listed.chain(halts.into_iter().map(Event::Operator)) {
+                if events.try_send(event).is_err() {
+                    error!("a halt that waited for the ledger found no room: say it again");
+                }
+            }
+            self.operated.send_replace(Some(commands.clone()));
+        });
         self.desk = Some(DeskTask {
             task,
             events,

@@ -17,7 +17,7 @@ use super::outlook::Outlook;
 use super::reload::Reload;
 pub use super::request::{LogReply, Reply, Request};
 use crate::control::Asked;
-use crate::desk::operator::{Acceptance, Order};
+use crate::desk::operator::{Acceptance, Order, Unable};
 use crate::domain::Symbol;
 use crate::notify::Notifier;
 
@@ -170,7 +170,10 @@ impl Operated {
                         self.outlook.layers.report(alerts::acknowledgement());
                         Reply::yes("noted: what stands is not told again")
                     }
-                    None => Reply::no("nobody is told anything: no NOTIFY_ setting names a place"),
+                    None => {
+                        self.outlook.layers.report(alerts::acknowledgement());
+                        Reply::yes("noted; nobody is told anything: no NOTIFY_ setting names a place")
+                    }
                 };
             }
             Request::Reload {} => return self.reload().await,
@@ -202,9 +205,13 @@ impl Operated {
     }
 
     async fn order(&self, order: Order) -> Reply {
+        let order = match self.outlook.early.keep(order) {
+            Ok(said) => return said,
+            Err(order) => order,
+        };
         let Some(commands) = self.commands.borrow().clone() else {
             return Reply::no(
-                "no ledger is open yet, because no session was Ready: stop the daemon to keep it from trading",
+                "no ledger is open yet, because no session was Ready: halt says that none is to be entered then",
             );
         };
         let (done, said) = oneshot::channel();
@@ -213,6 +220,9 @@ impl Operated {
         }
         match tokio::time::timeout(ANSWER_WITHIN, said).await {
             Ok(Ok(Ok(text))) => Reply::yes(text),
+            Ok(Ok(Err(unable @ (Unable::UnknownSymbol { .. } | Unable::UnknownOrder { .. })))) => {
+                Reply::mistaken(unable.to_string())
+            }
             Ok(Ok(Err(unable))) => Reply::no(unable.to_string()),
             Ok(Err(_)) => Reply::no("the desk has ended: look into the log"),
             Err(_) => Reply::no(format!(
@@ -226,7 +236,8 @@ impl Operated {
     async fn reload(&self) -> Reply {
         let Some(reload) = &self.reload else { return Reply::no("this daemon cannot read its settings anew") };
         match reload.read() {
-            Ok((order, shown)) => {
+            Ok(None) => Reply::yes("nothing has changed"),
+            Ok(Some((order, shown))) => {
                 let reply = self.order(order).await;
                 if reply.ok {
                     reload.took(shown);
@@ -302,6 +313,7 @@ mod tests {
     use super::*;
     use crate::calendar::ExpectedWindows;
     use crate::robust_connection::ConnectionState;
+    use crate::runner::early::Early;
     use crate::runner::layers::Layers;
 
     /// A daemon whose desk takes orders and answers none.
@@ -314,6 +326,7 @@ mod tests {
             dashboard: Arc::default(),
             permitted: Arc::default(),
             stats: Arc::default(),
+            early: Early::over(),
         };
         Operated {
             outlook,

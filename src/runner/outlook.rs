@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::alive;
+use super::early::Early;
 use super::heartbeat;
 use super::layers::{LayerView, Layers};
 use super::measured::{MeasuredView, Recovery, Stats};
@@ -77,6 +78,8 @@ pub struct Status {
     pub alerts: Vec<ChannelView>,
     /// What is measured: how long things take, what waits.
     pub measured: MeasuredView,
+    /// Halts that wait for the first session, in words.
+    pub halts_waiting: Vec<String>,
     /// The desk; `None` before the first session.
     pub desk: Option<DeskView>,
 }
@@ -93,6 +96,8 @@ pub struct Outlook {
     pub(super) permitted: Arc<Permitted>,
     /// What is measured.
     pub(super) stats: Arc<Stats>,
+    /// What waits for the first session.
+    pub(super) early: Early,
 }
 
 /// How the dashboard is, in words; `None` where there is none. Shared by whoever serves it and whoever tells.
@@ -176,6 +181,7 @@ impl Outlook {
             dashboard: self.dashboard.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             alerts: self.stats.alerts(),
             measured: self.stats.view(),
+            halts_waiting: self.early.words(),
             desk: desk.map(|view| (*view).clone()),
         }
     }
@@ -249,6 +255,7 @@ mod tests {
             dashboard: DashboardState::default(),
             permitted: Arc::default(),
             stats: Arc::default(),
+            early: Early::over(),
         };
         outlook.stats.alive_by(answered);
         let told = |status: Status| (status.trading, status.ready);

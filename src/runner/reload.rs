@@ -62,13 +62,13 @@ impl Reload {
         Arc::clone(&self.in_force.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What the desk is to be told, and how the settings are shown then; an error where anything is wrong, has
-    /// not changed, or wants a restart: nothing changes then.
-    pub(super) fn read(&self) -> Result<(Order, Vec<SettingView>), String> {
+    /// What the desk is to be told, and how the settings are shown then; `None` where nothing has changed. An error where
+    /// anything is wrong, or wants a restart: nothing changes then.
+    pub(super) fn read(&self) -> Result<Option<(Order, Vec<SettingView>)>, String> {
         let (settings, shown) = (self.read)()?;
         let changed = changed(&self.in_force(), &shown);
         if changed.is_empty() {
-            return Err("nothing has changed".to_owned());
+            return Ok(None);
         }
         let fixed: Vec<&str> = changed.iter().map(String::as_str).filter(|name| !MAY_CHANGE.contains(name)).collect();
         if !fixed.is_empty() {
@@ -79,7 +79,7 @@ impl Reload {
         }
         let order =
             Order::Retune { limits: settings.limits, guards: Box::new(settings.guards), changed: changed.join(", ") };
-        Ok((order, shown))
+        Ok(Some((order, shown)))
     }
 
     /// They are in force from now on.
@@ -131,9 +131,9 @@ mod tests {
         let begun = read(&[]).1;
         let again = |more: &'static [(&str, &str)]| {
             let read = read.clone();
-            Reload::new(move || Ok(read(more)), begun.clone()).read().map(|(order, _)| order)
+            Reload::new(move || Ok(read(more)), begun.clone()).read().map(|read| read.is_some())
         };
-        assert_eq!(again(&[]).unwrap_err(), "nothing has changed");
+        assert_eq!(again(&[]), Ok(false));
         let more: &[(&str, &str)] = &[("SYMBOLS", "SPY"), ("RISK_MAX_LEVERAGE", "2"), ("DATA_BAR_SIZE", "5 mins")];
         let refused = again(more).unwrap_err();
         assert!(refused.starts_with("DATA_BAR_SIZE, SYMBOLS can only change with a restart"), "{refused}");
@@ -145,14 +145,14 @@ mod tests {
     #[test]
     fn limits_change_together_and_what_wants_a_restart_refuses_all() {
         assert!(MAY_CHANGE.iter().all(|name| table::find(name).is_some()));
-        let (order, shown) = reload(&[("RISK_MAX_LEVERAGE", "2"), ("CASH_LIMIT", "5")]).read().unwrap();
+        let (order, shown) = reload(&[("RISK_MAX_LEVERAGE", "2"), ("CASH_LIMIT", "5")]).read().unwrap().unwrap();
         let Order::Retune { limits, guards, changed } = order else { panic!("{order:?}") };
         assert_eq!((limits.max_leverage, guards.cash_limit.0), (2.into(), 5.into()));
         assert_eq!(changed, "CASH_LIMIT, RISK_MAX_LEVERAGE");
         assert!(shown.iter().any(|row| row.name == "CASH_LIMIT" && row.value == "5"));
         let refused = reload(&[("RISK_MAX_LEVERAGE", "2"), ("SYMBOLS", "SPY")]).read().unwrap_err();
         assert!(refused.starts_with("SYMBOLS can only change with a restart"), "{refused}");
-        assert_eq!(reload(&[]).read().unwrap_err(), "nothing has changed");
+        assert!(reload(&[]).read().unwrap().is_none(), "nothing has changed");
         // What is masked is compared all the same: a new address that nobody uses must not pass for nothing.
         let secret = reload(&[("NOTIFY_NTFY", "https://ntfy.example/other")]).read().unwrap_err();
         assert!(secret.starts_with("NOTIFY_NTFY can only") && !secret.contains("ntfy.example"), "{secret}");

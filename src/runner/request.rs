@@ -152,6 +152,16 @@ impl Reply {
         Self { status: Some(json!({ "again": true })), ..Self::no(text) }
     }
 
+    /// What was named is not there: say it otherwise.
+    pub(super) fn mistaken(text: impl Into<String>) -> Self {
+        Self { status: Some(json!({ "mistaken": true })), ..Self::no(text) }
+    }
+
+    /// Whether what was asked for names what is not there.
+    pub fn is_mistaken(&self) -> bool {
+        !self.ok && self.status.as_ref().is_some_and(|hint| hint["mistaken"] == true)
+    }
+
     /// Whether it may be asked again, for nothing is wrong.
     pub fn is_later(&self) -> bool {
         !self.ok && self.status.as_ref().is_some_and(|hint| hint["again"] == true)

@@ -28,6 +28,9 @@ pub(super) struct AggregateArgs {
     /// The file to write; `.parquet` where this program is built with it, else CSV.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Tell what was written as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn run(args: &AggregateArgs) -> Result<ExitCode, BarsError> {
@@ -59,6 +62,5 @@ pub(super) fn run(args: &AggregateArgs) -> Result<ExitCode, BarsError> {
         return Err(fault.into());
     }
     let written = writer.finish()?;
-    let out = args.out.display();
-    Ok(crate::cli::say(&format_args!("{out}: {written} bars of {to} from {read} bars of {from}")))
+    Ok(super::written(&args.out, written, to, Some((read, from)), args.json))
 }

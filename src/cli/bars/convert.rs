@@ -37,6 +37,9 @@ pub(super) struct ConvertArgs {
     /// The market's calendar: XNYS or always.
     #[arg(long, default_value_t)]
     calendar: Calendar,
+    /// Tell what was written as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn run(args: &ConvertArgs) -> Result<ExitCode, BarsError> {
@@ -56,7 +59,7 @@ pub(super) fn run(args: &ConvertArgs) -> Result<ExitCode, BarsError> {
         writer.push(&bar?)?;
     }
     let written = writer.finish()?;
-    Ok(crate::cli::say(&format_args!("{}: {written} bars of {size}", args.out.display())))
+    Ok(super::written(&args.out, written, size, None, args.json))
 }
 
 fn layout(args: &ConvertArgs) -> Result<Layout, BarsError> {

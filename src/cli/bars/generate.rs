@@ -41,6 +41,9 @@ pub(super) struct GenerateArgs {
     /// The folder to write to, made where it is not there.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Tell what was written as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn run(args: &GenerateArgs) -> Result<ExitCode, BarsError> {
@@ -70,7 +73,7 @@ pub(super) fn run(args: &GenerateArgs) -> Result<ExitCode, BarsError> {
         let bars = writer.finish()?;
         let size = args.bar_size;
         // Who does not read on still gets the files.
-        let _ = crate::cli::say(&format_args!("{}: {bars} bars of {size}", path.display()));
+        let _ = super::written(&path, bars, size, None, args.json);
     }
     Ok(ExitCode::SUCCESS)
 }

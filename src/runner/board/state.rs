@@ -272,6 +272,30 @@ mod tests {
         }
     }
 
+    fn account() -> AccountView {
+        AccountView {
+            market_time: MarketTime::from_secs(1_800_000_000),
+            account: None,
+            ready: true,
+            mode: crate::desk::Mode::Paper,
+            bar_s: 60,
+            equity_usd: None,
+            cash_usd: None,
+            realized_usd: Usd(0.into()),
+            unrealized_usd: None,
+            fees_usd: Usd(0.into()),
+            day_pnl_usd: None,
+            exposure_usd: None,
+            peak_usd: None,
+            drawdown: None,
+            counts: Default::default(),
+            working_orders: 0,
+            unknown_orders: 0,
+            broker_cash_usd: None,
+            limits: Vec::new(),
+        }
+    }
+
     #[test]
     fn a_snapshot_of_all_that_is_kept_fits_into_a_message_and_no_live_order_is_missing_in_it() {
         for steps in [5, STEPS] {
@@ -291,18 +315,22 @@ mod tests {
                 };
                 state.fill(fill);
             }
-            let all = state.snapshot();
-            let mut shown = all.clone();
+            assert!(state.snapshot().orders.is_none(), "nothing is known before there is an account");
+            let lists = |all: &Snapshot| (all.orders.clone().unwrap(), all.fills.clone().unwrap());
+            state.account = Some(Arc::new(account()));
+            let mut shown = state.snapshot();
+            let (all_orders, all_fills) = lists(&shown);
             shown.shorten();
+            let (orders, fills) = lists(&shown);
             let bytes = serde_json::to_string(&shown).unwrap().len();
             assert!(bytes < 1 << 19, "{bytes} bytes, and positions and notes come beside them");
-            assert_eq!((all.orders.len(), all.fills.len()), (ORDERS, ORDERS), "the API's lists have everything");
+            assert_eq!((all_orders.len(), all_fills.len()), (ORDERS, ORDERS), "the API's lists have everything");
             let live = |orders: &[Arc<OrderView>]| orders.iter().filter(|order| order.is_live).count();
-            assert_eq!((live(&all.orders), live(&shown.orders)), (ORDERS / 200, ORDERS / 200));
-            assert_eq!(shown.orders.last(), all.orders.last(), "the newest ones, in their order");
-            assert!(shown.orders.windows(2).all(|pair| pair[0].intent < pair[1].intent));
+            assert_eq!((live(&all_orders), live(&orders)), (ORDERS / 200, ORDERS / 200));
+            assert_eq!(orders.last(), all_orders.last(), "the newest ones, in their order");
+            assert!(orders.windows(2).all(|pair| pair[0].intent < pair[1].intent));
             let ended = if steps == STEPS { STEPS_SHOWN / STEPS } else { SHOWN };
-            assert_eq!((shown.orders.len(), shown.fills.len()), (ended + ORDERS / 200, SHOWN));
+            assert_eq!((orders.len(), fills.len()), (ended + ORDERS / 200, SHOWN));
         }
     }
 
