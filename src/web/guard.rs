@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::page;
 use super::token::Token;
 
 /// What a request says of itself.
@@ -60,9 +61,6 @@ impl Denied {
     }
 }
 
-/// The page itself holds no data: it is served so that the token can be entered in it.
-const OPEN: &[&str] = &["/", "/app.js", "/chart.js", "/state.js", "/style.css"];
-
 /// The rules of a door.
 #[derive(Debug)]
 pub struct Guard {
@@ -115,11 +113,11 @@ impl Guard {
             return Err(Denied::Origin);
         }
         if claims.fetch_site.is_some_and(|site| !matches!(site, "same-origin" | "none"))
-            && !(claims.reads && OPEN.contains(&claims.path))
+            && !(claims.reads && page::has(claims.path))
         {
             return Err(Denied::Origin);
         }
-        let free = claims.reads && (self.loopback || OPEN.contains(&claims.path));
+        let free = claims.reads && (self.loopback || page::has(claims.path));
         if !free {
             self.holds(claims.token)?;
         }
@@ -221,7 +219,7 @@ mod tests {
         assert_eq!(far.admit(&read), Err(Denied::NoToken));
         assert_eq!(far.admit(&Claims { token: Some(&far_token), ..read }), Ok(()));
         // The whole page, what its script imports included.
-        for path in ["/", "/app.js", "/chart.js", "/state.js", "/style.css"] {
+        for page::PageFile { path, .. } in page::FILES {
             assert_eq!(far.admit(&Claims { path, ..read }), Ok(()), "{path}");
         }
         assert_eq!(near.admit(&ORDER), Err(Denied::NoToken));

@@ -10,7 +10,7 @@ mod guard;
 pub mod log_tail;
 pub mod metrics;
 mod openapi;
-mod page;
+pub mod page;
 mod reads;
 pub mod routes;
 pub mod server;
