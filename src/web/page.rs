@@ -18,12 +18,15 @@ pub struct PageFile {
     pub text: &'static str,
 }
 
+/// The page itself.
+pub(super) const START: &str = "/";
+
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Every file of the page, and nothing else: what is routed, and what the guard lets everybody have. No data is in
 /// them: they are served so that the token can be entered.
 pub const FILES: &[PageFile] = &[
-    PageFile { path: "/", kind: "text/html; charset=utf-8", text: include_str!("page/index.html") },
+    PageFile { path: START, kind: "text/html; charset=utf-8", text: include_str!("page/index.html") },
     PageFile { path: "/app.js", kind: SCRIPT, text: include_str!("page/app.js") },
     PageFile { path: "/chart.js", kind: SCRIPT, text: include_str!("page/chart.js") },
     PageFile { path: "/state.js", kind: SCRIPT, text: include_str!("page/state.js") },

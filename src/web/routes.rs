@@ -127,7 +127,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 
 /// The token that a request carries: as a bearer, or among the protocols of a WebSocket, where browsers can say
 /// nothing else.
-fn token(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if let Some(bearer) = bearer {
         let (scheme, token) = bearer.split_once(' ')?;
