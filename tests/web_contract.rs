@@ -12,7 +12,7 @@ use axum::http::Request;
 use futures::{SinkExt, StreamExt};
 use robo_trader::runner::board::Board;
 use robo_trader::web::routes::READS;
-use robo_trader::web::{Shared, metrics, router};
+use robo_trader::web::{Shared, metrics, page, router};
 use serde_json::{Value, json};
 use support::proxy::{Cut, Proxy};
 use support::{Daemon, Start, settings, synthetic};
@@ -42,12 +42,15 @@ async fn the_document_has_the_routes_and_the_routes_have_the_document() {
         }
         assert!(operations.get("get").or(operations.get("post")).unwrap()["summary"].is_string());
     }
-    // Every route of the code is in the document, but the page's own files.
+    // Every route of the code is in the document. The page's own files are a list of their own, routed as it is.
     let code = include_str!("../src/web/routes.rs");
     let routed: BTreeSet<&str> = code.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     let told: BTreeSet<&str> = READS.iter().map(|(path, ..)| *path).collect();
-    let page = ["/", "/app.js", "/chart.js", "/state.js", "/style.css", "/api/v1/commands/{name}"];
-    assert_eq!(routed, told.iter().copied().chain(page).collect());
+    assert_eq!(routed, told.iter().copied().chain(["/api/v1/commands/{name}"]).collect());
+    for file in page::FILES {
+        let answer = ask("GET", file.path).await.unwrap();
+        assert_eq!((answer.status().as_u16(), &answer.headers()["content-type"]), (200, &file.kind.parse().unwrap()));
+    }
     assert!(told.iter().all(|path| paths.contains_key(*path)));
     assert_eq!(ask("GET", "/api/v1/nothing").await.unwrap().status(), 404);
 }

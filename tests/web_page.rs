@@ -1,6 +1,7 @@
 //! The page in a browser, against a daemon that trades: headless Chromium, driven by its own protocol.
 //!
-//! Skipped, with a message, where no Chromium is installed; `BROWSER_TESTS=required` makes that a failure.
+//! Skipped, with a message, where no Chromium is installed, or by `BROWSER_TESTS=skip`; `BROWSER_TESTS=required` makes
+//! one that is missing a failure.
 //! `SHOTS=DIRECTORY` keeps pictures.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 

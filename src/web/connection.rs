@@ -13,7 +13,7 @@ use tokio::time::Sleep;
 
 /// Connections of one address at a time, a quarter of all: a page has about ten, a proxy that serves several people
 /// some more. This machine's own are not counted: a proxy or tunnel on it speaks for everybody.
-const OF_AN_ADDRESS: usize = 64;
+pub(super) const OF_AN_ADDRESS: usize = 64;
 
 /// Who has how many connections.
 #[derive(Debug, Clone, Default)]
@@ -62,18 +62,20 @@ fn of_a_household(address: IpAddr) -> IpAddr {
     }
 }
 
-/// A connection that fails once its client has taken nothing for so long: it would hold its place for ever.
+/// A connection that fails once its client has taken nothing for so long: it would hold its place for ever. The place
+/// is free again once it is dropped, whatever has become of it: a WebSocket is the same connection.
 #[derive(Debug)]
 pub(super) struct Taken<T> {
     inner: T,
     within: Duration,
     /// Set while something waits to be taken.
     until: Option<Pin<Box<Sleep>>>,
+    _seat: Seat,
 }
 
 impl<T> Taken<T> {
-    pub(super) fn within(inner: T, within: Duration) -> Self {
-        Self { inner, within, until: None }
+    pub(super) fn within(inner: T, within: Duration, seat: Seat) -> Self {
+        Self { inner, within, until: None, _seat: seat }
     }
 
     /// Bounds a wait of the inner connection.
@@ -154,12 +156,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_nothing_ends_and_one_that_takes_a_little_now_and_then_does_not() {
         let within = Duration::from_secs(10);
+        let peers = Peers::default();
+        let seat = || peers.seat("192.0.2.1".parse().unwrap()).unwrap();
         let (ours, theirs) = tokio::io::duplex(64);
-        let mut never = Taken::within(ours, within);
+        let mut never = Taken::within(ours, within, seat());
         assert_eq!(never.write_all(&[0; 65]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
         drop(theirs);
         let (ours, mut theirs) = tokio::io::duplex(64);
-        let mut slow = Taken::within(ours, within);
+        let mut slow = Taken::within(ours, within, seat());
         let reads = async {
             let mut bytes = [0; 16];
             for _ in 0..64 {

@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{debug, info};
 
-use super::{Shared, reads};
+use super::{Shared, reads, routes};
 use crate::domain::Symbol;
 use crate::runner::board::Snapshot;
 use crate::runner::board::told::{Kind, Told};
@@ -35,6 +36,35 @@ const MESSAGES_AT_MOST: u32 = 60;
 const BATCH: usize = 64;
 /// Pings without a sign of life that end a client.
 const PINGS_MISSED: u32 = 3;
+
+/// Clients served at a time, and how many of these places are kept for those who carry the token: who has none must not
+/// keep the operator out.
+const CLIENTS: usize = 256;
+const KEPT_FOR_KNOWN: usize = 32;
+
+/// The places of the feed's clients.
+#[derive(Debug)]
+pub(super) struct Places {
+    anybody: Arc<Semaphore>,
+    known: Arc<Semaphore>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            anybody: Arc::new(Semaphore::new(CLIENTS - KEPT_FOR_KNOWN)),
+            known: Arc::new(Semaphore::new(KEPT_FOR_KNOWN)),
+        }
+    }
+}
+
+impl Places {
+    /// A place for one more client, free again once dropped; `is_known`: it carries the token.
+    fn place(&self, is_known: bool) -> Option<OwnedSemaphorePermit> {
+        let place = |of: &Arc<Semaphore>| Arc::clone(of).try_acquire_owned().ok();
+        place(&self.anybody).or_else(|| if is_known { place(&self.known) } else { None })
+    }
+}
 
 /// What a client wants, as it comes in the address.
 #[derive(Debug, Default, Deserialize)]
@@ -135,6 +165,7 @@ fn retain<T>(list: &mut Option<Vec<T>>, wanted: impl Fn(&T) -> bool) {
 pub(super) async fn upgrade(
     State(shared): State<Arc<Shared>>,
     Query(wish): Query<Wish>,
+    headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let filter = Filter::of(
@@ -145,7 +176,7 @@ pub(super) async fn upgrade(
         Ok(filter) => filter,
         Err(why) => return reads::fault(StatusCode::BAD_REQUEST, why),
     };
-    let Ok(place) = Arc::clone(&shared.clients).try_acquire_owned() else {
+    let Some(place) = shared.clients.place(shared.guard.is_known(routes::token(&headers))) else {
         return reads::fault(StatusCode::SERVICE_UNAVAILABLE, "too many clients listen: try again later");
     };
     let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(LONGEST_MESSAGE).max_frame_size(LONGEST_MESSAGE);
@@ -352,5 +383,19 @@ mod tests {
         assert!(all.passes(Kind::Log, None) && all.passes(Kind::Bar, Some(&symbol("SPY"))));
         assert!(Filter::of(list("everything"), list("AAPL")).is_err());
         assert!(Filter::of(list("order"), list("A;B")).is_err());
+    }
+
+    #[test]
+    fn whoever_has_no_token_leaves_some_places_to_those_who_have_it() {
+        let places = Places::default();
+        let mut strangers: Vec<_> = std::iter::from_fn(|| places.place(false)).collect();
+        assert_eq!(strangers.len(), CLIENTS - KEPT_FOR_KNOWN);
+        let known: Vec<_> = std::iter::from_fn(|| places.place(true)).collect();
+        assert_eq!(known.len(), KEPT_FOR_KNOWN);
+        // What is free again is anybody's.
+        strangers.pop();
+        assert!(places.place(false).is_some() && places.place(true).is_some());
+        drop(known);
+        assert!(places.place(true).is_some());
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::page;
 use super::token::Token;
 
 /// What a request says of itself.
@@ -60,9 +61,6 @@ impl Denied {
     }
 }
 
-/// The page itself holds no data: it is served so that the token can be entered in it.
-const OPEN: &[&str] = &["/", "/app.js", "/chart.js", "/state.js", "/style.css"];
-
 /// The rules of a door.
 #[derive(Debug)]
 pub struct Guard {
@@ -74,6 +72,8 @@ pub struct Guard {
     pub token: Option<Token>,
     /// Of everybody who has no token: they must not keep the operator out.
     requests: Bucket,
+    /// Of browsers that follow another site's link to the page.
+    sent: Bucket,
     /// Of those who carry the right one.
     known: Bucket,
     commands: Bucket,
@@ -81,14 +81,15 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// The usual rates: 100 requests a second with the token, and as many without it; one command a second; bursts
-    /// besides; a wrong token once in three.
+    /// The usual rates: 100 requests a second with the token, and as many without it; one a second by other sites'
+    /// links; one command a second; bursts besides; a wrong token once in three.
     pub fn new(loopback: bool, hosts: Vec<String>, token: Option<Token>) -> Self {
         Self {
             loopback,
             hosts,
             token,
             requests: Bucket::new(400, Duration::from_millis(10)),
+            sent: Bucket::new(20, Duration::from_secs(1)),
             known: Bucket::new(400, Duration::from_millis(10)),
             commands: Bucket::new(30, Duration::from_secs(1)),
             failures: Bucket::new(20, Duration::from_secs(3)),
@@ -100,11 +101,6 @@ impl Guard {
     /// # Errors
     /// Why not.
     pub fn admit(&self, claims: &Claims<'_>) -> Result<(), Denied> {
-        let is_known = self.token.as_ref().zip(claims.token).is_some_and(|(token, given)| token.is(given));
-        let bucket = if is_known { &self.known } else { &self.requests };
-        if !bucket.take() {
-            return Err(Denied::TooMany);
-        }
         let host = claims.host.ok_or(Denied::Host)?;
         if !self.knows(name_of(host)) {
             return Err(Denied::Host);
@@ -114,12 +110,20 @@ impl Guard {
         {
             return Err(Denied::Origin);
         }
-        if claims.fetch_site.is_some_and(|site| !matches!(site, "same-origin" | "none"))
-            && !(claims.reads && OPEN.contains(&claims.path))
-        {
+        let is_sent = claims.fetch_site.is_some_and(|site| !matches!(site, "same-origin" | "none"));
+        if is_sent && !(claims.reads && claims.path == page::START) {
             return Err(Denied::Origin);
         }
-        let free = claims.reads && (self.loopback || OPEN.contains(&claims.path));
+        // Only now: what other sites make a browser ask takes nothing from the operator in the same browser.
+        let bucket = match (self.is_known(claims.token), is_sent) {
+            (true, _) => &self.known,
+            (false, true) => &self.sent,
+            (false, false) => &self.requests,
+        };
+        if !bucket.take() {
+            return Err(Denied::TooMany);
+        }
+        let free = claims.reads && (self.loopback || page::has(claims.path));
         if !free {
             self.holds(claims.token)?;
         }
@@ -127,6 +131,11 @@ impl Guard {
             return Err(Denied::TooMany);
         }
         Ok(())
+    }
+
+    /// Whether this is the token.
+    pub fn is_known(&self, given: Option<&str>) -> bool {
+        self.token.as_ref().zip(given).is_some_and(|(token, given)| token.is(given))
     }
 
     fn holds(&self, given: Option<&str>) -> Result<(), Denied> {
@@ -221,7 +230,7 @@ mod tests {
         assert_eq!(far.admit(&read), Err(Denied::NoToken));
         assert_eq!(far.admit(&Claims { token: Some(&far_token), ..read }), Ok(()));
         // The whole page, what its script imports included.
-        for path in ["/", "/app.js", "/chart.js", "/state.js", "/style.css"] {
+        for page::PageFile { path, .. } in page::FILES {
             assert_eq!(far.admit(&Claims { path, ..read }), Ok(()), "{path}");
         }
         assert_eq!(near.admit(&ORDER), Err(Denied::NoToken));
@@ -251,6 +260,32 @@ mod tests {
         }
         let cross = Claims { fetch_site: Some("cross-site"), origin: None, ..own };
         assert_eq!(near.admit(&cross), Err(Denied::Origin));
+        // A link to the page is followed; nothing else of it is another site's.
+        assert_eq!(near.admit(&Claims { path: "/", ..cross }), Ok(()));
+        assert_eq!(near.admit(&Claims { path: "/app.js", ..cross }), Err(Denied::Origin));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_other_sites_make_a_browser_ask_takes_nothing_from_the_operator() {
+        let (near, token, _dir) = guard(true);
+        let read = Claims { path: "/api/v1/status", reads: true, ..ORDER };
+        let hostile = [
+            (Claims { host: Some("evil.example"), ..read }, Denied::Host),
+            (Claims { host: None, ..read }, Denied::Host),
+            (Claims { origin: Some("http://evil.example"), ..read }, Denied::Origin),
+            (Claims { fetch_site: Some("cross-site"), ..read }, Denied::Origin),
+            (Claims { fetch_site: Some("same-site"), reads: false, token: Some("guess"), ..read }, Denied::Origin),
+        ];
+        for (claims, denied) in hostile {
+            for _ in 0..1_000 {
+                assert_eq!(near.admit(&claims), Err(denied));
+            }
+        }
+        let link = Claims { path: "/", fetch_site: Some("cross-site"), ..read };
+        assert!((0..1_000).any(|_| near.admit(&link) == Err(Denied::TooMany)), "links have a rate of their own");
+        assert_eq!((0..1_000).filter(|_| near.admit(&read) == Ok(())).count(), 400, "and the operator's is whole");
+        assert_eq!(near.admit(&Claims { token: Some("guess"), ..ORDER }), Err(Denied::TooMany));
+        assert_eq!(near.admit(&Claims { token: Some(&token), ..ORDER }), Ok(()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ mod guard;
 pub mod log_tail;
 pub mod metrics;
 mod openapi;
-mod page;
+pub mod page;
 mod reads;
 pub mod routes;
 pub mod server;
@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
@@ -38,9 +38,6 @@ use guard::Guard;
 use token::Token;
 
 pub use routes::router;
-
-/// Feed clients served at a time.
-const CLIENTS: usize = 256;
 
 /// How a symbol is traded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -115,7 +112,7 @@ pub struct Shared {
     /// A word that no other process of this daemon has: numbers of the feed are its own.
     boot: String,
     started: MarketTime,
-    clients: Arc<Semaphore>,
+    clients: feed::Places,
     /// Feed clients dropped because they did not read.
     dropped: AtomicU64,
     address: watch::Sender<Option<SocketAddr>>,
@@ -159,7 +156,7 @@ impl Shared {
             guard,
             boot: format!("{:016x}", rand::random::<u64>()),
             started: wall_now(),
-            clients: Arc::new(Semaphore::new(CLIENTS)),
+            clients: feed::Places::default(),
             dropped: AtomicU64::new(0),
             address: watch::Sender::new(None),
             closing: CancellationToken::new(),

@@ -46,13 +46,11 @@ pub const READS: &[(&str, &str, &[&str])] = &[
 
 /// Everything that is served.
 pub fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/", get(page::html))
-        .route("/app.js", get(page::script))
-        .route("/chart.js", get(page::chart))
-        .route("/state.js", get(page::state))
-        .route("/style.css", get(page::style))
-        .route("/api/v1/version", get(reads::version))
+    let page = page::FILES.iter().fold(Router::new(), |router, file| {
+        let file: &'static page::PageFile = file;
+        router.route(file.path, get(move || async move { file.answer() }))
+    });
+    page.route("/api/v1/version", get(reads::version))
         .route("/api/v1/health", get(reads::health))
         .route("/api/v1/status", get(reads::status))
         .route("/api/v1/account", get(reads::account))
@@ -129,7 +127,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 
 /// The token that a request carries: as a bearer, or among the protocols of a WebSocket, where browsers can say
 /// nothing else.
-fn token(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if let Some(bearer) = bearer {
         let (scheme, token) = bearer.split_once(' ')?;

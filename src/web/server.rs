@@ -8,6 +8,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -95,17 +96,7 @@ pub async fn serve(listener: TcpListener, app: Router, taken_within: Duration) {
                     if let Err(error) = stream.set_nodelay(true) {
                         debug!(%error, %peer, "no delay could not be set");
                     }
-                    let service = TowerToHyperService::new(app.clone());
-                    let mut http = http1::Builder::new();
-                    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(LONGEST_HEAD);
-                    let io = TokioIo::new(Taken::within(stream, taken_within));
-                    let connection = http.serve_connection(io, service).with_upgrades();
-                    connections.spawn(async move {
-                        if let Err(error) = connection.await {
-                            debug!(%error, %peer, "a web client left early");
-                        }
-                        drop(seat);
-                    });
+                    connections.spawn(conversation(Taken::within(stream, taken_within, seat), app.clone(), peer));
                 }
                 Err(error) => {
                     warn!(%error, "could not accept a web client");
@@ -113,5 +104,54 @@ pub async fn serve(listener: TcpListener, app: Router, taken_within: Duration) {
                 }
             },
         }
+    }
+}
+
+/// Answers what a client asks by a connection, until it ends or is a WebSocket's.
+fn conversation<T: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+    stream: Taken<T>,
+    app: Router,
+    peer: SocketAddr,
+) -> impl Future<Output = ()> + Send {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(LONGEST_HEAD);
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app)).with_upgrades();
+    async move {
+        if let Err(error) = connection.await {
+            debug!(%error, %peer, "a web client left early");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::extract::ws::WebSocketUpgrade;
+    use axum::routing::get;
+
+    use super::*;
+    use crate::web::connection::OF_AN_ADDRESS;
+
+    #[tokio::test]
+    async fn a_websocket_has_its_addresss_place_until_it_ends() {
+        let listens = |upgrade: WebSocketUpgrade| async {
+            upgrade.on_upgrade(|mut socket| async move { while let Some(Ok(_)) = socket.recv().await {} })
+        };
+        let app = Router::new().route("/", get(listens));
+        let (peers, peer) = (Peers::default(), SocketAddr::from(([192, 0, 2, 1], 9)));
+        let (mut conversations, mut sockets) = (JoinSet::new(), Vec::new());
+        while let Some(seat) = peers.seat(peer.ip()) {
+            let (ours, theirs) = tokio::io::duplex(1 << 12);
+            conversations.spawn(conversation(Taken::within(ours, HEAD_WITHIN, seat), app.clone(), peer));
+            sockets.push(tokio_tungstenite::client_async("ws://localhost/", theirs).await.unwrap().0);
+            conversations.join_next().await.unwrap().unwrap();
+        }
+        assert_eq!((sockets.len(), conversations.len()), (OF_AN_ADDRESS, 0), "HTTP's part of each is over");
+        sockets.pop();
+        let freed = async {
+            while peers.seat(peer.ip()).is_none() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(HEAD_WITHIN, freed).await.expect("a place is free again");
     }
 }

@@ -28,6 +28,13 @@ const nice = (low, high, count) => {
   for (let at = Math.ceil(low / step) * step; at <= high; at += step) ticks.push(at);
   return [ticks, Math.max(0, Math.min(6, -Math.floor(Math.log10(step))))];
 };
+// The bar within which something was, among bars that ascend: a bar's end is its own, and its beginning where no other
+// bar ends there. -1: none.
+export const barAt = (bars, ms) => {
+  let [low, high] = [0, bars.length];
+  while (low < high) { const mid = (low + high) >> 1; if (bars[mid].end_ms < ms) low = mid + 1; else high = mid; }
+  return low < bars.length && bars[low].time_ms <= ms ? low : -1;
+};
 
 export class Candles {
   constructor(canvas, read) {
@@ -213,7 +220,7 @@ export class Candles {
   fills(pen, seen, x, y, good, bad) {
     let drawn = 0;
     for (const m of this.marks) {
-      const i = seen.findIndex((b) => m.ms > b.time_ms && m.ms <= b.end_ms || m.ms === b.time_ms);
+      const i = barAt(seen, m.ms);
       if (i < 0) continue;
       const buy = m.side === "BUY";
       const at = buy ? y(seen[i].low_usd) + 12 : y(seen[i].high_usd) - 12;
