@@ -5,6 +5,8 @@
 mod simulator_support;
 
 use prost::Message;
+use robo_trader::simulator::tap::{Tap, What};
+use robo_trader::simulator::{SimulatorConfig, start};
 use simulator_support::{ErrorMessage, Number, PATIENCE, Raw, config, hex, ibapi, simulator};
 use tokio::time::timeout;
 
@@ -205,5 +207,43 @@ async fn explicit_zeros_mean_nothing() {
     let filter = Filter { client_id: Some(0), symbol: Some(String::new()), last_n_days: Some(i32::MAX) };
     raw.send(7, &Executions { req_id: Some(2), filter: Some(filter) }).await;
     raw.until(55).await;
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tap_sees_each_frame_at_the_socket_in_its_order() {
+    let (tap, mut seen) = Tap::new(1_000);
+    let running = start(SimulatorConfig { tap: Some(tap.clone()), ..config() }).await.unwrap();
+    let mut raw = Raw::started(&running, 7).await;
+    raw.until(15).await;
+    // A frame in two pieces, and two frames in one.
+    raw.write(&hex("0000000400")).await;
+    raw.write(&hex("0000f900000004000000f9")).await;
+    raw.until(49).await;
+    raw.until(49).await;
+    drop(raw);
+    let mut story = Vec::new();
+    let mut last = None;
+    let took = async {
+        while let Some(seen) = seen.recv().await {
+            // The first byte of a frame may have come before what was written meanwhile.
+            let may_be_earlier = matches!(seen.what, What::Came { .. });
+            assert!(seen.connection == 1 && (may_be_earlier || last <= Some(seen.at)), "{seen:?} after {last:?}");
+            last = last.max(Some(seen.at));
+            match seen.what {
+                What::Ended => break,
+                // Farms come and go as they like.
+                What::Left { id: 4, .. } => {}
+                What::Accepted => story.push("accepted".to_owned()),
+                What::Came { id, head } => story.push(format!("{id} came {head:?}")),
+                What::Left { id, .. } => story.push(format!("{id} left")),
+            }
+        }
+    };
+    timeout(PATIENCE, took).await.unwrap();
+    let after_hello = ["accepted", "71 came [8, 7]", "9 left", "15 left", "49 came []"];
+    assert_eq!(story[..5], after_hello, "{story:?}");
+    assert_eq!(story.iter().filter(|line| *line == "49 came []").count(), 2, "{story:?}");
+    assert_eq!((story.iter().filter(|line| *line == "49 left").count(), tap.lost()), (2, 0), "{story:?}");
     running.stop().await.unwrap();
 }

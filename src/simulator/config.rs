@@ -15,6 +15,7 @@ use crate::domain::{BarSize, Shares, Symbol, Usd};
 use crate::exchange::{ChildRule, CommissionPlan, Friction};
 use crate::simulator::faults::{Scenario, ScenarioError};
 use crate::simulator::market::MarketError;
+use crate::simulator::tap::Tap;
 
 /// Where prices come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +119,8 @@ pub struct SimulatorConfig {
     pub live_data: bool,
     /// What goes wrong, and when.
     pub scenario: Scenario,
+    /// Watches the sockets, for measurements; unset: nobody does.
+    pub tap: Option<Tap>,
 }
 
 impl Default for SimulatorConfig {
@@ -146,6 +149,7 @@ impl Default for SimulatorConfig {
             pacing: true,
             live_data: true,
             scenario: Scenario::default(),
+            tap: None,
         }
     }
 }

@@ -26,6 +26,7 @@ mod running;
 mod sessions;
 mod state;
 mod summary;
+pub mod tap;
 mod wire;
 mod words;
 

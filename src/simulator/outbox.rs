@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::door::Gate;
 use super::faults::fault::Overflow;
+use super::tap::Tap;
 
 /// How long a closing connection may take to read what was sent to it last.
 const DRAIN_WITHIN: Duration = Duration::from_secs(2);
@@ -143,12 +144,13 @@ impl Outbox {
 }
 
 impl Waiting {
-    /// Writes until the outbox is dropped (then drains it) or the connection is killed.
-    pub async fn write(mut self, mut writer: OwnedWriteHalf, gate: watch::Receiver<Gate>) {
+    /// Writes until the outbox is dropped (then drains it) or the connection is killed. The tap sees
+    /// what was written to the connection of this number.
+    pub async fn write(mut self, mut writer: OwnedWriteHalf, gate: watch::Receiver<Gate>, tap: Option<(Tap, u64)>) {
         let shared = Arc::clone(&self.shared);
         let kill = self.kill.clone();
         {
-            let writing = self.drain(&mut writer, gate);
+            let writing = self.drain(&mut writer, gate, tap);
             tokio::pin!(writing);
             tokio::select! {
                 biased;
@@ -177,7 +179,7 @@ impl Waiting {
     }
 
     /// Writes frames, many at a time, until the outbox is dropped or the socket fails.
-    async fn drain(&mut self, writer: &mut OwnedWriteHalf, gate: watch::Receiver<Gate>) {
+    async fn drain(&mut self, writer: &mut OwnedWriteHalf, gate: watch::Receiver<Gate>, tap: Option<(Tap, u64)>) {
         let mut frames = Vec::new();
         loop {
             let at_once = if self.shape.borrow().rate.is_some() { 1 } else { AT_ONCE };
@@ -200,6 +202,9 @@ impl Waiting {
             frames.clear();
             let written = write_shaped(writer, &bytes, shape).await;
             self.shared.queued.fetch_sub(all, Ordering::Relaxed);
+            if let (Some((tap, connection)), Ok(())) = (&tap, &written) {
+                tap.left(*connection, Instant::now(), &bytes);
+            }
             if let Err(error) = written {
                 debug!(%error, "write failed");
                 if gate.borrow().zombies {

@@ -73,14 +73,14 @@ pub async fn start(config: SimulatorConfig) -> Result<Running, SimulatorError> {
     let faults = Faults::new(config.seed);
     let gate = faults.gate.subscribe();
     let (seen, door) = watch::channel(Gate::default());
-    let at_door = (gate.clone(), seen);
+    let (at_door, tap) = ((gate.clone(), seen), config.tap.clone());
     let (tell, told) = mpsc::channel(TOLD);
     let engine = Engine::new(Parts { config, market, calendar, start, kept, keeper, finished, faults });
     let mut tasks = JoinSet::new();
     let (serve, run) = (stop.clone(), stop.clone());
     let acts = inbox.clone();
     tasks.spawn(async move {
-        sessions::serve(Door::new(listener, address), inbox, message_rate, at_door, serve).await;
+        sessions::serve(Door::new(listener, address), inbox, message_rate, at_door, tap, serve).await;
         Ok(None)
     });
     tasks.spawn(async move {

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -21,6 +21,7 @@ use super::door::{Door, Gate};
 use super::engine::acts::Asked;
 pub use super::outbox::{Outbox, Undelivered};
 use super::rate::{Breach, Rate};
+use super::tap::{Tap, What};
 use super::wire::frame::{Deframer, Frame, FrameError};
 use super::wire::hello::{self, Hello, HelloError};
 
@@ -71,6 +72,7 @@ pub async fn serve(
     engine: mpsc::Sender<Input>,
     message_rate: u32,
     (mut gate, seen): (watch::Receiver<Gate>, watch::Sender<Gate>),
+    tap: Option<Tap>,
     stop: CancellationToken,
 ) {
     let seats = Arc::new(Semaphore::new(MAX_CLIENTS));
@@ -87,6 +89,7 @@ pub async fn serve(
             Some(ended) = connections.join_next() => { report(ended); continue }
             accepted = door.accept(now.refuse) => accepted,
         };
+        let at = Instant::now();
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -113,6 +116,9 @@ pub async fn serve(
             continue;
         };
         next += 1;
+        if let Some(tap) = &tap {
+            tap.saw(next, at, What::Accepted);
+        }
         let connection = Connection {
             id: ConnectionId(next),
             peer,
@@ -120,6 +126,7 @@ pub async fn serve(
             stop: stop.child_token(),
             house: stop.clone(),
             gate: gate.clone(),
+            tap: tap.clone(),
         };
         connections.spawn(async move {
             connection.run(stream, message_rate).await;
@@ -175,6 +182,7 @@ struct Connection {
     /// The simulator's.
     house: CancellationToken,
     gate: watch::Receiver<Gate>,
+    tap: Option<Tap>,
 }
 
 impl Connection {
@@ -212,8 +220,11 @@ impl Connection {
                 self.stop.cancel();
                 why
             },
-            waiting.write(writer, self.gate.clone()),
+            waiting.write(writer, self.gate.clone(), self.tap.clone().map(|tap| (tap, self.id.0))),
         );
+        if let Some(tap) = &self.tap {
+            tap.saw(self.id.0, Instant::now(), What::Ended);
+        }
         info!(peer = %self.peer, %why, "connection ended");
     }
 
@@ -234,6 +245,8 @@ impl Connection {
     async fn read(&self, reader: &mut OwnedReadHalf, mut rate: Rate) -> Ended {
         let mut deframer = Deframer::default();
         let mut chunk = vec![0; 16 << 10];
+        // When the next frame's first byte was read, and when the last byte so far was.
+        let (mut first, mut last) = (Instant::now(), Instant::now());
         loop {
             loop {
                 let frame = match deframer.next_frame() {
@@ -241,6 +254,9 @@ impl Connection {
                     Ok(None) => break,
                     Err(error) => return error.into(),
                 };
+                if let Some(tap) = &self.tap {
+                    tap.came(self.id.0, std::mem::replace(&mut first, last), frame.id, &frame.payload);
+                }
                 let breach = rate.admit().await;
                 let input = Input::Frame { connection: self.id, frame, breach };
                 if self.engine.send(input).await.is_err() {
@@ -249,7 +265,13 @@ impl Connection {
             }
             match reader.read(&mut chunk).await {
                 Ok(0) => return Ended::ByClient,
-                Ok(n) => deframer.push(&chunk[..n]),
+                Ok(n) => {
+                    if self.tap.is_some() {
+                        last = Instant::now();
+                        first = if deframer.is_empty() { last } else { first };
+                    }
+                    deframer.push(&chunk[..n]);
+                }
                 Err(error) => return error.into(),
             }
         }

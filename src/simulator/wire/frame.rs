@@ -56,6 +56,11 @@ impl Deframer {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Whether nothing of a frame is left in it.
+    pub fn is_empty(&self) -> bool {
+        self.start == self.bytes.len()
+    }
+
     /// Takes the next whole frame, if there is one.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
         let rest = &self.bytes[self.start..];
