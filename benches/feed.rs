@@ -9,10 +9,11 @@ mod web_support;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use robo_trader::runner::board::Board;
-use robo_trader::runner::histogram::MOMENTS_US;
+use robo_trader::runner::histogram::Counted;
 use robo_trader::web::Shared;
 use robo_trader::web::thread::WebThread;
 use support::{Daemon, Start, settings, synthetic};
@@ -28,15 +29,10 @@ const EXECUTIONS: u64 = 60;
 /// The most that clients may slow the desk's median.
 const AT_MOST: f64 = 1.5;
 
-/// The median of what a round has counted, microseconds: within its bucket by proportion.
-fn median(before: &[u64], after: &[u64]) -> f64 {
-    let counts: Vec<f64> =
-        before.iter().zip(after).map(|(before, after)| f64::from(u32::try_from(after - before).unwrap())).collect();
-    let half = counts.last().unwrap() / 2.0;
-    let place = counts.iter().position(|count| *count >= half).unwrap();
-    let us = |index: usize| MOMENTS_US.get(index).map_or(5e6, |us| f64::from(u32::try_from(*us).unwrap()));
-    let (low, below) = if place == 0 { (0.0, 0.0) } else { (us(place - 1), counts[place - 1]) };
-    low + (us(place) - low) * (half - below) / (counts[place] - below).max(1.0)
+/// The median of what a round has counted, microseconds.
+fn median(before: &Counted, mut after: Counted) -> f64 {
+    after.subtract(before).unwrap();
+    Duration::from_nanos(after.value_at_quantile(0.5)).as_secs_f64() * 1e6
 }
 
 /// Clients until dropped.
@@ -55,10 +51,10 @@ async fn clients(address: SocketAddr, there: watch::Sender<bool>) {
 }
 
 async fn round(daemon: &mut Daemon, board: &Board) -> f64 {
-    let (before, _) = board.stats().tick_to_order.read();
+    let before = board.stats().tick_to_order.copy();
     let executions = daemon.progress.borrow().executions;
     daemon.until("a round", |progress| progress.executions >= executions + EXECUTIONS).await;
-    median(&before, &board.stats().tick_to_order.read().0)
+    median(&before, board.stats().tick_to_order.copy())
 }
 
 #[tokio::main]

@@ -113,6 +113,11 @@ async fn tick_to_order_and_coming_back_are_measured_live() {
     let count = |status: &Value, what: &str| status["measured"][what]["count"].as_u64().unwrap();
     let before = served.get("/api/v1/status").await;
     assert!(count(&before, "tick_to_order") >= 1 && before["measured"]["tick_to_order"]["p50_ms"].is_f64(), "{before}");
+    for stage in ["strategy", "desk", "journal", "send"] {
+        let row = &before["measured"]["tick_to_order_by_stage"][stage];
+        assert!(row["count"].as_u64() >= Some(1) && row["p99_9_ms"].is_f64(), "{stage}: {row}");
+    }
+    assert_eq!(before["measured"]["pacing"]["orders_held_back"], 0, "so few orders are never too many");
     assert_eq!((count(&before, "dial_to_ready"), count(&before, "lost_to_ready")), (1, 0));
     assert!(before["measured"]["lost_to_ready"]["p50_ms"].is_null(), "what has not happened took no time, not 0");
     proxy.cut_next_order(Cut::Before);

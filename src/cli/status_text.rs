@@ -103,6 +103,19 @@ fn measured(out: &mut String, measured: &Value) {
     if !words.is_empty() {
         line(out, "took", &words);
     }
+    let stages = ["strategy", "desk", "journal", "send"].into_iter().filter_map(|stage| {
+        let row = &measured["tick_to_order_by_stage"][stage];
+        row["count"].as_u64().filter(|count| *count > 0)?;
+        Some(format!("{stage} {}", text(&row["p50_ms"])))
+    });
+    let words = stages.collect::<Vec<_>>().join(", ");
+    if !words.is_empty() {
+        line(out, "of an order", &format!("p50 in ms: {words}"));
+    }
+    // Nothing is said where nothing has waited.
+    if let Some(orders) = measured["pacing"]["orders_held_back"].as_u64().filter(|orders| *orders > 0) {
+        line(out, "held back", &format!("{orders} orders waited for the message limit"));
+    }
 }
 
 fn money(out: &mut String, desk: &Value) {
@@ -193,6 +206,11 @@ mod tests {
             "outage": null,
             "measured": {
                 "tick_to_order": {"count": 3, "p50_ms": 0.4, "p99_ms": 1.5, "max_ms": 1.5},
+                "tick_to_order_by_stage": {
+                    "strategy": {"count": 3, "p50_ms": 0.01}, "desk": {"count": 3, "p50_ms": 0.05},
+                    "journal": {"count": 3, "p50_ms": 0.3}, "send": {"count": 3, "p50_ms": 0.04},
+                },
+                "pacing": {"orders_held_back": 2},
                 "lost_to_ready": {"count": 0, "p50_ms": null, "p99_ms": null, "max_ms": null},
             },
             "layers": [
@@ -214,6 +232,8 @@ mod tests {
             "blocked      since t4, by other reasons before",
             "DOWN since t1: 2103; it blocks bars",
             "took         tick to order p50 0.4 ms, p99 1.5 ms (3)\n",
+            "of an order  p50 in ms: strategy 0.01, desk 0.05, journal 0.3, send 0.04\n",
+            "held back    2 orders waited for the message limit\n",
             "equity       unknown",
             "locked       account (operator) since t3: news; ends: robo-trader resume",
             "last bar unknown",

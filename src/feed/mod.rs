@@ -25,7 +25,7 @@ use crate::tws::{BarItem, BarStream, RequestError, Session, StreamEnd};
 use closing::Aggregating;
 pub use pulse::Pulse;
 use pulse::Silence;
-pub use ticks::Ticks;
+pub use ticks::{Tick, Ticks};
 pub use track::Track;
 
 /// How live bars come, decided.
@@ -424,7 +424,7 @@ impl Feed {
     async fn tell_live(&self, event: Option<Event>, heard: Instant) -> Result<(), FeedError> {
         let Some(event) = event else { return Ok(()) };
         if let Event::Bar { contract, bar, .. } = &event {
-            self.config.ticks.came(*contract, bar.end, heard);
+            self.config.ticks.came(*contract, bar.end, Tick { came: heard, handed: Instant::now() });
         }
         self.tell(event).await?;
         self.tell_fault().await

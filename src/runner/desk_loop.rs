@@ -13,15 +13,17 @@ use tracing::{Instrument, trace_span, warn};
 use super::alerts::Teller;
 use super::answers::Answer;
 use super::board::Board;
+pub use super::command::{Command, Trouble};
 use super::measured::Stats;
-use super::outbox::{Outbox, Overflow, Released};
+use super::outbox::{Outbox, Overflow};
+use super::stages::Course;
 use super::view::DeskView;
 use super::{TRACES, fact_log};
-use crate::desk::recovery::Stranger;
-use crate::desk::{Action, Desk, Event, Recovered, Unable, operator};
+use crate::desk::{Action, Desk, Event};
 use crate::domain::order::OrderState;
 use crate::domain::progress::Progress;
 use crate::domain::{MarketTime, Symbol};
+use crate::feed::Tick;
 use crate::journal::{Durability, JournalError, Writer};
 use crate::tws::{OrderItem, OrderStream};
 
@@ -41,63 +43,6 @@ pub enum DeskError {
     /// More orders than the invariants allow.
     #[error(transparent)]
     Outbox(#[from] Overflow),
-}
-
-/// What the runner asks of the loop, each with its answer.
-pub enum Command {
-    /// A session begins: its order stream and its outbox.
-    Attach {
-        /// The session's order stream.
-        orders: OrderStream,
-        /// The session's outbox.
-        outbox: Outbox,
-        /// Told when the order stream ends or lags.
-        trouble: mpsc::Sender<Trouble>,
-        /// Answered once attached.
-        done: oneshot::Sender<()>,
-    },
-    /// The broker's state is about to be read, behind the fence.
-    BeginRead {
-        /// Answered once noted, with the number of facts that the book is made of.
-        done: oneshot::Sender<u64>,
-    },
-    /// The broker's state is about to be read while trading goes on.
-    BeginCompare {
-        /// Answered with the number of facts that the book is made of.
-        done: oneshot::Sender<u64>,
-    },
-    /// An operator's order.
-    Operate {
-        /// What.
-        order: operator::Order,
-        /// Answered once its facts are durable.
-        done: oneshot::Sender<Result<String, Unable>>,
-    },
-    /// The broker's state was read.
-    Recover {
-        /// The read.
-        recovered: Box<Recovered>,
-        /// Whether the desk is Ready now, or why this session may never be.
-        done: oneshot::Sender<Result<bool, Stranger>>,
-    },
-    /// The session is over.
-    Detach {
-        /// Why.
-        why: String,
-        /// Answered once its facts are durable.
-        done: oneshot::Sender<()>,
-    },
-}
-
-/// What a session's scope has to do something about.
-#[derive(Debug)]
-pub enum Trouble {
-    /// The order stream ended.
-    OrdersEnded(String),
-    /// The broker's state has to be read again, behind the fence.
-    Reconcile(&'static str),
-    /// The broker's state should be compared soon.
-    Compare,
 }
 
 struct Attached {
@@ -301,10 +246,10 @@ impl DeskLoop {
             if matches!(event, Event::Fenced | Event::Link { .. }) {
                 self.reading = None;
             }
-            let came = self.stats.came(&event);
+            let tick = self.stats.came(&event);
             let decided = self.desk.decide(event);
             records.extend(decided.records);
-            actions.extend(decided.actions.into_iter().map(|action| (action, came)));
+            actions.extend(decided.actions.into_iter().map(|action| (action, tick)));
             if decided.wants_reconcile {
                 reconcile = Some("the desk is in doubt");
             }
@@ -333,8 +278,9 @@ impl DeskLoop {
     async fn settle(
         &mut self,
         records: Vec<crate::domain::book::Record>,
-        actions: Vec<Released>,
+        actions: Vec<(Action, Option<Tick>)>,
     ) -> Result<(), DeskError> {
+        let decided = Instant::now();
         for record in &records {
             fact_log::log(record);
         }
@@ -342,11 +288,10 @@ impl DeskLoop {
         let ordered = self.durable_orders && records.iter().any(|record| record.fact.precedes_an_order());
         let durability = if ordered { Durability::PowerCut } else { Durability::Process };
         let heard = if any && (self.board.is_some() || self.teller.is_some()) { records.clone() } else { Vec::new() };
-        let began = Instant::now();
         self.journal.append(records, durability).await?;
-        let now = Instant::now();
+        let kept = Instant::now();
         if any {
-            self.stats.journal.record(now - began);
+            self.stats.journal.record(kept - decided);
         }
         if let Some(board) = self.board.as_ref().filter(|_| any) {
             board.facts(&heard, self.desk.book());
@@ -354,17 +299,17 @@ impl DeskLoop {
         if let Some(teller) = &self.teller {
             teller.facts(&heard);
         }
-        for (action, came) in actions {
+        for (action, tick) in actions {
             let intent = match &action {
                 Action::Submit(order) => Some(order.ticket().order_ref.intent),
                 Action::Cancel { intent, .. } => Some(*intent),
                 Action::Amend(_) | Action::CancelEverything => None,
             };
             if let Some(intent) = intent {
-                self.deadlines.insert(intent, now + self.ack_deadline);
+                self.deadlines.insert(intent, kept + self.ack_deadline);
             }
             match &self.attached {
-                Some(attached) => attached.outbox.release((action, came))?,
+                Some(attached) => attached.outbox.release((action, tick.map(|tick| Course { tick, decided, kept })))?,
                 None => warn!(?action, "not sent: no session"),
             }
         }

@@ -1,6 +1,6 @@
-//! Durations by buckets, for status and metrics.
+//! How long things take: quantiles for status, buckets for metrics.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Upper bounds of buckets for what takes moments, microseconds; the last bucket has none.
@@ -27,22 +27,49 @@ pub const WHILES_US: &[u64] = &[
     1_800_000_000,
 ];
 
-/// How long something took, again and again.
+/// Decimal figures that a quantile is right to.
+const FIGURES: u8 = 3;
+
+/// What is longer counts as this, nanoseconds: a day. It bounds the memory.
+const LONGEST_NS: u64 = 86_400_000_000_000;
+
+/// Durations by nanoseconds, each right to three figures.
+pub type Counted = hdrhistogram::Histogram<u32>;
+
+/// How long something took, again and again. Its quantiles are right to three figures; the buckets beside them are
+/// what metrics tell.
 #[derive(Debug)]
 pub struct Histogram {
     bounds_us: &'static [u64],
-    buckets: Vec<AtomicU64>,
-    sum_us: AtomicU64,
-    min_us: AtomicU64,
-    max_us: AtomicU64,
+    // Held for moments: whoever reads takes a copy and counts in that.
+    held: Mutex<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    counted: Counted,
+    buckets: Vec<u64>,
+    sum: Duration,
+    min: Duration,
+    max: Duration,
 }
 
 impl Histogram {
     /// With buckets up to these bounds, and one beyond them.
     pub fn new(bounds_us: &'static [u64]) -> Self {
-        let buckets = (0..=bounds_us.len()).map(|_| AtomicU64::new(0)).collect();
-        let nought = || AtomicU64::new(0);
-        Self { bounds_us, buckets, sum_us: nought(), min_us: AtomicU64::new(u64::MAX), max_us: nought() }
+        let held = Held {
+            counted: empty(),
+            buckets: vec![0; bounds_us.len() + 1],
+            sum: Duration::ZERO,
+            min: Duration::MAX,
+            max: Duration::ZERO,
+        };
+        Self { bounds_us, held: Mutex::new(held) }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        // Nothing panics while it is held.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Upper bounds of all buckets but the last, microseconds.
@@ -52,59 +79,93 @@ impl Histogram {
 
     /// Counts one duration.
     pub fn record(&self, time: Duration) {
-        let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let place = self.bounds_us.partition_point(|bound| *bound < us);
-        self.buckets[place].fetch_add(1, Ordering::Relaxed);
-        self.sum_us.fetch_add(us, Ordering::Relaxed);
-        self.min_us.fetch_min(us, Ordering::Relaxed);
-        self.max_us.fetch_max(us, Ordering::Relaxed);
+        let place = self.bounds_us.partition_point(|bound| Duration::from_micros(*bound) < time);
+        let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).clamp(1, LONGEST_NS);
+        let mut held = self.held();
+        // It grows as it must, up to the longest; there is nothing else that it could refuse.
+        drop(held.counted.record(ns));
+        held.buckets[place] += 1;
+        held.sum = held.sum.saturating_add(time);
+        held.min = held.min.min(time);
+        held.max = held.max.max(time);
     }
 
     /// Durations up to each bound (all, at the end), and their sum, seconds.
     pub fn read(&self) -> (Vec<u64>, f64) {
+        let held = self.held();
         let mut so_far = 0;
-        let add = |bucket: &AtomicU64| {
-            so_far += bucket.load(Ordering::Relaxed);
+        let add = |bucket: &u64| {
+            so_far += bucket;
             so_far
         };
-        let counts = self.buckets.iter().map(add).collect();
-        (counts, Duration::from_micros(self.sum_us.load(Ordering::Relaxed)).as_secs_f64())
+        (held.buckets.iter().map(add).collect(), held.sum.as_secs_f64())
     }
 
     /// Durations counted.
     pub fn count(&self) -> u64 {
-        self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).sum()
+        self.held().buckets.iter().sum()
     }
 
     /// The longest one.
     pub fn max(&self) -> Option<Duration> {
-        (self.count() > 0).then(|| Duration::from_micros(self.max_us.load(Ordering::Relaxed)))
+        let held = self.held();
+        (!held.counted.is_empty()).then_some(held.max)
     }
 
-    /// The duration that this part of all (0 to 1) does not exceed: within its bucket by proportion, and never below
-    /// the shortest one or above the longest. `None` without any.
+    /// Everything counted so far, by nanoseconds, for whoever wants more of it than quantiles: a later copy less an
+    /// earlier one is what came between.
+    pub fn copy(&self) -> Counted {
+        self.held().counted.clone()
+    }
+
+    /// The duration that this part of all (0 to 1) does not exceed, to three figures and never below the shortest one
+    /// or above the longest. `None` without any.
     pub fn quantile(&self, part: f64) -> Option<Duration> {
-        let max = self.max()?;
-        let counts = self.read().0;
-        let wanted = float(*counts.last()?) * part.clamp(0.0, 1.0);
-        let place = counts.iter().position(|count| *count > 0 && float(*count) >= wanted)?;
-        let Some(high) = self.bounds_us.get(place) else { return Some(max) };
-        let (low, below) = place.checked_sub(1).map_or((0, 0), |before| (self.bounds_us[before], counts[before]));
-        let within = (wanted - float(below)) / float(counts[place] - below);
-        let us = float(low) + float(high - low) * within;
-        let min = Duration::from_micros(self.min_us.load(Ordering::Relaxed));
-        Some(Duration::from_secs_f64(us / 1e6).max(min).min(max))
+        self.quantiles([part]).map(|[time]| time)
+    }
+
+    /// The same of several parts at one moment.
+    pub fn quantiles<const N: usize>(&self, parts: [f64; N]) -> Option<[Duration; N]> {
+        let (counted, min, max) = {
+            let held = self.held();
+            (held.counted.clone(), held.min, held.max)
+        };
+        let of = |part: f64| Duration::from_nanos(counted.value_at_quantile(part.clamp(0.0, 1.0))).max(min).min(max);
+        (!counted.is_empty()).then(|| parts.map(of))
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "an estimate")]
-fn float(count: u64) -> f64 {
-    count as f64
+/// It grows with what it counts: moments take some 50 kB, hours some 130.
+fn empty() -> Counted {
+    // Only more than five figures would be refused.
+    Counted::new(FIGURES).unwrap_or_else(|_| unreachable!("three figures are fine"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_came_between_two_copies_is_their_difference() {
+        let histogram = Histogram::new(MOMENTS_US);
+        histogram.record(Duration::from_millis(40));
+        let before = histogram.copy();
+        for us in [300, 300, 700] {
+            histogram.record(Duration::from_micros(us));
+        }
+        let mut between = histogram.copy();
+        between.subtract(&before).unwrap();
+        assert_eq!((between.len(), between.value_at_quantile(0.5) / 1_000), (3, 300));
+    }
+
+    #[test]
+    fn nothing_and_for_ever_are_counted_too() {
+        let histogram = Histogram::new(MOMENTS_US);
+        histogram.record(Duration::ZERO);
+        histogram.record(Duration::MAX);
+        assert_eq!((histogram.count(), histogram.max()), (2, Some(Duration::MAX)));
+        assert_eq!(histogram.quantile(0.5), Some(Duration::from_nanos(1)));
+    }
 
     #[test]
     fn a_bound_belongs_to_its_bucket() {
@@ -118,19 +179,15 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_lie_in_their_bucket_and_nothing_has_none() {
+    fn quantiles_are_right_to_three_figures_and_nothing_has_none() {
         let histogram = Histogram::new(MOMENTS_US);
         assert_eq!((histogram.quantile(0.5), histogram.max()), (None, None));
         for us in [110, 120, 130, 140, 9_000_000] {
             histogram.record(Duration::from_micros(us));
         }
         let median = histogram.quantile(0.5).unwrap();
-        assert!((100..=150).contains(&median.as_micros()), "{median:?}");
-        assert_eq!(
-            histogram.quantile(1.0),
-            Some(Duration::from_secs(9)),
-            "beyond the last bound only the longest is known"
-        );
+        assert!(median.abs_diff(Duration::from_micros(130)) <= Duration::from_nanos(130), "{median:?}");
+        assert_eq!(histogram.quantile(1.0), Some(Duration::from_secs(9)), "the longest is known exactly");
         let one = Histogram::new(MOMENTS_US);
         one.record(Duration::from_micros(26));
         assert_eq!(one.quantile(0.99), Some(Duration::from_micros(26)), "never above the longest");

@@ -12,8 +12,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::histogram::{Histogram, MOMENTS_US, WHILES_US};
+use super::stages::{Course, Stages, StagesView};
 use crate::desk::Event;
-use crate::feed::Ticks;
+use crate::feed::{Tick, Ticks};
 use crate::notify::{ChannelView, Notifier};
 use crate::robust_connection::ConnectionState;
 use crate::tws::Budget;
@@ -28,6 +29,8 @@ pub struct Stats {
     /// From a closed bar's arrival in its feed to the moment at which the entry or exit that it led to has been
     /// handed to the gateway's socket: decoding is before it, strategy, risk, journal and the message limit are in it.
     pub tick_to_order: Histogram,
+    /// The same by stage.
+    pub stages: Stages,
     /// From the beginning of the attempt that got a session to the first order permitted in it: what coming back
     /// takes without the waits between attempts.
     pub dial_to_ready: Histogram,
@@ -48,6 +51,7 @@ impl Default for Stats {
             journal: Histogram::new(MOMENTS_US),
             decide: Histogram::new(MOMENTS_US),
             tick_to_order: Histogram::new(MOMENTS_US),
+            stages: Stages::default(),
             dial_to_ready: Histogram::new(WHILES_US),
             lost_to_ready: Histogram::new(WHILES_US),
             ticks: Arc::default(),
@@ -89,6 +93,8 @@ pub struct PacingView {
     pub messages_left: usize,
     /// Messages that wait for it.
     pub messages_waiting: usize,
+    /// Orders that it has held back so far, in this process.
+    pub orders_held_back: u64,
     /// Requests for bars of 30 seconds or less that ten minutes still allow; null where they are not paced.
     pub small_bar_requests_left: Option<u32>,
     /// Historical requests that may be opened beside those that are open.
@@ -104,8 +110,12 @@ pub struct LatencyView {
     pub count: u64,
     /// Half of them took no longer, milliseconds; null before the first.
     pub p50_ms: Option<f64>,
+    /// 90 of 100 took no longer, milliseconds.
+    pub p90_ms: Option<f64>,
     /// 99 of 100 took no longer, milliseconds.
     pub p99_ms: Option<f64>,
+    /// 999 of 1,000 took no longer, milliseconds.
+    pub p99_9_ms: Option<f64>,
     /// The longest, milliseconds.
     pub max_ms: Option<f64>,
 }
@@ -113,12 +123,12 @@ pub struct LatencyView {
 impl From<&Histogram> for LatencyView {
     fn from(histogram: &Histogram) -> Self {
         let ms = |time: Duration| (time.as_secs_f64() * 1e6).round() / 1e3;
-        Self {
-            count: histogram.count(),
-            p50_ms: histogram.quantile(0.5).map(ms),
-            p99_ms: histogram.quantile(0.99).map(ms),
-            max_ms: histogram.max().map(ms),
-        }
+        let quantiles = histogram.quantiles([0.5, 0.9, 0.99, 0.999]);
+        let [p50_ms, p90_ms, p99_ms, p99_9_ms] = match quantiles {
+            Some(times) => times.map(|time| Some(ms(time))),
+            None => [None; 4],
+        };
+        Self { count: histogram.count(), p50_ms, p90_ms, p99_ms, p99_9_ms, max_ms: histogram.max().map(ms) }
     }
 }
 
@@ -127,6 +137,8 @@ impl From<&Histogram> for LatencyView {
 pub struct MeasuredView {
     /// From a closed bar's arrival to its order at the socket.
     pub tick_to_order: LatencyView,
+    /// The same by stage.
+    pub tick_to_order_by_stage: StagesView,
     /// Appending a batch to the journal.
     pub journal_append: LatencyView,
     /// From dialling to the first permitted order.
@@ -184,12 +196,17 @@ impl Stats {
         self.queue(name, capacity, move || weak.upgrade().map(|sender| sender.max_capacity() - sender.capacity()));
     }
 
-    /// When the bar of an event came to its feed, where it came live.
-    pub(super) fn came(&self, event: &Event) -> Option<Instant> {
+    /// The way of an event's bar through its feed, where it came live.
+    pub(super) fn came(&self, event: &Event) -> Option<Tick> {
         match event {
             Event::Bar { contract, bar, .. } => self.ticks.of(*contract, bar.end),
             _ => None,
         }
+    }
+
+    /// An entry or exit has been handed to the gateway's socket now.
+    pub(super) fn sent(&self, course: Course) {
+        self.tick_to_order.record(self.stages.sent(course, Instant::now()));
     }
 
     /// Every queue.
@@ -208,6 +225,7 @@ impl Stats {
         Some(PacingView {
             messages_left: budget.messages_left(),
             messages_waiting: budget.messages_waiting(),
+            orders_held_back: budget.orders_held_back(),
             small_bar_requests_left: budget.small_bar_requests_left(),
             open_requests_left: budget.open_requests_left(),
             streams_left: budget.streams_left(),
@@ -224,6 +242,7 @@ impl Stats {
     pub fn view(&self) -> MeasuredView {
         MeasuredView {
             tick_to_order: (&self.tick_to_order).into(),
+            tick_to_order_by_stage: (&self.stages).into(),
             journal_append: (&self.journal).into(),
             dial_to_ready: (&self.dial_to_ready).into(),
             lost_to_ready: (&self.lost_to_ready).into(),

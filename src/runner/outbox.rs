@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 use tracing::{Instrument, error, trace_span, warn};
 
 use super::TRACES;
 use super::measured::Stats;
+use super::stages::Course;
 use crate::desk::Action;
 use crate::domain::order::Role;
 use crate::domain::{Contract, ContractId};
 use crate::tws::{SendError, Session};
 
-/// An action that the desk released, with the instant at which the bar came that it follows from.
-pub type Released = (Action, Option<Instant>);
+/// An action that the desk released, with its course so far where it follows from a bar that came live.
+pub type Released = (Action, Option<Course>);
 
 /// The desk's end of the outbox.
 #[derive(Debug, Clone)]
@@ -134,7 +134,7 @@ pub async fn send(
         if first.get().is_empty() {
             first.remove();
         }
-        let Some((action, came)) = next else { continue };
+        let Some((action, course)) = next else { continue };
         let sent = match &action {
             Action::Submit(order) | Action::Amend(order) => {
                 let ticket = order.ticket();
@@ -154,8 +154,8 @@ pub async fn send(
         waiting.send_modify(|waiting| *waiting -= 1);
         match sent {
             Ok(()) => {
-                if let Some(came) = came.filter(|_| is_trade(&action)) {
-                    stats.tick_to_order.record(came.elapsed());
+                if let Some(course) = course.filter(|_| is_trade(&action)) {
+                    stats.sent(course);
                 }
             }
             // It stays unanswered, becomes Unknown at its deadline and is settled by two reads.

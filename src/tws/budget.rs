@@ -23,6 +23,11 @@ impl Budget {
         self.limiter.waiting()
     }
 
+    /// Orders that it has held back so far.
+    pub fn orders_held_back(&self) -> u64 {
+        self.limiter.orders_held_back()
+    }
+
     /// Requests for bars of 30 seconds or less that the rule of ten minutes still allows; `None` where nothing is
     /// paced.
     pub fn small_bar_requests_left(&self) -> Option<u32> {

@@ -49,6 +49,8 @@ struct State {
     /// Who waits: most urgent first, then first come.
     waiting: BTreeSet<(Priority, u64)>,
     next_ticket: u64,
+    /// Orders that had to wait for the limit.
+    orders_held_back: u64,
     not_before: Option<Instant>,
 }
 
@@ -87,11 +89,17 @@ impl Limiter {
     /// wait counts nothing.
     pub async fn acquire(&self, priority: Priority) {
         let place = self.queue(priority);
+        let mut held = false;
         loop {
             // Registered before looking, so that no change between the two is missed.
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            match self.turn(place.key) {
+            let turn = self.turn(place.key);
+            if !held && matches!(turn, Turn::At(_) | Turn::Behind { full: true }) {
+                held = true;
+                self.held_back(priority);
+            }
+            match turn {
                 Turn::Go => return,
                 Turn::At(instant) => {
                     tokio::select! {
@@ -99,7 +107,7 @@ impl Limiter {
                         () = changed => {}
                     }
                 }
-                Turn::Behind => changed.await,
+                Turn::Behind { .. } => changed.await,
             }
         }
     }
@@ -112,6 +120,17 @@ impl Limiter {
     /// Messages that wait now.
     pub fn waiting(&self) -> usize {
         self.lock().waiting.len()
+    }
+
+    /// Orders, new or changed, that had to wait for the limit so far.
+    pub fn orders_held_back(&self) -> u64 {
+        self.lock().orders_held_back
+    }
+
+    fn held_back(&self, priority: Priority) {
+        if matches!(priority, Priority::Exit | Priority::Stop | Priority::Entry) {
+            self.lock().orders_held_back += 1;
+        }
     }
 
     /// Messages that may leave now, one after the other without a wait.
@@ -133,23 +152,24 @@ impl Limiter {
     }
 
     fn turn(&self, key: (Priority, u64)) -> Turn {
-        let mut state = self.lock();
-        if state.waiting.first() != Some(&key) {
-            return Turn::Behind;
-        }
-        let now = Instant::now();
-        if let Some(until) = state.not_before.filter(|until| now < *until) {
-            return Turn::At(until);
-        }
+        let (mut state, now) = (self.lock(), Instant::now());
         while state.sent.front().is_some_and(|sent| *sent + WINDOW <= now) {
             state.sent.pop_front();
         }
-        if state.sent.len() < self.rate {
-            state.sent.push_back(now);
-            return Turn::Go;
-        }
+        let held = state.not_before.filter(|until| now < *until);
         // Full, hence not empty: the oldest must grow out of the window.
-        Turn::At(state.sent.front().map_or(now, |oldest| *oldest + WINDOW))
+        let full = (state.sent.len() >= self.rate).then(|| state.sent.front().map_or(now, |oldest| *oldest + WINDOW));
+        let until = held.or(full);
+        if state.waiting.first() != Some(&key) {
+            return Turn::Behind { full: until.is_some() };
+        }
+        match until {
+            Some(until) => Turn::At(until),
+            None => {
+                state.sent.push_back(now);
+                Turn::Go
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -161,7 +181,10 @@ impl Limiter {
 enum Turn {
     Go,
     At(Instant),
-    Behind,
+    /// Somebody more urgent goes first; whether that one waits for the limit, too.
+    Behind {
+        full: bool,
+    },
 }
 
 #[cfg(test)]
@@ -228,6 +251,18 @@ mod tests {
         assert_eq!(limiter.waiting(), 0);
         sleep(WINDOW).await;
         limiter.acquire(Priority::Data).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn orders_that_the_limit_held_back_are_counted_once_and_others_not() {
+        let limiter = Limiter::new(2);
+        limiter.acquire(Priority::Entry).await;
+        limiter.acquire(Priority::Entry).await;
+        assert_eq!(limiter.orders_held_back(), 0);
+        // The exit is held, the entry waits behind it; data is no order.
+        let waiting = [Priority::Exit, Priority::Entry, Priority::Data].map(|priority| limiter.acquire(priority));
+        futures::future::join_all(waiting).await;
+        assert_eq!(limiter.orders_held_back(), 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -73,6 +73,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "histogram",
         "From a closed bar's arrival in its feed to its entry or exit handed to the gateway's socket.",
     ),
+    (
+        "robo_trader_tick_to_order_stage_seconds",
+        "histogram",
+        "The same by stage: strategy, desk, journal, send. Of one order they add up to it.",
+    ),
     ("robo_trader_desk_heartbeat_age_seconds", "gauge", "Time since the desk gave its last sign of life."),
     ("robo_trader_queue_depth", "gauge", "What waits in a bounded queue."),
     ("robo_trader_queue_capacity", "gauge", "What it holds at most."),
@@ -82,6 +87,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "Messages to the gateway that may leave now before the limit holds one back.",
     ),
     ("robo_trader_messages_waiting", "gauge", "Messages that wait for the limit."),
+    ("robo_trader_orders_held_back_total", "counter", "Orders, new or changed, that had to wait for the limit."),
     ("robo_trader_history_requests_left", "gauge", "Historical requests that IBKR's rules still allow now, by rule."),
     ("robo_trader_alerts_delivered_total", "counter", "Alerts that a channel has taken."),
     ("robo_trader_alerts_failed_total", "counter", "Alerts that a channel has not taken."),
@@ -124,15 +130,25 @@ impl Text {
 
     fn histogram(&mut self, name: &str, histogram: &Histogram) {
         self.head(name);
+        self.buckets(name, "", histogram);
+    }
+
+    /// One of those that share a name; `label` as Prometheus writes it, or nothing.
+    fn buckets(&mut self, name: &str, label: &str, histogram: &Histogram) {
+        let (own, before) = if label.is_empty() {
+            (String::new(), String::new())
+        } else {
+            (format!("{{{label}}}"), format!("{label},"))
+        };
         let (bounds, (counts, sum_s)) = (histogram.bounds_us(), histogram.read());
         let mut all = 0;
         for (index, count) in counts.iter().enumerate() {
             let bound = bounds.get(index).map_or_else(|| "+Inf".to_owned(), |us| seconds(*us).to_string());
             // Writing to a String cannot fail.
-            let _ = writeln!(self.0, "{name}_bucket{{le=\"{bound}\"}} {count}");
+            let _ = writeln!(self.0, "{name}_bucket{{{before}le=\"{bound}\"}} {count}");
             all = *count;
         }
-        self.line(&format!("{name}_sum {sum_s}\n{name}_count {all}"));
+        self.line(&format!("{name}_sum{own} {sum_s}\n{name}_count{own} {all}"));
     }
 }
 
@@ -169,6 +185,10 @@ pub fn text(shared: &Shared) -> String {
     text.histogram("robo_trader_journal_append_seconds", &board.stats().journal);
     text.histogram("robo_trader_decide_seconds", &board.stats().decide);
     text.histogram("robo_trader_tick_to_order_seconds", &board.stats().tick_to_order);
+    text.head("robo_trader_tick_to_order_stage_seconds");
+    for (stage, histogram) in board.stats().stages.named() {
+        text.buckets("robo_trader_tick_to_order_stage_seconds", &format!("stage=\"{stage}\""), histogram);
+    }
     text.histogram("robo_trader_lost_to_ready_seconds", &board.stats().lost_to_ready);
     text.histogram("robo_trader_dial_to_ready_seconds", &board.stats().dial_to_ready);
     waiting(&mut text, board);
@@ -197,6 +217,7 @@ fn waiting(text: &mut Text, board: &Board) {
     let Some(pacing) = stats.pacing() else { return };
     text.one("robo_trader_messages_left", Some(size(pacing.messages_left)));
     text.one("robo_trader_messages_waiting", Some(size(pacing.messages_waiting)));
+    text.one("robo_trader_orders_held_back_total", Some(number(pacing.orders_held_back)));
     let left = [
         ("ten_minutes", pacing.small_bar_requests_left.map(f64::from)),
         ("open", Some(size(pacing.open_requests_left))),
