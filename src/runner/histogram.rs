@@ -83,7 +83,7 @@ impl Histogram {
         let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).clamp(1, LONGEST_NS);
         let mut held = self.held();
         // It grows as it must, up to the longest; there is nothing else that it could refuse.
-        drop(held.counted.record(ns));
+        held.counted.record(ns).ok();
         held.buckets[place] += 1;
         held.sum = held.sum.saturating_add(time);
         held.min = held.min.min(time);
