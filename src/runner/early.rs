@@ -31,20 +31,20 @@ impl Early {
         self.halts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a halt, or takes one back; gives the order back where it is for the desk, or cannot be kept.
-    pub(super) fn keep(&self, order: Order) -> Result<Reply, Order> {
+    /// Keeps a halt, or takes one back; `None` where the order is for the desk, or cannot be kept.
+    pub(super) fn keep(&self, order: &Order) -> Option<Reply> {
         let mut kept = self.kept();
-        let Some(halts) = kept.as_mut() else { return Err(order) };
-        match &order {
+        let halts = kept.as_mut()?;
+        match order {
             Order::Halt { symbol: Some(symbol), .. } if !self.symbols.contains(symbol) => {
                 let known: Vec<String> = self.symbols.iter().map(ToString::to_string).collect();
-                Ok(Reply::mistaken(format!("{symbol} is not in SYMBOLS: {}", known.join(", "))))
+                Some(Reply::mistaken(format!("{symbol} is not in SYMBOLS: {}", known.join(", "))))
             }
             Order::Halt { symbol, .. } => {
                 let what = symbol.as_ref().map_or_else(|| "every symbol".to_owned(), ToString::to_string);
                 halts.retain(|halt| !is_halt_of(halt, symbol.as_ref()));
-                halts.push(order);
-                Ok(Reply::yes(format!(
+                halts.push(order.clone());
+                Some(Reply::yes(format!(
                     "entries in {what} are blocked from the first session on, before anything is sent; the journal has it \
                      then: a daemon that ends before has forgotten it"
                 )))
@@ -52,13 +52,9 @@ impl Early {
             Order::Resume { symbol, .. } => {
                 let before = halts.len();
                 halts.retain(|halt| !is_halt_of(halt, symbol.as_ref()));
-                if halts.len() < before {
-                    Ok(Reply::yes("the halt that waited for a ledger is taken back"))
-                } else {
-                    Err(order)
-                }
+                (halts.len() < before).then(|| Reply::yes("the halt that waited for a ledger is taken back"))
             }
-            _ => Err(order),
+            _ => None,
         }
     }
 
@@ -96,24 +92,24 @@ mod tests {
     #[test]
     fn a_halt_waits_is_taken_back_by_its_own_resume_and_nothing_is_kept_once_a_ledger_is_there() {
         let early = Early::new(vec!["AAPL".parse().unwrap()]);
-        let stranger = early.keep(halt(Some("MSFT"), "news")).unwrap();
+        let stranger = early.keep(&halt(Some("MSFT"), "news")).unwrap();
         assert!(stranger.is_mistaken() && stranger.text == "MSFT is not in SYMBOLS: AAPL", "{stranger:?}");
-        assert!(early.keep(halt(None, "news")).unwrap().ok);
-        assert!(early.keep(halt(Some("AAPL"), "earnings")).unwrap().ok);
-        assert!(early.keep(halt(None, "other news")).unwrap().ok, "the later word counts");
+        assert!(early.keep(&halt(None, "news")).unwrap().ok);
+        assert!(early.keep(&halt(Some("AAPL"), "earnings")).unwrap().ok);
+        assert!(early.keep(&halt(None, "other news")).unwrap().ok, "the later word counts");
         assert_eq!(
             early.words(),
             ["AAPL, from the first session on: earnings", "account, from the first session on: other news"]
         );
         let resume = Order::Resume { symbol: Some("MSFT".parse().unwrap()), reason: String::new() };
-        assert_eq!(early.keep(resume.clone()).unwrap_err(), resume, "it was not halted");
-        assert!(early.keep(Order::Resume { symbol: None, reason: String::new() }).unwrap().ok);
+        assert!(early.keep(&resume).is_none(), "it was not halted");
+        assert!(early.keep(&Order::Resume { symbol: None, reason: String::new() }).unwrap().ok);
         let flatten = Order::Flatten { symbol: None, reason: String::new(), everything: false };
-        assert_eq!(early.keep(flatten.clone()).unwrap_err(), flatten);
+        assert!(early.keep(&flatten).is_none());
         let mut waited = Vec::new();
         early.end(|orders| waited = orders);
         assert_eq!(waited, [halt(Some("AAPL"), "earnings")]);
         assert!(early.words().is_empty());
-        assert_eq!(early.keep(halt(None, "later")).unwrap_err(), halt(None, "later"), "the desk takes it");
+        assert!(early.keep(&halt(None, "later")).is_none(), "the desk takes it");
     }
 }

@@ -52,7 +52,7 @@ use crate::domain::book::Counts;
 use crate::domain::progress::Progress;
 use crate::domain::{Bar, Contract, Symbol};
 use crate::feed::Track;
-use crate::robust_connection::RobustConnection;
+use crate::robust_connection::{ConnectionState, RobustConnection};
 use crate::service_manager::ServiceManager;
 use crate::tws::{Gateway, Session};
 use crate::{clock, control};
@@ -188,15 +188,7 @@ impl Runner {
         stats.channel("operators", &asked);
         let control = control::bind(&config.state_dir.join(CONTROL_SOCKET))?;
         let early = Early::new(config.settings.symbols.iter().map(|(symbol, _)| symbol.clone()).collect());
-        let outlook = Outlook {
-            connection: connection.state(),
-            shown: shown.subscribe(),
-            layers: layers.clone(),
-            dashboard: config.board.as_ref().map(|board| board.dashboard()).unwrap_or_default(),
-            permitted: Arc::new(Permitted::default()),
-            stats: Arc::clone(&stats),
-            early: early.clone(),
-        };
+        let outlook = outlook(&config, connection.state(), shown.subscribe(), &layers, &stats, &early);
         watchers.spawn(outlook.clone().follow());
         if let Some(board) = &config.board {
             board.attach(outlook.clone(), asked.clone());
@@ -454,6 +446,26 @@ impl Runner {
                 (Summary::nothing(), Err(RunError::Internal("the desk loop did not end".into())))
             }
         }
+    }
+}
+
+/// What can be seen of it.
+fn outlook(
+    config: &RunConfig,
+    connection: watch::Receiver<ConnectionState>,
+    shown: watch::Receiver<Option<watch::Receiver<Arc<DeskView>>>>,
+    layers: &Layers,
+    stats: &Arc<Stats>,
+    early: &Early,
+) -> Outlook {
+    Outlook {
+        connection,
+        shown,
+        layers: layers.clone(),
+        dashboard: config.board.as_ref().map(|board| board.dashboard()).unwrap_or_default(),
+        permitted: Arc::new(Permitted::default()),
+        stats: Arc::clone(stats),
+        early: early.clone(),
     }
 }
 

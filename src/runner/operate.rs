@@ -205,10 +205,9 @@ impl Operated {
     }
 
     async fn order(&self, order: Order) -> Reply {
-        let order = match self.outlook.early.keep(order) {
-            Ok(said) => return said,
-            Err(order) => order,
-        };
+        if let Some(said) = self.outlook.early.keep(&order) {
+            return said;
+        }
         let Some(commands) = self.commands.borrow().clone() else {
             return Reply::no(
                 "no ledger is open yet, because no session was Ready: halt says that none is to be entered then",
