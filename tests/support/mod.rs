@@ -168,6 +168,21 @@ pub async fn replayed_on(
     rules: SimulatorConfig,
     board: Option<std::sync::Arc<robo_trader::runner::board::Board>>,
 ) -> (Summary, robo_trader::simulator::Summary) {
+    let (running, daemon) = played(data, state_dir, fresh, pairs, rules, board).await;
+    let (summary, result) = daemon.stop().await;
+    result.unwrap();
+    (summary, running.stop().await.unwrap())
+}
+
+/// The same, at the end of the tape: the market stands, and everybody is still there.
+pub async fn played(
+    data: &Path,
+    state_dir: &Path,
+    fresh: bool,
+    pairs: &[(&str, &str)],
+    rules: SimulatorConfig,
+    board: Option<std::sync::Arc<robo_trader::runner::board::Board>>,
+) -> (Running, Daemon) {
     let (progress, followed) = watch::channel(Progress::default());
     let probe = settings(SocketAddr::from(([127, 0, 0, 1], 1)), pairs);
     let running = start(SimulatorConfig {
@@ -192,9 +207,7 @@ pub async fn replayed_on(
     let daemon = Daemon::start(settings(running.address, pairs), state_dir, how);
     let played = tokio::time::timeout(10 * PATIENCE, finished.wait_for(|finished| *finished)).await;
     played.expect("the tape did not end").unwrap();
-    let (summary, result) = daemon.stop().await;
-    result.unwrap();
-    (summary, running.stop().await.unwrap())
+    (running, daemon)
 }
 
 /// The journal of a simulator's account, as records.

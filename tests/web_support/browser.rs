@@ -77,6 +77,8 @@ impl Page {
         }
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
         page.call("Emulation.setDeviceMetricsOverride", size).await;
+        // Its times of day are those of the API.
+        page.call("Emulation.setTimezoneOverride", json!({ "timezoneId": "UTC" })).await;
         page.call("Page.navigate", json!({ "url": url })).await;
         page
     }
@@ -125,6 +127,29 @@ impl Page {
         false
     }
 
+    /// Reads a table: the text of every cell of every row.
+    pub async fn table(&mut self, id: &str) -> Value {
+        self.value(&format!(
+            "[...document.querySelectorAll('#{id} tr')].map((row) => [...row.cells].map((cell) => cell.textContent))"
+        ))
+        .await
+    }
+
+    /// Looks again and again until a script tells this.
+    pub async fn tells(&mut self, script: &str, what: &Value) {
+        let (deadline, what) = (tokio::time::Instant::now() + PATIENCE, floats(what));
+        loop {
+            let told = floats(&self.value(script).await);
+            if told == what {
+                return;
+            }
+            if tokio::time::Instant::now() >= deadline {
+                assert_eq!(told, what, "{script}");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Looks again and again until it is so.
     pub async fn until(&mut self, script: &str) {
         let deadline = tokio::time::Instant::now() + PATIENCE;
@@ -157,6 +182,16 @@ impl Page {
         let said = self.text("#ask-answer").await;
         self.value("document.getElementById('ask-no').click(); true").await;
         said
+    }
+}
+
+/// The same with numbers as JavaScript has them: 1 and 1.0 are one.
+fn floats(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => json!(number.as_f64()),
+        Value::Array(items) => items.iter().map(floats).collect(),
+        Value::Object(fields) => fields.iter().map(|(name, field)| (name.clone(), floats(field))).collect(),
+        other => other.clone(),
     }
 }
 

@@ -21,8 +21,12 @@ const put = (id, ...nodes) => {
   if (key) { const again = $(id).querySelector('[data-focus="' + CSS.escape(key) + '"]'); if (again) again.focus({ preventScroll: true }); }
 };
 const unknown = "—";
+// Before a ledger is open, of whatever stands in it.
+const awaited = () => (S.boot === null ? "unknown" : "unknown until the first session");
+const row = (columns, text) => el("tr", {}, el("td", { class: "dim", colspan: columns }, text));
 const usd = (text, digits = 2) => (text === null || text === undefined ? unknown
-  : Number(text).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+  // Less than nothing by less than is shown is nothing.
+  : Number(text).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace(/^-(?=[0.]+$)/, ""));
 const price = (text) => (text === null || text === undefined ? unknown : String(text));
 const sign = (text) => (text === null || text === undefined || Number(text) === 0 ? "" : Number(text) > 0 ? "good" : "bad");
 const when = (iso) => { const ms = Date.parse(iso); return Number.isNaN(ms) ? unknown : day(ms).slice(5) + " " + clock(ms, true); };
@@ -178,16 +182,17 @@ const header = () => {
 };
 const money = () => {
   const a = S.account;
-  if (!a) { put("money", el("div", {}, "No session was Ready yet.")); return; }
-  const row = (name, value, kind, exact) => el("div", {}, el("dt", {}, name), el("dd", { class: kind || "", title: exact }, value));
-  const signed = (name, value) => row(name, usd(value), sign(value), value);
-  put("money", row("Equity, USD", usd(a.equity_usd), "", a.equity_usd), signed("Day's P&L", a.day_pnl_usd), signed("Realized", a.realized_usd),
-    signed("Unrealized", a.unrealized_usd), row("Fees", usd(a.fees_usd), "", a.fees_usd), row("Cash", usd(a.cash_usd), "", a.cash_usd),
-    row("Exposure", usd(a.exposure_usd), "", a.exposure_usd), row("Drawdown", a.drawdown === null ? unknown : (a.drawdown * 100).toFixed(3) + " %"),
-    row("Orders / fills", a.counts.orders + " / " + a.counts.executions), row("In doubt", a.unknown_orders, a.unknown_orders ? "bad" : ""));
+  if (!a) { put("money", el("div", { class: "dim" }, awaited())); return; }
+  const item = (name, value, kind, exact) => el("div", {}, el("dt", {}, name), el("dd", { class: kind || "", title: exact }, value));
+  const signed = (name, value) => item(name, usd(value), sign(value), value);
+  put("money", item("Equity, USD", usd(a.equity_usd), "", a.equity_usd), signed("Day's P&L", a.day_pnl_usd), signed("Realized", a.realized_usd),
+    signed("Unrealized", a.unrealized_usd), item("Fees", usd(a.fees_usd), "", a.fees_usd), item("Cash", usd(a.cash_usd), "", a.cash_usd),
+    item("Exposure", usd(a.exposure_usd), "", a.exposure_usd), item("Drawdown", a.drawdown === null ? unknown : (a.drawdown * 100).toFixed(3) + " %"),
+    item("Orders / fills", a.counts.orders + " / " + a.counts.executions), item("In doubt", a.unknown_orders, a.unknown_orders ? "bad" : ""));
 };
 const limits = () => {
-  const rows = S.account ? S.account.limits : [];
+  if (!S.account) { put("limits", row(3, awaited())); return; }
+  const rows = S.account.limits;
   put("limits", rows.map((l) => {
     const part = l.used === null || Number(l.limit) === 0 ? null : Number(l.used) / Number(l.limit);
     const unit = { usd: " USD", multiple: " \u00d7 equity" }[l.unit] || "";
@@ -217,8 +222,10 @@ const marketNow = () => {
   return Date.parse(market.time) + performance.now() - market.came;
 };
 const positions = () => {
+  if (!S.positions.size) { put("positions", row(12, S.open ? "none yet" : awaited())); return; }
   const now = marketNow();
-  put("positions", [...S.positions.values()].map((p) => {
+  const rows = [...S.positions.values()].sort((one, other) => (one.symbol < other.symbol ? -1 : 1));
+  put("positions", rows.map((p) => {
     const age = now !== null && p.last_bar_end ? (now - Date.parse(p.last_bar_end)) / 1000 : null;
     const old = age !== null && S.account && age > 3 * S.account.bar_s;
     const n = (value, kind) => el("td", { class: "n " + (kind || "") }, value);
@@ -228,7 +235,7 @@ const positions = () => {
       n(p.held_shares !== 0 && p.stop_usd === null ? "none" : price(p.stop_usd), p.held_shares !== 0 && p.stop_usd === null ? "warn" : ""), n(p.working_orders),
       n(usd(p.unrealized_usd), sign(p.unrealized_usd)), n(usd(p.realized_usd), sign(p.realized_usd)), el("td", { class: "words" }, p.locked || ""));
   }));
-  if (!S.chosen && S.positions.size) S.chosen = S.positions.keys().next().value;
+  if (!S.chosen) S.chosen = rows[0].symbol;
 };
 const candles = new Candles($("chart"), (text) => { $("chart-read").textContent = text; });
 for (const button of document.querySelectorAll("[data-chart]")) button.addEventListener("click", () => candles.act(button.dataset.chart));
@@ -270,30 +277,33 @@ const equity = () => equityCurve.set(curve(), Number($("equity-range").value));
 const matches = (text, words) => words.toLowerCase().split(/\s+/).every((word) => text.toLowerCase().includes(word));
 const ordersShown = () => [...S.orders.values()].filter((o) => (!$("orders-live").checked || o.is_live) && matches([o.symbol, o.role, o.state, o.side, o.order_type, o.intent].join(" "), $("orders-filter").value)).reverse();
 const fillsShown = () => [...S.fills.values()].filter((f) => matches([f.symbol, f.side, f.role, f.intent].join(" "), $("fills-filter").value)).reverse();
+// A stop that becomes a limit order has two prices; one that follows may have none yet.
+const priced = (o) => [o.trigger_usd, o.limit_usd].filter((at) => at !== null).join(" / ") || (o.trail_pct ? "trails " + o.trail_pct + " %" : "market");
 const orders = () => {
   const rows = ordersShown();
-  $("orders-count").textContent = "(" + rows.length + ")";
+  $("orders-count").textContent = S.open ? "(" + rows.length + ")" : "";
+  if (!rows.length) { put("orders", row(10, !S.open ? awaited() : S.orders.size ? "none of these" : "none yet")); return; }
   put("orders", rows.slice(0, 200).map((o) => {
     const life = el("details", { open: S.opened.has(o.intent), ontoggle: (e) => (e.target.open ? S.opened.add(o.intent) : S.opened.delete(o.intent)) }, el("summary", { "data-focus": "life-" + o.intent }, o.life.length ? o.life[o.life.length - 1].what : ""),
       el("ul", { class: "list" }, o.life.map((s) => el("li", {}, when(s.at) + " " + s.what + (s.note ? ": " + s.note : "")))));
     const cancel = o.is_live && o.role !== "stop" ? el("button", { type: "button", class: "mini quiet", "data-focus": "cancel-" + o.intent, onclick: () => ask("cancel", o) }, "Cancel") : "";
     return el("tr", {}, el("td", {}, when(o.at)), el("td", { class: "n" }, o.intent), el("td", {}, o.symbol), el("td", {}, o.role), el("td", {}, o.side + " " + o.quantity_shares + " " + o.order_type + " " + o.tif),
-      el("td", { class: "n" }, o.filled_shares), el("td", { class: "n" }, o.limit_usd || o.trigger_usd || "market"),
+      el("td", { class: "n" }, o.filled_shares), el("td", { class: "n" }, priced(o)),
       el("td", { class: o.state === "rejected" || o.state === "unknown" ? "bad" : o.state === "filled" ? "good" : "" }, o.state), el("td", { class: "words" }, life), el("td", {}, cancel));
   }));
 };
 const fills = () => {
   const rows = fillsShown();
-  $("fills-count").textContent = "(" + rows.length + ")";
+  $("fills-count").textContent = S.open ? "(" + rows.length + ")" : "";
+  if (!rows.length) { put("fills", row(8, !S.open ? awaited() : S.fills.size ? "none of these" : "none yet")); return; }
   put("fills", rows.slice(0, 200).map((f) => el("tr", {}, el("td", {}, when(f.at)), el("td", {}, f.symbol), el("td", { class: f.side === "BUY" ? "good" : "bad" }, f.side), el("td", {}, f.role || unknown),
     el("td", { class: "n" }, f.quantity_shares), el("td", { class: "n" }, f.price_usd), el("td", { class: "n" }, price(f.commission_usd)), el("td", { class: "n" }, f.intent))));
 };
 const notes = () => {
   const none = (text) => el("li", { class: "dim" }, text);
-  const awaited = "unknown until the first session";
-  put("locks", !S.locks ? none(awaited) : S.locks.length ? S.locks.map((l) => el("li", {}, el("b", {}, l.what), " " + l.why + ". Ends: " + l.ends)) : none("none: entries are allowed"));
-  put("refusals", !S.refusals ? none(awaited) : S.refusals.length ? S.refusals.slice(-50).reverse().map((r) => el("li", {}, when(r.at) + " ", el("b", {}, r.symbol || ""), " " + r.change_shares + " shares: " + r.text)) : none("none"));
-  put("incidents", !S.incidents ? none(awaited) : S.incidents.length ? S.incidents.slice(-50).reverse().map((i) => el("li", {}, when(i.at) + " ", el("b", {}, i.name), " " + i.text)) : none("none"));
+  put("locks", !S.locks ? none(awaited()) : S.locks.length ? S.locks.map((l) => el("li", {}, el("b", {}, l.what), " " + l.why + ". Ends: " + l.ends)) : none("none: entries are allowed"));
+  put("refusals", !S.refusals ? none(awaited()) : S.refusals.length ? S.refusals.slice(-50).reverse().map((r) => el("li", {}, when(r.at) + " ", el("b", {}, r.symbol || ""), " " + r.change_shares + " shares: " + r.text)) : none("none"));
+  put("incidents", !S.incidents ? none(awaited()) : S.incidents.length ? S.incidents.slice(-50).reverse().map((i) => el("li", {}, when(i.at) + " ", el("b", {}, i.name), " " + i.text)) : none("none"));
 };
 const log = () => {
   const rank = { ERROR: 0, WARN: 1, INFO: 2 };

@@ -1,7 +1,8 @@
 // What the page knows: the feed's snapshot with its deltas folded in. The document is not touched here.
 
 export const S = { log: [], bars: new Map(), equity: [], stride: 1, strategies: new Map(), opened: new Set(), chosen: null, boot: null, seq: null, heard: 0, socket: null, wait: 500 };
-const clear = () => Object.assign(S, { connection: null, account: null, positions: new Map(), locks: null, orders: new Map(), fills: new Map(),
+// Open: a ledger is, by the snapshot that came with it. Before that nothing of it is known, and nothing is not none.
+const clear = () => Object.assign(S, { open: false, connection: null, account: null, positions: new Map(), locks: null, orders: new Map(), fills: new Map(),
   targets: new Map(), refusals: null, incidents: null, now: null });
 clear();
 
@@ -51,12 +52,13 @@ export const older = (orders, fills) => {
 export const fold = {
   connection: (d) => { S.connection = d; }, account: (d) => { S.account = d; point(d); }, lock: (d) => { S.locks = d; },
   position: (d) => S.positions.set(d.symbol, d), order, fill,
-  target: (d) => S.targets.set(d.symbol, d), refusal: (d) => keep(S.refusals, d, NOTES), incident: (d) => keep(S.incidents, d, NOTES),
+  target: (d) => S.targets.set(d.symbol, d), refusal: (d) => keep(S.refusals ||= [], d, NOTES), incident: (d) => keep(S.incidents ||= [], d, NOTES),
   log: (d) => keep(S.log, d, NOTES),
   bar: (d, symbol) => { const bars = S.bars.get(symbol); if (bars && (!bars.length || bars[bars.length - 1].time_ms < d.time_ms)) keep(bars, d, 2000); },
 };
 export const snapshot = (data) => {
   clear();
+  S.open = data.account !== null && data.orders !== null;
   S.connection = data.connection; S.account = data.account; if (S.account) point(S.account); S.locks = data.locks; S.refusals = data.refusals; S.incidents = data.incidents;
   for (const row of data.positions || []) S.positions.set(row.symbol, row);
   for (const row of data.orders || []) S.orders.set(row.intent, row);
