@@ -2,7 +2,8 @@
 //!
 //! [`Journal`] is what the runner needs of one; [`sqlite::SqliteJournal`] is the one there is. A
 //! shared database can take its place behind the same trait. [`Writer`] gives it a thread of its
-//! own, so that waiting for a disk never blocks the loop's other work.
+//! own, so that waiting for a disk never blocks the loop's other work; what needs no disk is written
+//! where it is asked for.
 
 mod decode;
 mod error;
@@ -50,6 +51,26 @@ pub trait Journal: Send {
         durability: Durability,
         recorded_at: MarketTime,
     ) -> Result<(), JournalError>;
+
+    /// As [`append`](Self::append), durable against a kill of this process, where nothing has to be
+    /// waited for: no disk, no other program that holds the store. `false` where that cannot be;
+    /// nothing of the batch is kept then.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    fn append_at_once(&mut self, records: &[Record], recorded_at: MarketTime) -> Result<bool, JournalError> {
+        let _ = (records, recorded_at);
+        Ok(false)
+    }
+
+    /// Whether enough was written that [`tidy`](Self::tidy) should be called soon.
+    fn is_untidy(&self) -> bool {
+        false
+    }
+
+    /// Does what writing leaves to be done at leisure. It may wait for the disk; a failure costs
+    /// room, no record, and is logged.
+    fn tidy(&mut self) {}
 
     /// Reads the records from number `from` on, in order, into `take`. Old versions are upcast on
     /// reading.

@@ -19,6 +19,13 @@ const BUSY: Duration = Duration::from_secs(1);
 /// nothing: a backup or a query must not end the daemon.
 const TRIES: u32 = 60;
 
+/// Pages in the write-ahead log, about, that it is written back at: 4 MB, as SQLite has it by itself.
+const PAGES: u64 = 1_000;
+
+/// Pages that a batch changes at least, and rows that fill one, about.
+const PAGES_A_BATCH: u64 = 3;
+const ROWS_A_PAGE: u64 = 8;
+
 /// A journal in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteJournal {
@@ -26,6 +33,10 @@ pub struct SqliteJournal {
     path: PathBuf,
     account: String,
     durability: Option<Durability>,
+    /// How long SQLite waits by itself now.
+    busy: Duration,
+    /// Pages written to the log since it was last written back, about.
+    pages: u64,
     pub(super) tries: u32,
 }
 
@@ -43,6 +54,8 @@ impl SqliteJournal {
         let found = look_into(&connection, path)?;
         let open = |source| cannot_open(path, source);
         connection.pragma_update(None, "journal_mode", "WAL").map_err(open)?;
+        // Writing the log back waits for the disk: it has a time of its own, see `tidy`.
+        connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(open)?;
         if !found {
             let create = format!(
                 "BEGIN; {CREATE} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
@@ -69,7 +82,8 @@ impl SqliteJournal {
     }
 
     fn new(connection: Connection, path: &Path, account: &str) -> Self {
-        Self { connection, path: path.to_path_buf(), account: account.to_owned(), durability: None, tries: TRIES }
+        let (path, account) = (path.to_path_buf(), account.to_owned());
+        Self { connection, path, account, durability: None, busy: BUSY, pages: 0, tries: TRIES }
     }
 
     /// Where the journal of a ledger lies within the state directory.
@@ -92,6 +106,14 @@ impl SqliteJournal {
     pub(super) fn failed(&self) -> impl Fn(rusqlite::Error) -> JournalError + use<> {
         let path = self.path.clone();
         move |source| JournalError::Store { path: path.clone(), trouble: Trouble::of(&source), source }
+    }
+
+    fn set_busy(&mut self, wanted: Duration) -> rusqlite::Result<()> {
+        if self.busy != wanted {
+            self.connection.busy_timeout(wanted)?;
+            self.busy = wanted;
+        }
+        Ok(())
     }
 
     fn set_durability(&mut self, wanted: Durability) -> rusqlite::Result<()> {
@@ -165,7 +187,9 @@ impl SqliteJournal {
                 ])?;
             }
         }
-        transaction.commit()
+        transaction.commit()?;
+        self.pages += PAGES_A_BATCH + u64::try_from(records.len()).unwrap_or(u64::MAX) / ROWS_A_PAGE;
+        Ok(())
     }
 
     /// The ledger's identity goes from the log into the file itself: whatever becomes of the log,
@@ -186,6 +210,7 @@ impl Journal for SqliteJournal {
             return Ok(());
         }
         let (bodies, recorded_at) = (bodies(records)?, recorded_at.to_string());
+        self.set_busy(BUSY).map_err(self.failed())?;
         let mut tries = 0;
         // A batch that met a lock left nothing behind, and is written again whole.
         while let Err(error) = self.write(records, &bodies, durability, &recorded_at) {
@@ -201,7 +226,37 @@ impl Journal for SqliteJournal {
         if records.iter().any(|record| matches!(record.fact, Fact::Ledger(LedgerFact::Opened { .. }))) {
             self.settle_identity().map_err(self.failed())?;
         }
+        // Whoever waits for this anyway has the time.
+        if self.is_untidy() {
+            self.tidy();
+        }
         Ok(())
+    }
+
+    fn append_at_once(&mut self, records: &[Record], recorded_at: MarketTime) -> Result<bool, JournalError> {
+        // The ledger's first fact is settled in the file itself.
+        if records.iter().any(|record| matches!(record.fact, Fact::Ledger(LedgerFact::Opened { .. }))) {
+            return Ok(false);
+        }
+        let (bodies, recorded_at) = (bodies(records)?, recorded_at.to_string());
+        self.set_busy(Duration::ZERO).map_err(self.failed())?;
+        match self.write(records, &bodies, Durability::Process, &recorded_at) {
+            Ok(()) => Ok(true),
+            Err(error) if Trouble::of(&error) == Trouble::Locked => Ok(false),
+            Err(error) => Err(self.failed()(error)),
+        }
+    }
+
+    fn is_untidy(&self) -> bool {
+        self.pages >= PAGES
+    }
+
+    fn tidy(&mut self) {
+        self.pages = 0;
+        // Passive: it takes what no reader needs any more, and keeps nobody from anything.
+        if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            warn!(path = %self.path.display(), %error, "the journal's log was not written back: it grows until it can be");
+        }
     }
 
     fn replay(&mut self, from: u64, take: &mut dyn FnMut(Row)) -> Result<(), JournalError> {

@@ -118,9 +118,53 @@ async fn a_writer_that_failed_says_so_and_stays_stopped() {
     }
     let writer = Writer::start(Box::new(Full)).unwrap();
     for _ in 0..2 {
-        assert!(writer.append(vec![incident("a")], Durability::Process).await.is_err());
+        assert!(writer.append(&[incident("a")].into(), Durability::Process).await.is_err());
     }
     writer.close();
+}
+
+#[tokio::test]
+async fn what_needs_no_disk_is_written_at_once_and_a_lock_is_left_to_the_thread() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let mut at_once = journal(&path);
+    assert!(at_once.append_at_once(&[incident("a")], MarketTime::from_secs(9)).unwrap());
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(!at_once.append_at_once(&[incident("b")], MarketTime::from_secs(9)).unwrap(), "it waits for nobody");
+    let writer = Writer::start(Box::new(at_once)).unwrap();
+    let batch = [incident("b"), incident("c")].into();
+    let mut waits = Box::pin(writer.append(&batch, Durability::Process));
+    assert!(futures::poll!(waits.as_mut()).is_pending());
+    other.execute_batch("ROLLBACK").unwrap();
+    waits.await.unwrap();
+    for text in ["d", "e"] {
+        let durability = if text == "d" { Durability::Process } else { Durability::PowerCut };
+        writer.append(&[incident(text)].into(), durability).await.unwrap();
+    }
+    writer.close();
+    let rows = read(&mut journal(&path), 1).unwrap();
+    assert_eq!(rows.into_iter().map(|row| row.record).collect::<Vec<_>>(), ["a", "b", "c", "d", "e"].map(incident));
+}
+
+#[test]
+fn the_log_is_written_back_when_it_has_grown_and_by_an_append_only_where_it_may_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let mut writer = journal(&path);
+    let size = || std::fs::metadata(&path).unwrap().len();
+    let empty = size();
+    while !writer.is_untidy() {
+        assert!(writer.append_at_once(&[incident("a")], MarketTime::from_secs(9)).unwrap());
+    }
+    assert_eq!(size(), empty, "all of it is in the log");
+    writer.tidy();
+    assert!(size() > empty && !writer.is_untidy());
+    let tidied = size();
+    for _ in 0..1_000 {
+        append(&mut writer, "b").unwrap();
+    }
+    assert!(size() > tidied);
 }
 
 fn journal(path: &std::path::Path) -> SqliteJournal {

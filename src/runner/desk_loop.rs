@@ -20,6 +20,7 @@ use super::stages::Course;
 use super::view::DeskView;
 use super::{TRACES, fact_log};
 use crate::desk::{Action, Desk, Event};
+use crate::domain::book::Record;
 use crate::domain::order::OrderState;
 use crate::domain::progress::Progress;
 use crate::domain::{MarketTime, Symbol};
@@ -258,11 +259,7 @@ impl DeskLoop {
                 *answer = Some(said);
             }
         }
-        let acts = !actions.is_empty();
-        self.settle(records, actions).await?;
-        if acts {
-            self.stats.decide.record(began.elapsed());
-        }
+        self.settle(records, actions, began).await?;
         if let Some(why) = reconcile {
             self.tell_trouble(Trouble::Reconcile(why));
         } else if compare {
@@ -274,30 +271,54 @@ impl DeskLoop {
         Ok(())
     }
 
-    /// Facts first, then actions.
+    /// Facts first, then actions; then whoever looks on is told.
     async fn settle(
         &mut self,
-        records: Vec<crate::domain::book::Record>,
+        records: Vec<Record>,
         actions: Vec<(Action, Option<Tick>)>,
+        began: Instant,
     ) -> Result<(), DeskError> {
-        let decided = Instant::now();
-        for record in &records {
+        // A bar without facts allocates nothing.
+        let records: Arc<[Record]> = if records.is_empty() { Arc::default() } else { records.into() };
+        let any = !records.is_empty();
+        let settled = self.keep_and_release(&records, actions, began).await;
+        // Whatever has become of them: facts that could not be kept are in the log.
+        for record in records.iter() {
             fact_log::log(record);
         }
-        let any = !records.is_empty();
+        settled?;
+        if any {
+            if let Some(board) = &self.board {
+                board.facts(&records, self.desk.book());
+            }
+            if let Some(teller) = &self.teller {
+                teller.facts(&records);
+            }
+            let book = self.desk.book();
+            self.deadlines.retain(|intent, _| {
+                book.order(*intent).is_some_and(|o| matches!(o.state, OrderState::Sent | OrderState::Cancelling))
+            });
+        }
+        self.publish(!any);
+        Ok(())
+    }
+
+    async fn keep_and_release(
+        &mut self,
+        records: &Arc<[Record]>,
+        actions: Vec<(Action, Option<Tick>)>,
+        began: Instant,
+    ) -> Result<(), DeskError> {
+        let decided = Instant::now();
         let ordered = self.durable_orders && records.iter().any(|record| record.fact.precedes_an_order());
         let durability = if ordered { Durability::PowerCut } else { Durability::Process };
-        let heard = if any && (self.board.is_some() || self.teller.is_some()) { records.clone() } else { Vec::new() };
         self.journal.append(records, durability).await?;
         let kept = Instant::now();
-        if any {
+        if !records.is_empty() {
             self.stats.journal.record(kept - decided);
         }
-        if let Some(board) = self.board.as_ref().filter(|_| any) {
-            board.facts(&heard, self.desk.book());
-        }
-        if let Some(teller) = &self.teller {
-            teller.facts(&heard);
+        if actions.is_empty() {
+            return Ok(());
         }
         for (action, tick) in actions {
             let intent = match &action {
@@ -313,13 +334,9 @@ impl DeskLoop {
                 None => warn!(?action, "not sent: no session"),
             }
         }
-        if any {
-            let book = self.desk.book();
-            self.deadlines.retain(|intent, _| {
-                book.order(*intent).is_some_and(|o| matches!(o.state, OrderState::Sent | OrderState::Cancelling))
-            });
-        }
-        self.publish(!any);
+        self.stats.decide.record(began.elapsed());
+        // The outbox waits for this thread: it sends now, not once everybody has been told.
+        tokio::task::yield_now().await;
         Ok(())
     }
 
