@@ -137,9 +137,10 @@ fn reconcile_compares_now_and_has_nothing_to_accept_where_both_agree() {
 #[test]
 fn without_a_daemon_and_before_the_first_session_the_answer_says_so() {
     let place = Place::new();
-    for command in [&["status"][..], &["halt"], &["resume"], &["flatten"], &["reconcile"], &["logs"]] {
+    for command in [&["status"][..], &["halt"], &["resume"], &["flatten"], &["logs"]] {
         place.tell(command).ends(1, &["nothing answers at", "control.sock"]);
     }
+    place.tell(&["reconcile"]).ends(1, &["no session after"]);
     says(&place.tell(&["status"]), &["trading      no: no daemon runs", "none yet: nothing has traded"]);
     // Nobody listens at the gateway's port: the daemon lives, and has no ledger yet.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -153,6 +154,47 @@ fn without_a_daemon_and_before_the_first_session_the_answer_says_so() {
     );
     place.tell(&["flatten"]).ends(3, &["no ledger is open yet"]);
     daemon.ends_well_on("TERM");
+}
+
+#[test]
+fn while_no_daemon_runs_reconcile_reads_the_broker_itself_and_journals_nothing() {
+    let place = Place::new();
+    let other = place.path("exchange");
+    let simulator = ["simulator", "--port", "0", "--symbols", "AAPL,NVDA", "--speed", "50", "--state-dir"];
+    let mut gateway = place.start(&[], &[&simulator[..], &[other.to_str().unwrap()]].concat());
+    let line = gateway.says("127.0.0.1:");
+    let port = line.split("127.0.0.1:").nth(1).unwrap();
+    let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+    let variables = [
+        ("IBKR_PORT", port.as_str()),
+        ("SYMBOLS", "AAPL,NVDA"),
+        ("DATA_BAR_SIZE", "5 secs"),
+        ("DATA_DURATION", "3600 S"),
+        ("CALENDAR", "always"),
+        ("STRATEGY_PARAMS", "fast=2,slow=5"),
+        ("SETTLE_TIME", "0.2"),
+    ];
+    let mut daemon = place.start(&variables, &["run"]);
+    daemon.says("fill: ");
+    until(&place, "something is held", |status| held(status) > 0);
+    daemon.signal("KILL");
+    daemon.ends_within(PATIENCE);
+    let facts = |place: &Place| {
+        let status: Value = serde_json::from_str(&place.tell(&["status", "--json"]).out).unwrap();
+        status["ledgers"][0]["source"]["records"].clone()
+    };
+    let before = facts(&place);
+    let reconcile = |words: &[&str]| place.tell_with(&variables, words).ends(0, &[]);
+    says(&reconcile(&["reconcile"]), &["no daemon runs: read once", "the broker states", "DU1234567 (simulator)"]);
+    let told: Value = serde_json::from_str(&reconcile(&["reconcile", "--json"]).out).unwrap();
+    let desk = &told["desk"];
+    assert!(desk["broker_cash_usd"].is_string() && desk["foreign_orders"] == serde_json::json!([]), "{told:#}");
+    assert_eq!((facts(&place), &told["daemon"]), (before, &false.into()));
+    // Without the journal nobody knows whose the shares are; what works at the broker is of a ledger that is not here.
+    std::fs::rename(place.state().join("simulator"), place.path("away")).unwrap();
+    says(&reconcile(&["reconcile"]), &["none of this account", "the broker holds", "others' order"]);
+    gateway.signal("TERM");
+    gateway.ends_within(PATIENCE);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod backtest;
 mod bars;
 mod broker;
 mod check;
+mod compare;
 mod config;
 mod history;
 mod journal;

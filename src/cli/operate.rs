@@ -285,8 +285,11 @@ pub(super) fn flatten(args: FlattenArgs) -> ExitCode {
 pub(super) fn reconcile(args: ReconcileArgs) -> ExitCode {
     match args.accept {
         None => {
-            let json = args.status.json;
-            speak(&args.status.daemon, &Request::Reconcile {}, |reply| shown(reply, json, status_text::differences))
+            let StatusArgs { daemon, json } = args.status;
+            match asked_now(&daemon, &Request::Reconcile {}) {
+                Err(Silence::Control(ControlError::Nobody { .. })) => super::compare::alone(&daemon, json),
+                asked => hand_on(asked, |reply| shown(reply, json, status_text::differences)),
+            }
         }
         Some(Accept::Accept { daemon, symbol, reason, split, foreign, json }) => {
             order(&daemon, &Request::Accept { symbol, reason, split, foreign }, json)
@@ -319,7 +322,11 @@ fn refused(reply: &Reply) -> u8 {
 
 /// Says one thing to the daemon and hands its answer on.
 fn speak(daemon: &DaemonArgs, request: &Request, answered: impl FnOnce(&Reply) -> ExitCode) -> ExitCode {
-    match asked_now(daemon, request) {
+    hand_on(asked_now(daemon, request), answered)
+}
+
+fn hand_on(asked: Result<Reply, Silence>, answered: impl FnOnce(&Reply) -> ExitCode) -> ExitCode {
+    match asked {
         Ok(reply) if reply.ok => answered(&reply),
         Ok(reply) => {
             super::complain(&reply.text);

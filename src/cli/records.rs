@@ -22,7 +22,7 @@ use listing::Listing;
 pub(super) use listing::{Column, left, right, table, words as shown};
 pub(super) use lists::{FILLS, INCIDENTS, name};
 pub(super) use pnl::{Figures, Period, by_period, row as figures_row, totals};
-pub(super) use source::{Source, SourceArgs, SourceError, ledgers};
+pub(super) use source::{Source, SourceArgs, SourceError, book_of, ledgers};
 pub(super) use words::When;
 
 /// Flags of every list.

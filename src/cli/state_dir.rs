@@ -26,7 +26,7 @@ pub(super) struct DaemonArgs {
 
 impl DaemonArgs {
     /// The settings that the daemon has, but for its flags.
-    fn layers(&self) -> Result<Layers, String> {
+    pub(super) fn layers(&self) -> Result<Layers, String> {
         let Self { config, state_dir } = self.clone();
         let args = SettingsArgs { config, state_dir, ..SettingsArgs::default() };
         args.layers().map_err(|error| error.to_string())

@@ -2,6 +2,7 @@
 
 use super::{policy, tws_config};
 use crate::config::Settings;
+use crate::domain::broker::{AccountId, BrokerSnapshot, Venue};
 use crate::domain::{Bar, Contract, HistoryRequest, MarketTime, Symbol};
 use crate::robust_connection::{ConnectionState, Exhausted, Fault, Phase, RobustConnection};
 use crate::tws::{ContractError, DialError, Gateway, RequestError, Session, TwsConfig};
@@ -55,6 +56,17 @@ pub struct Look {
     pub open_orders: usize,
 }
 
+/// What an account holds, as one read found it.
+#[derive(Debug, Clone)]
+pub struct Holdings {
+    /// Whose gateway it is.
+    pub venue: Venue,
+    /// The account.
+    pub account: AccountId,
+    /// The read: positions, orders that work, money.
+    pub snapshot: BrokerSnapshot,
+}
+
 /// A session that only asks.
 pub struct Tool {
     session: Session,
@@ -89,6 +101,15 @@ impl Tool {
     /// A question was not answered.
     pub async fn look(&self) -> Result<Look, ToolError> {
         Ok(look(&self.session).await?)
+    }
+
+    /// What the account holds, read once.
+    ///
+    /// # Errors
+    /// A question was not answered.
+    pub async fn holdings(&self) -> Result<Holdings, ToolError> {
+        let (venue, account) = (self.session.venue().clone(), self.session.account().clone());
+        Ok(Holdings { venue, account, snapshot: self.session.snapshot(0).await? })
     }
 
     /// The gateway's time.

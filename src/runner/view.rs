@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::desk::{Desk, ForeignPolicy, Mode};
+use crate::desk::{Desk, Difference, ForeignPolicy, Mode};
 use crate::domain::book::{Book, Counts, Disarm, Fact, Lock, LockCause, LockScope, Record};
 use crate::domain::broker::BrokerOrder;
 use crate::domain::order::{OrderState, Role};
@@ -80,6 +80,20 @@ pub struct DifferenceView {
     pub split: Option<String>,
     /// Whether everything in it stands still.
     pub locked: bool,
+}
+
+impl DifferenceView {
+    /// A difference with what the book says of its contract.
+    pub fn of(book: &Book, difference: Difference) -> Self {
+        Self {
+            symbol: difference.symbol.map_or_else(|| difference.contract.to_string(), |symbol| symbol.to_string()),
+            at_broker_shares: difference.at_broker,
+            held_shares: difference.held,
+            foreign_shares: difference.foreign,
+            split: difference.split.map(|(new, old)| format!("{new}:{old}")),
+            locked: book.unexplained(difference.contract).is_some(),
+        }
+    }
 }
 
 /// An order of somebody else in the account.
@@ -265,15 +279,7 @@ pub(super) fn incident_view(record: &Record) -> IncidentView {
 }
 
 fn differences(desk: &Desk) -> Vec<DifferenceView> {
-    let view = |difference: crate::desk::Difference| DifferenceView {
-        symbol: difference.symbol.map_or_else(|| difference.contract.to_string(), |symbol| symbol.to_string()),
-        at_broker_shares: difference.at_broker,
-        held_shares: difference.held,
-        foreign_shares: difference.foreign,
-        split: difference.split.map(|(new, old)| format!("{new}:{old}")),
-        locked: desk.book().unexplained(difference.contract).is_some(),
-    };
-    desk.differences().into_iter().map(view).collect()
+    desk.differences().into_iter().map(|difference| DifferenceView::of(desk.book(), difference)).collect()
 }
 
 fn foreign_orders(desk: &Desk) -> Vec<ForeignOrderView> {

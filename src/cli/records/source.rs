@@ -121,6 +121,16 @@ impl Source {
     }
 }
 
+/// The book of one account's ledger; `None` where it has none.
+pub(in crate::cli) fn book_of(dir: &Path, venue: &str, account: &str) -> Result<Option<Book>, SourceError> {
+    let Some(ledger) = ledgers(dir).into_iter().find(|found| found.venue == venue && found.account == account) else {
+        return Ok(None);
+    };
+    let mut book = Book::default();
+    SqliteJournal::open_read_only(&ledger.path)?.replay(1, &mut |row| book.apply(&row.record))?;
+    Ok(Some(book))
+}
+
 /// The status of a daemon, where one answers.
 fn status_of(dir: &Path) -> Option<Value> {
     match operate::asked_at(&dir.join(CONTROL_SOCKET), &Request::Status {}) {

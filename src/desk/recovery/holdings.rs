@@ -7,7 +7,7 @@ use rust_decimal::prelude::ToPrimitive;
 use super::super::Desk;
 use super::super::locks::Until;
 use super::Recovered;
-use crate::domain::book::{Fact, LedgerFact, LockCause, LockScope};
+use crate::domain::book::{Book, Fact, LedgerFact, LockCause, LockScope};
 use crate::domain::broker::BrokerPosition;
 use crate::domain::order::OrderState;
 use crate::domain::{ContractId, Price, Shares, Symbol};
@@ -62,6 +62,40 @@ fn greatest_common_divisor(a: u64, b: u64) -> u64 {
     if b == 0 { a.max(1) } else { greatest_common_divisor(b, a % b) }
 }
 
+/// Every contract that the broker, the book or the record of others' holdings knows.
+fn contracts_in(book: &Book, positions: &BTreeMap<ContractId, BrokerPosition>) -> Vec<ContractId> {
+    let mut contracts: Vec<ContractId> = positions.keys().copied().collect();
+    contracts.extend(book.positions().map(|(id, _)| id));
+    contracts.extend(book.foreign_holdings().map(|(id, _)| id));
+    contracts.sort_unstable();
+    contracts.dedup();
+    contracts
+}
+
+/// Where the broker's statement and a book differ.
+pub fn differences(book: &Book, positions: &BTreeMap<ContractId, BrokerPosition>) -> Vec<Difference> {
+    let contracts = contracts_in(book, positions);
+    contracts.into_iter().filter_map(|contract| difference(book, positions, contract)).collect()
+}
+
+fn difference(
+    book: &Book,
+    positions: &BTreeMap<ContractId, BrokerPosition>,
+    contract: ContractId,
+) -> Option<Difference> {
+    let stated = positions.get(&contract);
+    let (at_broker, held) = (whole(stated), book.held(contract));
+    let foreign = book.foreign(contract).unwrap_or_default();
+    (at_broker != held + foreign).then(|| Difference {
+        contract,
+        symbol: book.symbol(contract).or(stated.map(|stated| &stated.symbol)).cloned(),
+        at_broker,
+        held,
+        foreign,
+        split: split(held + foreign, at_broker),
+    })
+}
+
 impl Desk {
     /// Remembers what the broker states of holdings. In contracts that the book never traded, what
     /// two statements agree on is others' (rule 19); what others do there meanwhile is no doubt of
@@ -101,21 +135,9 @@ impl Desk {
         self.decided.wants_compare |= at_broker != expected;
     }
 
-    /// Every contract that the broker, the book or the record of others' holdings knows.
-    fn contracts_in(&self, positions: &BTreeMap<ContractId, BrokerPosition>) -> Vec<ContractId> {
-        let mut contracts: Vec<ContractId> = positions.keys().copied().collect();
-        contracts.extend(self.book.positions().map(|(id, _)| id));
-        contracts.extend(self.book.foreign_holdings().map(|(id, _)| id));
-        contracts.sort_unstable();
-        contracts.dedup();
-        contracts
-    }
-
     /// Where the broker's last statement and the book differ.
     pub fn differences(&self) -> Vec<Difference> {
-        let Some(positions) = &self.holdings else { return Vec::new() };
-        let contracts = self.contracts_in(positions);
-        contracts.into_iter().filter_map(|contract| self.difference(positions, contract)).collect()
+        self.holdings.as_ref().map_or_else(Vec::new, |positions| differences(&self.book, positions))
     }
 
     pub(super) fn difference(
@@ -123,17 +145,7 @@ impl Desk {
         positions: &BTreeMap<ContractId, BrokerPosition>,
         contract: ContractId,
     ) -> Option<Difference> {
-        let stated = positions.get(&contract);
-        let (at_broker, held) = (whole(stated), self.book.held(contract));
-        let foreign = self.book.foreign(contract).unwrap_or_default();
-        (at_broker != held + foreign).then(|| Difference {
-            contract,
-            symbol: self.book.symbol(contract).or(stated.map(|stated| &stated.symbol)).cloned(),
-            at_broker,
-            held,
-            foreign,
-            split: split(held + foreign, at_broker),
-        })
+        difference(&self.book, positions, contract)
     }
 
     /// Compares holdings. A contract that the book never traded is foreign; any other unexplained
@@ -141,7 +153,7 @@ impl Desk {
     pub(super) fn compare_positions(&mut self, recovered: &Recovered, new_ledger: bool, agreed: bool) -> bool {
         let mut clear = true;
         let positions = &recovered.snapshot.positions;
-        for contract in self.contracts_in(positions) {
+        for contract in contracts_in(&self.book, positions) {
             let Some(difference) = self.difference(positions, contract) else {
                 if self.book.unexplained(contract).is_some() {
                     self.unlock(LockScope::Unexplained(contract), None, "broker and book agree again");

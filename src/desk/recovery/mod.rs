@@ -15,7 +15,7 @@ use crate::domain::broker::{BrokerOrder, BrokerSnapshot, Execution};
 use crate::domain::{ContractId, OrderRef, Usd};
 
 pub(super) use cash::CashSeen;
-pub use holdings::Difference;
+pub use holdings::{Difference, differences};
 
 /// A read of the broker's state through a session.
 #[derive(Debug, Clone, PartialEq)]
