@@ -182,6 +182,7 @@ async fn beyond_this_machine_the_page_loads_whole_and_asks_for_the_token() {
     let awaited = "document.getElementById('orders').textContent === 'unknown' && \
         document.getElementById('money').textContent === 'unknown'";
     page.until(awaited).await;
+    page.until("document.getElementById('stale').textContent === 'This daemon shows nothing without its token.'").await;
     page.picture("asks").await;
     let give = async |page: &mut Page, token: &str| {
         let token = json!(token);
@@ -192,8 +193,9 @@ async fn beyond_this_machine_the_page_loads_whole_and_asks_for_the_token() {
     };
     // Another one is not good enough: it asks again, and shows nothing.
     give(&mut page, &"0".repeat(64)).await;
-    page.until("!document.getElementById('ask').open").await;
-    page.until("document.getElementById('ask').open").await;
+    page.until("document.getElementById('ask').open && document.getElementById('ask-answer').textContent === 'This is not the token.'")
+        .await;
+    assert_eq!(page.value("sessionStorage.getItem('token')").await, Value::Null, "it is forgotten");
     assert_eq!(page.value(awaited).await, json!(true));
     give(&mut page, &served.token).await;
     page.until(LIVE).await;
