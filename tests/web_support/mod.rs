@@ -86,6 +86,11 @@ impl Served {
         Self { board, address, token, task }
     }
 
+    /// What another process serves.
+    pub fn elsewhere(address: SocketAddr, token: String) -> Self {
+        Self { board: Board::new(), address, token, task: JoinSet::new() }
+    }
+
     /// Ends the server, not what it served.
     pub async fn stop(mut self) {
         self.task.shutdown().await;

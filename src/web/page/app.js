@@ -38,9 +38,18 @@ const stored = () => sessionStorage.getItem("token") || "";
 const read = async (path) => {
   const headers = stored() ? { Authorization: "Bearer " + stored() } : {};
   const answer = await fetch("/api/v1/" + path, { headers, cache: "no-store" });
-  if (answer.status === 401 && !$("ask").open) ask("token");
+  if (answer.status === 401) wantsToken();
   if (!answer.ok) throw Object.assign(new Error(path + ": " + answer.status), { status: answer.status });
   return answer.json();
+};
+// Nothing is read without the token: it is asked for, once, and one that was refused is forgotten.
+const wantsToken = () => {
+  const had = stored() !== "";
+  sessionStorage.removeItem("token");
+  $("stale").textContent = "This daemon shows nothing without its token.";
+  if ($("ask").open) return;
+  ask("token");
+  if (had) answer("This is not the token.", false);
 };
 // What the snapshot does not hold, and which symbols' bars are to be read. What fails is tried again.
 const due = { rest: false, bars: new Set(), busy: false };
@@ -182,7 +191,7 @@ const header = () => {
 };
 const money = () => {
   const a = S.account;
-  if (!a) { put("money", el("div", { class: "dim" }, awaited())); return; }
+  if (!a) { put("money", el("div", { class: "dim full" }, awaited())); return; }
   const item = (name, value, kind, exact) => el("div", {}, el("dt", {}, name), el("dd", { class: kind || "", title: exact }, value));
   const signed = (name, value) => item(name, usd(value), sign(value), value);
   put("money", item("Equity, USD", usd(a.equity_usd), "", a.equity_usd), signed("Day's P&L", a.day_pnl_usd), signed("Realized", a.realized_usd),
