@@ -80,6 +80,8 @@ pub struct Asked {
     pub line: String,
     /// Takes the one line of the answer.
     pub answer: oneshot::Sender<String>,
+    /// Resolves, with an error, once the answer has left or nobody waits for it any more.
+    pub written: oneshot::Receiver<()>,
 }
 
 /// Binds the socket, for its user alone. A file left behind by a process that ended is replaced;
@@ -156,9 +158,11 @@ async fn answer(
         // Somebody who only looked whether we are here.
         return Ok(());
     }
+    // Dropped with the end of this.
+    let (_writing, written) = oneshot::channel();
     let text = if seat.is_some() {
         let (answer, answered) = oneshot::channel();
-        if asked.send(Asked { line: line.trim_end().to_owned(), answer }).await.is_err() {
+        if asked.send(Asked { line: line.trim_end().to_owned(), answer, written }).await.is_err() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         answered.await.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?
@@ -238,7 +242,7 @@ mod tests {
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(listener, asked, |why| why, stop.clone()));
         tasks.spawn(async move {
-            while let Some(Asked { line, answer }) = lines.recv().await {
+            while let Some(Asked { line, answer, .. }) = lines.recv().await {
                 assert_ne!(line, "", "one who says nothing asks nothing");
                 answer.send(format!("heard\n{line}")).unwrap();
             }

@@ -54,7 +54,7 @@ async fn stays(ended: &Ended) {
     tokio::select! {
         () = ends => {}
         () = async {
-            while let Some(Asked { line, answer }) = questions.recv().await {
+            while let Some(Asked { line, answer, .. }) = questions.recv().await {
                 // One who does not wait for the answer needs none.
                 drop(answer.send(answered(&line, ended, &notifier)));
             }

@@ -47,6 +47,9 @@ pub(super) struct Operated {
 /// Questions to the broker that may be open: what asks for more waits its turn elsewhere.
 const BESIDE: usize = 4;
 
+/// How long the end waits for whoever asked for it to have the answer.
+const LAST_ANSWER: Duration = Duration::from_secs(2);
+
 /// Orders that may wait for the desk.
 const ORDERS: usize = 64;
 
@@ -54,6 +57,8 @@ const ORDERS: usize = 64;
 enum Turn {
     /// At once: nothing is waited for.
     Now,
+    /// At once, and the daemon ends with the answer.
+    Last,
     /// Beside the others: the broker is asked, which may take its time.
     Beside,
     /// After the orders before it.
@@ -63,7 +68,8 @@ enum Turn {
 impl Turn {
     fn of(request: &Request) -> Self {
         match request {
-            Request::Status {} | Request::Log { .. } | Request::Acknowledge {} | Request::Shutdown { .. } => Self::Now,
+            Request::Status {} | Request::Log { .. } | Request::Acknowledge {} => Self::Now,
+            Request::Shutdown { .. } => Self::Last,
             Request::Reconcile {} | Request::Look {} | Request::History { .. } => Self::Beside,
             Request::Accept { .. }
             | Request::Halt { .. }
@@ -89,7 +95,7 @@ impl Operated {
         let (mut beside, mut desk) = (JoinSet::new(), JoinSet::new());
         desk.spawn(Arc::clone(&me).obey(waiting));
         loop {
-            let Asked { line, answer } = tokio::select! {
+            let Asked { line, answer, written } = tokio::select! {
                 Some(ended) = beside.join_next() => {
                     if let Err(error) = ended {
                         warn!("a question to the broker was not answered: {error}");
@@ -110,6 +116,15 @@ impl Operated {
             };
             match Turn::of(&request) {
                 Turn::Now => tell(answer, &me.reply(request).await),
+                Turn::Last => {
+                    tell(answer, &me.reply(request).await);
+                    let stop = me.stop.clone();
+                    beside.spawn(async move {
+                        // With everything else the socket ends: first whoever asked is to have the answer.
+                        drop(tokio::time::timeout(LAST_ANSWER, written).await);
+                        stop.cancel();
+                    });
+                }
                 Turn::Beside if beside.len() >= BESIDE => tell(answer, &guests::busy()),
                 Turn::Beside => {
                     let me = Arc::clone(&me);
@@ -179,7 +194,6 @@ impl Operated {
             Request::Reload {} => return self.reload().await,
             Request::Shutdown { reason } => {
                 warn!(reason, "an operator shuts the daemon down");
-                self.stop.cancel();
                 return Reply::yes("shutting down: entries are cancelled, stops stay");
             }
         };
@@ -348,7 +362,7 @@ mod tests {
         tasks.spawn(operated(commands).answer(asked_in));
         let ask = |line: &str| {
             let (answer, said) = oneshot::channel();
-            asked.try_send(Asked { line: line.to_owned(), answer }).unwrap();
+            asked.try_send(Asked { line: line.to_owned(), answer, written: oneshot::channel().1 }).unwrap();
             said
         };
         let halt = ask(r#"{"command":"halt","reason":"news"}"#);

@@ -101,7 +101,7 @@ impl Ear {
 
 /// Passes lines to the simulator, and its answers back.
 async fn pass_on(mut lines: mpsc::Receiver<Asked>, ear: mpsc::Sender<Told>) {
-    while let Some(Asked { line, answer }) = lines.recv().await {
+    while let Some(Asked { line, answer, .. }) = lines.recv().await {
         let (reply, replied) = tokio::sync::oneshot::channel();
         info!(line, "told");
         if ear.send(Told::Line(line, reply)).await.is_err() {

@@ -369,7 +369,9 @@ impl Board {
             Err(error) => return Reply::no(format!("the request cannot be written: {error}")),
         };
         let (answer, answered) = oneshot::channel();
-        if asked.send(Asked { line, answer }).await.is_err() {
+        // The server of the page answers for as long as it lives.
+        let (_, written) = oneshot::channel();
+        if asked.send(Asked { line, answer, written }).await.is_err() {
             return Reply::no("the daemon is stopping");
         }
         let Ok(text) = answered.await else { return Reply::no("the daemon is stopping") };
