@@ -225,6 +225,7 @@ fn every_flag_that_a_page_names_exists() {
             "--now",
             "--no-block",
             "--nocapture",
+            "--profile",
         ]
         .map(str::to_owned),
     );
