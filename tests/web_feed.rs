@@ -12,12 +12,18 @@ use futures::{SinkExt, StreamExt};
 use robo_trader::clock::wall_now;
 use robo_trader::runner::board::Board;
 use robo_trader::runner::board::views::LogView;
+use robo_trader::web::WebConfig;
+use robo_trader::web::log_tail::LogTail;
 use serde_json::{Value, json};
 use support::{Daemon, Start, settings, synthetic};
+use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::Message;
-use web_support::{PATIENCE, Served, config};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use web_support::{Answer, PATIENCE, Served, config};
 
-type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+type Socket = tokio_tungstenite::WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
 const BUSY: &[(&str, &str)] =
     &[("SYMBOLS", "AAPL,NVDA"), ("STRATEGY_PARAMS", "fast=2,slow=5"), ("RISK_MAX_DAILY_NOTIONAL", "1000000000")];
@@ -227,45 +233,94 @@ async fn a_subscription_gets_what_it_asked_for_and_nothing_else() {
     simulator.stop().await.unwrap();
 }
 
+/// A client that gets little ahead of what it reads, whatever the system would keep for it.
+async fn narrow(served: &Served) -> Socket {
+    let stream = tokio::net::TcpSocket::new_v4().unwrap();
+    stream.set_recv_buffer_size(16 << 10).unwrap();
+    let stream = MaybeTlsStream::Plain(stream.connect(served.address).await.unwrap());
+    tokio_tungstenite::client_async(format!("ws://{}/api/v1/ws", served.address), stream).await.unwrap().0
+}
+
+/// Takes everything up to a number, in sequence; tells how many snapshots it was given.
+async fn follow(socket: &mut Socket, seq: &mut u64, until: u64) -> usize {
+    let mut snapshots = 0;
+    while *seq < until {
+        let message = next(socket).await.expect("who reads is served on");
+        let Some(number) = message["seq"].as_u64() else { continue };
+        if message["type"] == "snapshot" {
+            snapshots += 1;
+        } else {
+            assert_eq!(number, *seq + 1, "{message}");
+        }
+        *seq = number;
+    }
+    snapshots
+}
+
+/// Clients that never read, at each of two doors: one that waits for ever, and one that drops them.
+const NEVER_READ: usize = 20;
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_never_reads_is_dropped_and_the_desk_goes_on() {
+async fn the_desk_and_those_who_read_wait_for_no_client_and_those_who_do_not_are_dropped_with_a_reason() {
+    let heard = Board::new();
+    let of_the_feed = filter_fn(|event| event.target() == "robo_trader::web::feed");
+    // The only test of this binary with a log.
+    tracing_subscriber::registry().with(LogTail(Arc::clone(&heard)).with_filter(of_the_feed)).init();
     let dir = tempfile::tempdir().unwrap();
     let simulator = synthetic(None, 0).await;
     let board = Board::new();
     let how = Start { board: Some(Arc::clone(&board)), ..Start::default() };
     let mut daemon = Daemon::start(settings(simulator.address, BUSY), dir.path(), how);
-    let mut config = config(dir.path());
-    config.send_within = Duration::from_millis(100);
-    let served = Served::of(Arc::clone(&board), config).await;
-    daemon.until("some fills", |progress| progress.executions >= 2).await;
-    let mut idle = Vec::new();
-    for _ in 0..5 {
-        idle.push(listen(&served, "").await);
-    }
-    let mut reads = listen(&served, "?types=fill").await;
-    // More and more, until it is more than all buffers on the way hold.
-    let line = LogView { at: wall_now(), level: "INFO", message: "x".repeat(20_000), fields: String::new() };
-    let flood = async {
-        loop {
-            (0..50).for_each(|_| board.logged(line.clone()));
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    let door = |send_within| {
+        Served::of(Arc::clone(&board), WebConfig { send_within, ping_every: 100 * PATIENCE, ..config(dir.path()) })
     };
+    let (patient, strict) = (door(100 * PATIENCE).await, door(Duration::from_secs(2)).await);
+    daemon.until("some fills", |progress| progress.executions >= 2).await;
+    let (mut idle, mut dropped, mut readers) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..NEVER_READ {
+        idle.push(narrow(&patient).await);
+        dropped.push(narrow(&strict).await);
+    }
+    for door in [&patient, &strict, &patient, &strict] {
+        readers.push((listen(door, "").await, 0));
+    }
+    let caught_up = async |readers: &mut Vec<(Socket, u64)>| {
+        let told = board.feed().told();
+        let snapshots = readers.iter_mut().map(|(socket, seq)| follow(socket, seq, told));
+        futures::future::join_all(snapshots).await
+    };
+    assert_eq!(caught_up(&mut readers).await, [1; 4], "a snapshot each, to begin with");
+    // Three times as much as is kept, at the pace of those who read: they miss nothing, and need no other snapshot.
+    let line = LogView { at: wall_now(), level: "INFO", message: "x".repeat(20_000), fields: String::new() };
+    for _ in 0..24 {
+        (0..50).for_each(|_| board.logged(line.clone()));
+        assert_eq!(caught_up(&mut readers).await, [0; 4]);
+    }
+    // Nobody has dropped the first twenty: the door stands and waits for them, and the desk goes on.
     let executions = daemon.progress.borrow().executions;
-    let dropped = |text: &str| text.lines().any(|line| line == "robo_trader_feed_dropped_total 5");
-    tokio::select! {
-        _ = served.until("/metrics", "all five are dropped", |answer| dropped(&answer.body)) => {}
-        () = flood => {}
-    }
-    daemon.until("more fills", |progress| progress.executions > executions + 2).await;
-    loop {
-        if next(&mut reads).await.expect("who reads is served on")["type"] == "fill" {
-            break;
-        }
-    }
-    drop(idle);
+    daemon.until("more fills", |progress| progress.executions > executions + 4).await;
+    assert_eq!(caught_up(&mut readers).await, [0; 4]);
+    let count = |answer: &Answer, count: usize| {
+        answer.body.lines().any(|line| line == format!("robo_trader_feed_dropped_total {count}"))
+    };
+    let waits = patient.raw("GET", "/metrics", &[], "").await;
+    assert!(count(&waits, 0), "{}", waits.body);
+    strict.until("/metrics", "the others are dropped", |answer| count(answer, NEVER_READ)).await;
+    let reasons = heard.log(1_000).iter().filter(|line| line.message.ends_with("dropped: it does not read")).count();
+    assert_eq!(reasons, NEVER_READ);
     daemon.stop().await.1.unwrap();
     simulator.stop().await.unwrap();
+    assert_eq!(caught_up(&mut readers).await, [0; 4]);
+    // Each of the twenty was left so far behind that only another snapshot helps; with it, they have everything.
+    let told = board.feed().told();
+    for mut socket in idle {
+        let mut seq = 0;
+        let snapshots = follow(&mut socket, &mut seq, told).await;
+        assert!(snapshots >= 2, "it was never left behind");
+    }
+    for mut socket in dropped {
+        while next(&mut socket).await.is_some() {}
+    }
 }
 
 /// On one thread: a burst is over before any client can be sent a part of it.

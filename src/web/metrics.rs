@@ -228,8 +228,7 @@ fn waiting(text: &mut Text, board: &Board) {
 }
 
 fn connection(text: &mut Text, board: &Board) {
-    let (snapshot, ..) = board.snapshot();
-    let Some(link) = snapshot.connection else { return };
+    let Some(link) = board.connection() else { return };
     text.one("robo_trader_ready", board.status().map(|status| yes(status.ready)));
     text.one("robo_trader_trading", Some(yes(link.trading == "yes")));
     let since = number(u64::try_from(link.trading_since.millis()).unwrap_or(0)) / 1e3;
@@ -244,7 +243,7 @@ fn connection(text: &mut Text, board: &Board) {
     text.many("robo_trader_layer_up", "layer", layers);
     let mut latest = std::collections::BTreeMap::new();
     let mut recovered = std::collections::BTreeMap::new();
-    for incident in snapshot.incidents.iter().flatten() {
+    for incident in board.incidents().iter().flatten() {
         if let Some(ms) = incident.detect_ms {
             latest.insert(incident.name.clone(), seconds(ms.saturating_mul(1_000)));
         }
@@ -257,8 +256,7 @@ fn connection(text: &mut Text, board: &Board) {
 }
 
 fn money(text: &mut Text, board: &Board) {
-    let (snapshot, ..) = board.snapshot();
-    let Some(account) = snapshot.account else { return };
+    let Some(account) = board.account() else { return };
     let usd = |value: Option<Usd>| value.map(Usd::to_f64);
     text.one("robo_trader_equity_usd", usd(account.equity_usd));
     text.one("robo_trader_cash_usd", usd(account.cash_usd));
@@ -280,19 +278,18 @@ fn money(text: &mut Text, board: &Board) {
     let refused = board.refused().into_iter().map(|(name, count)| (name.to_owned(), number(count)));
     text.many("robo_trader_refusals_total", "limit", refused);
     text.one("robo_trader_incidents_total", Some(number(account.counts.incidents)));
-    text.one("robo_trader_locks", snapshot.locks.map(|locks| size(locks.len())));
+    text.one("robo_trader_locks", board.locks().map(|locks| size(locks.len())));
 }
 
 fn symbols(text: &mut Text, board: &Board) {
-    let (snapshot, ..) = board.snapshot();
-    let Some(account) = snapshot.account else { return };
+    let Some(account) = board.account() else { return };
+    let positions = board.positions();
     #[allow(clippy::cast_precision_loss, reason = "metrics are f64")]
-    let held = snapshot.positions.iter().flatten().map(|row| (row.symbol.to_string(), row.held_shares.0 as f64));
+    let held = positions.iter().flatten().map(|row| (row.symbol.to_string(), row.held_shares.0 as f64));
     text.many("robo_trader_position_shares", "symbol", held);
     // Market time stands while there is no session; a bar grows old all the same.
     let stands = board.market_stands().unwrap_or_default();
     let age = |end: MarketTime| (account.market_time.since(end) + stands).as_secs_f64();
-    let positions = snapshot.positions.iter().flatten();
-    let ages = positions.filter_map(|row| Some((row.symbol.to_string(), age(row.last_bar_end?))));
+    let ages = positions.iter().flatten().filter_map(|row| Some((row.symbol.to_string(), age(row.last_bar_end?))));
     text.many("robo_trader_bar_age_seconds", "symbol", ages);
 }

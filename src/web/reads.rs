@@ -111,7 +111,7 @@ pub(super) struct Health {
 }
 
 pub(super) async fn health(State(shared): Board) -> Json<Health> {
-    let connection = shared.board.snapshot().0.connection;
+    let connection = shared.board.connection();
     let desk_heartbeat_age_s = shared.board.stats().desk_heartbeat_age().map(|age| age.as_secs_f64());
     let dashboard = shared.board.status().and_then(|status| status.dashboard);
     Json(Health { connection, dashboard, desk_heartbeat_age_s })
@@ -125,28 +125,27 @@ pub(super) async fn status(State(shared): Board) -> Response {
 }
 
 pub(super) async fn account(State(shared): Board) -> Json<Value> {
-    Json(json!({ "account": shared.board.snapshot().0.account }))
+    Json(json!({ "account": shared.board.account() }))
 }
 
 pub(super) async fn limits(State(shared): Board) -> Json<Value> {
-    let account = shared.board.snapshot().0.account;
+    let account = shared.board.account();
     Json(json!({ "limits": account.map(|account| account.limits.clone()) }))
 }
 
 pub(super) async fn positions(State(shared): Board, wanted: Wanted) -> Json<Value> {
-    let rows = wanted.of(shared.board.snapshot().0.positions, |row| wanted.is(Some(&row.symbol)));
+    let rows = wanted.of(shared.board.positions(), |row| wanted.is(Some(&row.symbol)));
     Json(json!({ "positions": rows }))
 }
 
 pub(super) async fn orders(State(shared): Board, wanted: Wanted) -> Json<Value> {
     let any = !wanted.live.unwrap_or(false);
-    let rows =
-        wanted.of(shared.board.snapshot().0.orders, |row| wanted.is(row.symbol.as_ref()) && (any || row.is_live));
+    let rows = wanted.of(shared.board.orders(), |row| wanted.is(row.symbol.as_ref()) && (any || row.is_live));
     Json(json!({ "orders": rows }))
 }
 
 pub(super) async fn fills(State(shared): Board, wanted: Wanted) -> Json<Value> {
-    let rows = wanted.of(shared.board.snapshot().0.fills, |row| wanted.is(Some(&row.symbol)));
+    let rows = wanted.of(shared.board.fills(), |row| wanted.is(Some(&row.symbol)));
     Json(json!({ "fills": rows }))
 }
 
@@ -156,17 +155,17 @@ pub(super) async fn signals(State(shared): Board, wanted: Wanted) -> Json<Value>
 }
 
 pub(super) async fn refusals(State(shared): Board, wanted: Wanted) -> Json<Value> {
-    let rows = wanted.of(shared.board.snapshot().0.refusals, |row| wanted.is(row.symbol.as_ref()));
+    let rows = wanted.of(shared.board.refusals(), |row| wanted.is(row.symbol.as_ref()));
     Json(json!({ "refusals": rows }))
 }
 
 pub(super) async fn incidents(State(shared): Board, wanted: Wanted) -> Json<Value> {
-    let rows = wanted.of(shared.board.snapshot().0.incidents, |row| wanted.is(row.symbol.as_ref()));
+    let rows = wanted.of(shared.board.incidents(), |row| wanted.is(row.symbol.as_ref()));
     Json(json!({ "incidents": rows }))
 }
 
 pub(super) async fn locks(State(shared): Board) -> Json<Value> {
-    Json(json!({ "locks": shared.board.snapshot().0.locks }))
+    Json(json!({ "locks": shared.board.locks() }))
 }
 
 pub(super) async fn strategies(State(shared): Board) -> Json<Value> {
@@ -197,7 +196,7 @@ pub(super) async fn bars(State(shared): Board, wanted: Wanted) -> Response {
     let Some(symbol) = wanted.symbol else {
         return fault(StatusCode::BAD_REQUEST, "say which symbol: ?symbol=AAPL");
     };
-    let bar_s = shared.board.snapshot().0.account.map(|account| account.bar_s);
+    let bar_s = shared.board.account().map(|account| account.bar_s);
     match shared.board.bars_of(&symbol, rows).or_else(|| is_listed(&shared, &symbol).then(Vec::new)) {
         Some(bars) => Json(Bars { symbol, bar_s, bars }).into_response(),
         None => stranger(&symbol),

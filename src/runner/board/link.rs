@@ -1,8 +1,10 @@
 //! Follows the connection and the layers of health, and tells what has changed.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Board;
@@ -12,9 +14,13 @@ use crate::clock::wall_now;
 use crate::domain::MarketTime;
 use crate::robust_connection::{ConnectionState, Phase};
 use crate::runner::outlook::Outlook;
+use crate::runner::view::DeskView;
 
 /// Time between two looks at what does not tell of its changes itself.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What a desk shows of itself.
+type Shows = watch::Receiver<Arc<DeskView>>;
 
 /// The parts of the view that are instants: computed once a state, for a clock would make each look differ.
 struct Instants {
@@ -41,7 +47,8 @@ impl Instants {
 impl Board {
     /// Follows for ever.
     pub(in crate::runner) async fn follow(self: Arc<Self>, outlook: Outlook) {
-        let mut connection = outlook.connection.clone();
+        let (mut connection, mut shown) = (outlook.connection.clone(), outlook.shown.clone());
+        let mut desk = shown.borrow_and_update().clone();
         let mut instants = Instants::of(connection.borrow_and_update().clone());
         let mut tick = tokio::time::interval(LOOK_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -52,6 +59,8 @@ impl Board {
                         return;
                     }
                 }
+                // A lock is told with its consequence, not half a second before it.
+                () = desk_moves(&mut shown, &mut desk) => {}
                 _ = tick.tick() => {}
             }
             let state = connection.borrow_and_update().clone();
@@ -68,6 +77,21 @@ impl Board {
             self.feed.tell(Kind::Connection, None, &link);
             state.link = Some(Arc::new(link));
         }
+    }
+}
+
+/// Waits until the desk shows something else than before; for ever where no desk will.
+async fn desk_moves(shown: &mut watch::Receiver<Option<Shows>>, desk: &mut Option<Shows>) {
+    let moves = async {
+        match desk {
+            Some(desk) => desk.changed().await,
+            None => pending().await,
+        }
+    };
+    tokio::select! {
+        Ok(()) = shown.changed() => *desk = shown.borrow_and_update().clone(),
+        Ok(()) = moves => {}
+        else => pending().await,
     }
 }
 
@@ -88,5 +112,60 @@ fn view(outlook: &Outlook, instants: &Instants) -> LinkView {
         last_error: state.last_error.clone(),
         outage: outlook.outage(),
         layers: outlook.layers.view(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::book::LockCause;
+    use crate::runner::early::Early;
+    use crate::runner::layers::Layers;
+    use crate::runner::view::{LockView, tests_view};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_and_a_desk_that_is_new_are_told_at_once() {
+        let (_connection, connection) = watch::channel(ConnectionState::idle());
+        let (shown, shown_out) = watch::channel(None);
+        let outlook = Outlook {
+            connection,
+            shown: shown_out,
+            early: Early::over(),
+            layers: Layers::new(Default::default()),
+            dashboard: Arc::default(),
+            permitted: Arc::default(),
+            stats: Arc::default(),
+        };
+        let board = Board::new();
+        let mut follows = tokio::task::JoinSet::new();
+        follows.spawn(Arc::clone(&board).follow(outlook));
+        // While this looks again and again, no time passes: nothing is told because it was its time.
+        let told = async |word: &str| {
+            let began = Instant::now();
+            for _ in 0..1_000 {
+                if board.snapshot().0.connection.is_some_and(|link| link.trading == word) {
+                    assert_eq!(began.elapsed(), Duration::ZERO, "{word}");
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+            panic!("never told: {word}");
+        };
+        told("no: no session was Ready yet").await;
+        let (view, view_out) = watch::channel(Arc::new(tests_view()));
+        shown.send_replace(Some(view_out));
+        told("yes").await;
+        let lock = LockView {
+            what: "account".to_owned(),
+            cause: LockCause::Operator,
+            why: "lunch".to_owned(),
+            since: MarketTime::from_secs(1),
+            ends: "robo-trader resume".to_owned(),
+            ends_itself: false,
+        };
+        view.send_replace(Arc::new(DeskView { locks: vec![lock], ..tests_view() }));
+        told("exits only: locked").await;
+        view.send_replace(Arc::new(tests_view()));
+        told("yes").await;
     }
 }

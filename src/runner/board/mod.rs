@@ -7,6 +7,7 @@ pub mod indicators;
 mod link;
 pub mod positions;
 mod schemas;
+mod sections;
 mod state;
 pub mod told;
 pub mod views;

@@ -35,9 +35,9 @@ pub(super) struct State {
     pub(super) fills: VecDeque<Arc<FillView>>,
     pub(super) signals: VecDeque<Arc<SignalView>>,
     targets: BTreeMap<Symbol, Arc<SignalView>>,
-    refusals: VecDeque<Arc<RefusalView>>,
+    pub(super) refusals: VecDeque<Arc<RefusalView>>,
     pub(super) refused: BTreeMap<&'static str, u64>,
-    incidents: VecDeque<Arc<IncidentView>>,
+    pub(super) incidents: VecDeque<Arc<IncidentView>>,
     pub(super) curve: Vec<EquityView>,
     /// How many looks make a point, doubled whenever the curve is thinned.
     stride: u32,
