@@ -22,6 +22,9 @@ const TRIES: u32 = 60;
 /// Pages in the write-ahead log, about, that it is written back at: 4 MB, as SQLite has it by itself.
 const PAGES: u64 = 1_000;
 
+/// The same where nobody has asked for it: no append waits for that without need.
+const FAR_TOO_MANY: u64 = 10 * PAGES;
+
 /// Pages that a batch changes at least, and rows that fill one, about.
 const PAGES_A_BATCH: u64 = 3;
 const ROWS_A_PAGE: u64 = 8;
@@ -226,8 +229,8 @@ impl Journal for SqliteJournal {
         if records.iter().any(|record| matches!(record.fact, Fact::Ledger(LedgerFact::Opened { .. }))) {
             self.settle_identity().map_err(self.failed())?;
         }
-        // Whoever waits for this anyway has the time.
-        if self.is_untidy() {
+        // Whoever holds this journal tidies up in time; where nobody does, the log must not grow for ever.
+        if self.pages >= FAR_TOO_MANY {
             self.tidy();
         }
         Ok(())

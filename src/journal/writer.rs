@@ -40,7 +40,8 @@ impl Shared {
     }
 
     fn tidy(&self) {
-        if let Some(journal) = self.journal.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        let mut held = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(journal) = held.as_mut().filter(|journal| journal.is_untidy()) {
             journal.tidy();
         }
     }
@@ -100,6 +101,8 @@ impl Writer {
                         if done.send(result).is_err() || failed {
                             break;
                         }
+                        // Once the order may leave.
+                        own.tidy();
                     }
                 }
             }
