@@ -84,7 +84,18 @@ fn a_halt_is_told_kept_over_a_restart_explained_there_and_lifted() {
     says(&place.tell(&["resume"]).ends(0, &[]), &["entries are allowed again", "earnings"]);
     let now = status(&place);
     assert_eq!(now["desk"]["locks"], serde_json::json!([]));
-    place.tell(&["resume"]).ends(3, &["nothing is locked"]);
+    says(&place.tell(&["resume"]).ends(0, &[]), &["nothing is locked"]);
+    daemon.ends_well_on("TERM");
+}
+
+#[test]
+fn one_that_observes_sends_no_order_and_its_status_says_so_by_its_exit_code() {
+    let place = Place::new();
+    let mut daemon = place.start(&[("EXECUTION_MODE", "observe")], &BUSY);
+    daemon.says("ready:");
+    let told = place.tell(&["status"]);
+    says(&told, &["trading      no: it observes"]);
+    told.ends(5, &[]);
     daemon.ends_well_on("TERM");
 }
 
@@ -126,9 +137,9 @@ fn reconcile_compares_now_and_has_nothing_to_accept_where_both_agree() {
     let before = status(&place)["desk"]["reads"].as_u64().unwrap();
     says(&place.tell(&["reconcile"]).ends(0, &[]), &["broker and book agree", "cash"]);
     assert!(status(&place)["desk"]["reads"].as_u64().unwrap() > before, "it was read anew");
-    place.tell(&["reconcile", "accept", "AAPL", "--reason", "x"]).ends(3, &["there is nothing to accept"]);
-    place.tell(&["reconcile", "accept", "AAPL", "--reason", " "]).ends(3, &["--reason"]);
-    place.tell(&["reconcile", "accept", "AAPL", "--reason", "x", "--split", "2"]).ends(3, &["NEW:OLD"]);
+    says(&place.tell(&["reconcile", "accept", "AAPL", "--reason", "x"]).ends(0, &[]), &["there is nothing to accept"]);
+    place.tell(&["reconcile", "accept", "AAPL", "--reason", " "]).ends(2, &["--reason"]);
+    place.tell(&["reconcile", "accept", "AAPL", "--reason", "x", "--split", "2"]).ends(2, &["NEW:OLD"]);
     place.tell(&["reconcile", "accept", "AAPL"]).ends(2, &["--reason"]);
     place.tell(&["halt", "MSFT"]).ends(2, &["MSFT is neither in SYMBOLS nor held: AAPL, NVDA"]);
     daemon.ends_well_on("TERM");
@@ -192,7 +203,8 @@ fn while_no_daemon_runs_reconcile_reads_the_broker_itself_and_journals_nothing()
     assert_eq!((facts(&place), &told["daemon"]), (before, &false.into()));
     // Without the journal nobody knows whose the shares are; what works at the broker is of a ledger that is not here.
     std::fs::rename(place.state().join("simulator"), place.path("away")).unwrap();
-    says(&reconcile(&["reconcile"]), &["none of this account", "the broker holds", "others' order"]);
+    let told = place.tell_with(&variables, &["reconcile"]).ends(3, &[]);
+    says(&told, &["none of this account", "the broker holds", "others' order"]);
     gateway.signal("TERM");
     gateway.ends_within(PATIENCE);
 }
@@ -207,7 +219,7 @@ fn a_halt_before_the_first_session_is_in_force_when_it_comes() {
     let variables = [
         ("BACKOFF_BASE", "0.05"),
         ("BACKOFF_CAP", "0.1"),
-        ("BREAKER_FAILURES", "100"),
+        ("CIRCUIT_BREAKER_THRESHOLD", "1000"),
         ("SYMBOLS", "AAPL,NVDA"),
         ("DATA_BAR_SIZE", "5 secs"),
         ("DATA_DURATION", "3600 S"),
@@ -221,6 +233,11 @@ fn a_halt_before_the_first_session_is_in_force_when_it_comes() {
     says(&place.tell(&["halt", "--reason", "not today"]).ends(0, &[]), &["from the first session on"]);
     says(&place.tell(&["halt", "AAPL", "--reason", "never"]).ends(0, &[]), &["entries in AAPL"]);
     says(&place.tell(&["resume", "AAPL"]).ends(0, &[]), &["taken back"]);
+    // The daemon is killed meanwhile: the next one knows of it.
+    daemon.signal("KILL");
+    daemon.ends_within(PATIENCE);
+    let mut daemon = place.start(&variables, &["run", "--port", &port]);
+    daemon.says("attempt failed");
     says(&place.tell(&["status"]).ends(5, &[]), &["halted       account, from the first session on: not today"]);
     let other = place.path("exchange");
     let simulator = ["simulator", "--port", &port, "--symbols", "AAPL,NVDA", "--speed", "50", "--state-dir"];
@@ -327,7 +344,22 @@ fn a_symbol_is_parked_and_unparked_limits_are_read_anew_and_the_daemon_ends_with
     let mut daemon = busy(&place);
     daemon.says("ready:");
     says(&place.tell(&["park", "AAPL", "--reason", "news"]).ends(0, &[]), &["AAPL is parked"]);
-    says(&place.tell(&["unpark", "AAPL"]).ends(0, &[]), &["AAPL is not parked"]);
+    let parked = status(&place);
+    assert_eq!((&parked["desk"]["locks"][0]["cause"], &parked["trading"]), (&"shelved".into(), &"yes".into()));
+    until(&place, "bars go on", |status| status["desk"]["market_time"] != parked["desk"]["market_time"]);
+    says(&place.tell(&["status"]), &["locked       AAPL (shelved)", "ends: robo-trader unpark AAPL"]);
+    says(&place.tell(&["unpark", "AAPL"]).ends(0, &[]), &["AAPL is parked no more"]);
+    let forged = "x\n2026-11-28T23:59:59Z ERROR forged\u{1b}[2J";
+    says(&place.tell(&["halt", "NVDA", "--reason", forged]).ends(0, &[]), &["NVDA: no entries from now"]);
+    let told = place.tell(&["halt", "NVDA", "--reason", "another"]).ends(0, &[]).out;
+    assert!(
+        told.contains("its first reason stands: halted by an operator: x 2026") && !told.contains('\u{1b}'),
+        "{told}"
+    );
+    let shown = place.tell(&["status"]).ends(0, &[]).out;
+    assert!(!shown.contains('\u{1b}') && !shown.lines().any(|line| line.starts_with("2026")), "{shown}");
+    place.tell(&["halt", "--reason", &"x".repeat(501)]).ends(2, &["501 characters"]);
+    says(&place.tell(&["resume", "NVDA"]).ends(0, &[]), &["entries are allowed again"]);
     place.tell(&["park"]).ends(2, &["<SYMBOL>"]);
     place.tell(&["park", "MSFT"]).ends(2, &["MSFT is neither in SYMBOLS nor held"]);
     says(&place.tell(&["reload"]).ends(0, &[]), &["nothing has changed"]);
@@ -363,7 +395,7 @@ fn a_machine_gets_json_of_every_answer_however_it_ended() {
         (&["flatten", "--everything", "--json"], 3, false),
         (&["cancel", "99999", "--json"], 2, false),
         (&["notify", "ack", "--json"], 0, true),
-        (&["reconcile", "accept", "AAPL", "--reason", "x", "--json"], 3, false),
+        (&["reconcile", "accept", "AAPL", "--reason", "x", "--json"], 0, true),
     ] {
         let told = place.tell(words).ends(code, &[]);
         let answer = read(&told);

@@ -46,12 +46,13 @@ fn lists_add_up_to_each_other_and_say_that_no_daemon_runs() {
     // What is held is what was bought less what was sold.
     let positions = list(&place, &["positions"]);
     for symbol in ["AAPL", "NVDA"] {
-        let signed = |fill: &&Value| fill["quantity"].as_i64().unwrap() * if fill["side"] == "BUY" { 1 } else { -1 };
+        let signed =
+            |fill: &&Value| fill["quantity_shares"].as_i64().unwrap() * if fill["side"] == "BUY" { 1 } else { -1 };
         let bought: i64 = all.iter().filter(|fill| fill["symbol"] == symbol).map(|fill| signed(&fill)).sum();
         let held = rows(&positions, "positions").iter().find(|row| row["symbol"] == symbol);
-        assert_eq!(held.map_or(0, |row| row["quantity"].as_i64().unwrap()), bought, "{symbol}");
+        assert_eq!(held.map_or(0, |row| row["quantity_shares"].as_i64().unwrap()), bought, "{symbol}");
         // Without a daemon nobody knows a price of now.
-        assert!(held.is_none_or(|row| row["last_price_usd"].is_null() && row["unrealized_usd"].is_null()));
+        assert!(held.is_none_or(|row| row["last_close_usd"].is_null() && row["unrealized_usd"].is_null()));
     }
     // Profit of the days is that of the months and of all.
     let sums: Vec<Value> =
@@ -60,8 +61,8 @@ fn lists_add_up_to_each_other_and_say_that_no_daemon_runs() {
     assert_eq!(sums[0]["fills"], total);
     let orders = list(&place, &["orders", "--limit", "0"]);
     assert_eq!(sums[0]["orders"], orders["total"]);
-    let filled: i64 = rows(&orders, "orders").iter().map(|order| order["filled"].as_i64().unwrap()).sum();
-    assert_eq!(filled, all.iter().map(|fill| fill["quantity"].as_i64().unwrap()).sum::<i64>());
+    let filled: i64 = rows(&orders, "orders").iter().map(|order| order["filled_shares"].as_i64().unwrap()).sum();
+    assert_eq!(filled, all.iter().map(|fill| fill["quantity_shares"].as_i64().unwrap()).sum::<i64>());
     assert!(rows(&list(&place, &["signals"]), "signals").iter().any(|row| row["what"] == "target"));
     // As text: a table, a last line that tells of which ledger, a word that nobody trades it now.
     let told = place.tell(&["fills", "--limit", "2"]).ends(0, &["no daemon trades this ledger now"]);
@@ -104,7 +105,7 @@ fn a_running_daemon_gives_prices_of_now_and_cancels_an_order_by_its_number() {
     // The commands themselves take the time.
     let held = (0..2_000).find_map(|_| {
         let positions = list(&place, &["positions"]);
-        let row = rows(&positions, "positions").first().filter(|row| !row["last_price_usd"].is_null()).cloned();
+        let row = rows(&positions, "positions").first().filter(|row| !row["last_close_usd"].is_null()).cloned();
         assert_eq!(positions["source"]["daemon"], true);
         row
     });

@@ -45,8 +45,15 @@ impl CompareError {
 /// Compares, and tells.
 pub(super) fn alone(daemon: &DaemonArgs, json: bool) -> ExitCode {
     match compared(daemon) {
-        Ok(desk) if json => super::say(&format!("{:#}", json!({ "said": SAID, "daemon": false, "desk": desk }))),
-        Ok(desk) => super::say(&text(&desk).trim_end()),
+        Ok(desk) => {
+            let differs = desk["differences"].as_array().is_some_and(|rows| !rows.is_empty());
+            let said = if json {
+                super::say(&format!("{:#}", json!({ "said": SAID, "daemon": false, "desk": desk })))
+            } else {
+                super::say(&text(&desk).trim_end())
+            };
+            if differs && said == ExitCode::SUCCESS { ExitCode::from(exit::HUMAN) } else { said }
+        }
         Err(error) => {
             super::complain(&error);
             ExitCode::from(error.code())

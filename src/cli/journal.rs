@@ -8,6 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::records::{SourceArgs, SourceError, SpanArgs};
+use crate::domain::book::Fact;
 use crate::domain::{MarketTime, Symbol};
 use crate::journal::JournalError;
 use crate::journal::upkeep::{self, RawRow, Verified};
@@ -81,6 +82,8 @@ enum Failed {
     Source(#[from] SourceError),
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error("--kind {0}: no fact's kind begins so; they are: {known}", known = Fact::KINDS.join(", "))]
+    Kind(String),
     #[error("{to}: {source}; what was written of it is not whole")]
     Write { to: String, source: std::io::Error },
 }
@@ -89,7 +92,7 @@ impl Failed {
     fn code(&self) -> u8 {
         match self {
             Self::Source(error) => error.code(),
-            Self::Journal(JournalError::File { .. }) => exit::USAGE,
+            Self::Journal(JournalError::File { .. }) | Self::Kind(_) => exit::USAGE,
             Self::Journal(_) => exit::JOURNAL,
             Self::Write { .. } => exit::RESTART,
         }
@@ -152,6 +155,9 @@ fn told(word: &str, path: &Path, verified: &Verified, json: bool) -> String {
 fn export(args: &ExportArgs) -> Result<Option<String>, Failed> {
     let (ledger, _) = args.source.find()?;
     let newest = upkeep::verify(&ledger.path)?.newest;
+    if let Some(kind) = args.kind.as_ref().filter(|kind| !Fact::KINDS.iter().any(|known| known.starts_with(*kind))) {
+        return Err(Failed::Kind(kind.clone()));
+    }
     let (since, until) = args.span.bounds(newest);
     let to = args.out.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
     let wrong = |source| Failed::Write { to: to.clone(), source };

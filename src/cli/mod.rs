@@ -54,7 +54,7 @@ enum Command {
     Halt(Box<operate::LockArgs>),
     /// Entries again, in one symbol or in the account.
     Resume(Box<operate::LockArgs>),
-    /// No entries in a symbol until its bars come anew, or it is unparked.
+    /// No entries in a symbol until it is unparked.
     Park(Box<operate::ParkArgs>),
     /// Entries in a parked symbol again.
     Unpark(Box<operate::UnparkArgs>),

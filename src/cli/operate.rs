@@ -181,8 +181,13 @@ pub(super) fn status(args: &StatusArgs) -> ExitCode {
     };
     let shown =
         shown(&reply, args.json, |said, status| status_text::status(said, status) + of_ledgers(&ledgers).as_str());
-    let ready = reply.status.as_ref().is_some_and(|status| status["ready"] == true);
-    if ready || shown != ExitCode::SUCCESS { shown } else { ExitCode::from(exit::NOT_READY) }
+    let orders_leave = reply.status.as_ref().is_some_and(orders_leave);
+    if orders_leave || shown != ExitCode::SUCCESS { shown } else { ExitCode::from(exit::NOT_READY) }
+}
+
+/// Whether a daemon with this status may send orders: one that observes sends none.
+pub(super) fn orders_leave(status: &serde_json::Value) -> bool {
+    status["ready"] == true && status["desk"]["observes"] != true
 }
 
 /// What is known where no daemon answers: what the journals say.
@@ -288,13 +293,22 @@ pub(super) fn reconcile(args: ReconcileArgs) -> ExitCode {
             let StatusArgs { daemon, json } = args.status;
             match asked_now(&daemon, &Request::Reconcile {}) {
                 Err(Silence::Control(ControlError::Nobody { .. })) => super::compare::alone(&daemon, json),
-                asked => hand_on(asked, |reply| shown(reply, json, status_text::differences)),
+                asked => hand_on(asked, |reply| {
+                    let shown = shown(reply, json, status_text::differences);
+                    let differs = reply.status.as_ref().is_some_and(differs);
+                    if differs && shown == ExitCode::SUCCESS { ExitCode::from(exit::HUMAN) } else { shown }
+                }),
             }
         }
         Some(Accept::Accept { daemon, symbol, reason, split, foreign, json }) => {
             order(&daemon, &Request::Accept { symbol, reason, split, foreign }, json)
         }
     }
+}
+
+/// Whether broker and book differ in what a human has to judge.
+fn differs(status: &serde_json::Value) -> bool {
+    status["desk"]["differences"].as_array().is_some_and(|rows| !rows.is_empty())
 }
 
 fn said(reply: &Reply) -> ExitCode {

@@ -124,7 +124,7 @@ const SYMBOLS: &[Column] = &[
     right("turnover_usd", "turnover USD"),
 ];
 const HELD: &[Column] =
-    &[left("symbol", "symbol"), right("quantity", "shares"), right("average_price_usd", "average USD")];
+    &[left("symbol", "symbol"), right("quantity_shares", "shares"), right("average_price_usd", "average USD")];
 const REFUSALS: &[Column] = &[left("name", "refusal"), left("symbol", "symbol"), right("times", "times")];
 
 impl Report {
@@ -168,7 +168,7 @@ impl Report {
             ("Symbols", SYMBOLS, &self.symbols),
             ("Held at its end", HELD, &self.held),
             ("Refusals", REFUSALS, &self.refusals),
-            ("Incidents", records::INCIDENTS, &self.incidents),
+            ("Incidents, lost sessions, locks", records::INCIDENTS, &self.incidents),
             ("Fills", records::FILLS, &self.fills),
         ]
     }
@@ -188,7 +188,7 @@ impl Report {
             word("fills"),
             word("orders"),
             word("refusals"),
-            self.incidents.len(),
+            word("incidents"),
         )
     }
 
@@ -215,7 +215,7 @@ fn held(book: &Book) -> Vec<Value> {
     let held = book.positions().filter(|(_, position)| !position.quantity().is_zero());
     let row = |(id, position): (crate::domain::ContractId, &crate::domain::position::Position)| {
         json!({
-            "symbol": records::name(book, id), "quantity": position.quantity(),
+            "symbol": records::name(book, id), "quantity_shares": position.quantity(),
             "average_price_usd": position.average_price().map(|price| price.0.round_dp(4).normalize().to_string()),
         })
     };

@@ -4,7 +4,7 @@ mod launchd;
 pub(super) mod place;
 mod systemd;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -110,6 +110,12 @@ pub(super) enum ServiceError {
     Home,
     #[error("this program's own path is not known ({0}): name it with --program")]
     Program(#[source] std::io::Error),
+    #[error("--program {0}: there is no such file; name the program by its whole path")]
+    NoProgram(PathBuf),
+    #[error(
+        "{0} is in a home, which a machine's service does not see (ProtectHome): copy it to /usr/local/bin, and name it with --program"
+    )]
+    InAHome(PathBuf),
     #[error("{0} is there and is not what would be written: look at it, then use --force")]
     Differs(PathBuf),
     #[error("{0} was not written by robo-trader service install: it is left alone")]
@@ -169,6 +175,7 @@ fn install(args: &InstallArgs) -> Result<String, ServiceError> {
         Some(program) => program.clone(),
         None => std::env::current_exe().map_err(ServiceError::Program)?,
     };
+    runs_there(&place, &program)?;
     let text = text(&place, &program.to_string_lossy(), &args.run_as);
     if args.print {
         return Ok(text);
@@ -187,6 +194,17 @@ fn install(args: &InstallArgs) -> Result<String, ServiceError> {
     std::fs::write(&place.file, text).map_err(file)?;
     let (start, speak) = (place.how_to_start(&args.run_as), place.how_to_speak());
     Ok(format!("written: {}\n{start}\n{speak}", place.file.display()))
+}
+
+/// Whether the service manager could run the program from that place.
+fn runs_there(place: &Place, program: &Path) -> Result<(), ServiceError> {
+    let path = program.to_path_buf();
+    if !program.is_absolute() || !program.is_file() {
+        return Err(ServiceError::NoProgram(path));
+    }
+    let homes = ["/home", "/root", "/run/user"];
+    let hidden = place.system && place.kind == Kind::Systemd && homes.iter().any(|home| program.starts_with(home));
+    if hidden { Err(ServiceError::InAHome(path)) } else { Ok(()) }
 }
 
 fn uninstall(args: &PlaceArgs) -> Result<String, ServiceError> {
@@ -228,8 +246,8 @@ fn status(args: &StatusArgs) -> ExitCode {
     if args.json {
         let (status, silence, code) = match asked {
             Ok(reply) => {
-                let ready = reply.status.as_ref().is_some_and(|status| status["ready"] == true);
-                (reply.status, None, if ready { exit::DONE } else { exit::NOT_READY })
+                let leave = reply.status.as_ref().is_some_and(operate::orders_leave);
+                (reply.status, None, if leave { exit::DONE } else { exit::NOT_READY })
             }
             Err(error) => (None, Some(error.to_string()), exit::RESTART),
         };
@@ -247,7 +265,7 @@ fn status(args: &StatusArgs) -> ExitCode {
             let word = |key: &str| status[key].as_str().filter(|word| !word.is_empty()).map(str::to_owned);
             text += &format!("daemon      trading: {}\n", word("trading").unwrap_or_else(|| "unknown".to_owned()));
             text += &word("why").map(|why| format!("why         {why}\n")).unwrap_or_default();
-            if status["ready"] == true { exit::DONE } else { exit::NOT_READY }
+            if operate::orders_leave(&status) { exit::DONE } else { exit::NOT_READY }
         }
         Err(error) => {
             text += &format!("daemon      {error}\n");

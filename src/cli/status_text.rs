@@ -4,13 +4,15 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use crate::domain::plain;
+
 /// What is shown where nothing is known.
 const UNKNOWN: &str = "unknown";
 
 fn text(value: &Value) -> String {
     match value {
         Value::Null => UNKNOWN.to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => plain(text),
         other => other.to_string(),
     }
 }

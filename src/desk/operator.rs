@@ -57,6 +57,18 @@ pub enum Order {
         /// Which.
         symbol: Symbol,
     },
+    /// An operator parks a symbol: no entries until they take it back.
+    Shelve {
+        /// Which.
+        symbol: Symbol,
+        /// Why.
+        reason: String,
+    },
+    /// An operator takes a symbol's parking back, whoever parked it.
+    Unshelve {
+        /// Which.
+        symbol: Symbol,
+    },
     /// Other limits, and other locks that set themselves, from now on.
     Retune {
         /// The limits.
@@ -185,6 +197,26 @@ impl Desk {
                 self.unpark(contract);
                 Ok(format!("{symbol} is not parked"))
             }
+            Order::Shelve { symbol, reason } => {
+                let contract = self.contract_named(&symbol)?;
+                let new = self.lock(LockScope::Contract(contract), LockCause::Shelved, reason, Until::Resumed);
+                self.cancel_entries_that_wait();
+                let word = if new { "is parked" } else { "was parked already: its first reason stands" };
+                Ok(format!("{symbol} {word}; no entries until robo-trader unpark {symbol}, exits pass"))
+            }
+            Order::Unshelve { symbol } => {
+                let contract = self.contract_named(&symbol)?;
+                let scope = LockScope::Contract(contract);
+                let parked: Vec<LockCause> = [LockCause::Shelved, LockCause::Parked]
+                    .into_iter()
+                    .filter(|cause| self.book.lock(&scope, *cause).is_some())
+                    .collect();
+                for cause in &parked {
+                    self.unlock(scope.clone(), Some(*cause), "unparked by an operator");
+                }
+                let word = if parked.is_empty() { "was not parked" } else { "is parked no more" };
+                Ok(format!("{symbol} {word}"))
+            }
             Order::Retune { limits, guards, changed } => self.retune(limits, *guards, &changed),
             Order::Cancel { intent, reason } => self.cancel_one(intent, &reason),
         }
@@ -210,12 +242,12 @@ impl Desk {
     fn halt(&mut self, symbol: Option<Symbol>, reason: String) -> Result<String, Unable> {
         let scope = self.scope_of(symbol.as_ref())?;
         let what = symbol.map_or_else(|| "every symbol".to_owned(), |symbol| symbol.to_string());
-        let new = self.lock(scope, LockCause::Operator, stated(&reason, "halted by an operator"), Until::Resumed);
+        let former = self.book.lock(&scope, LockCause::Operator).map(|lock| lock.why.clone());
+        self.lock(scope, LockCause::Operator, stated(&reason, "halted by an operator"), Until::Resumed);
         self.cancel_entries_that_wait();
-        Ok(format!(
-            "{what}: no entries {} until robo-trader resume; exits pass",
-            if new { "from now" } else { "still" }
-        ))
+        let still = former.map(|why| format!("still (its first reason stands: {why})"));
+        let when = still.unwrap_or_else(|| "from now".to_owned());
+        Ok(format!("{what}: no entries {when} until robo-trader resume; exits pass"))
     }
 
     /// Entries that have not filled yet are cancelled where a lock now stops them.
@@ -281,8 +313,9 @@ impl Desk {
         if held.is_empty() {
             return Err(Unable::NotLocked);
         }
-        let by_itself =
-            |cause: LockCause| !matches!(cause, LockCause::Operator | LockCause::Flatten | LockCause::Parked);
+        let by_itself = |cause: LockCause| {
+            !matches!(cause, LockCause::Operator | LockCause::Flatten | LockCause::Parked | LockCause::Shelved)
+        };
         if let Some((_, why)) = held.iter().find(|(cause, _)| by_itself(*cause))
             && reason.trim().is_empty()
         {

@@ -21,5 +21,6 @@ pub use contract::{Contract, ContractId, Hours, PriceRule, Rounding, Symbol, Win
 pub use history::{HistoryDuration, HistoryRequest, WhatToShow};
 pub use money::{Price, Shares, Usd};
 pub use order::{OrderKind, OrderRef, Side, TimeInForce};
+pub use text::plain;
 pub use ticket::Ticket;
 pub use time::MarketTime;

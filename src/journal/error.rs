@@ -35,6 +35,20 @@ pub enum JournalError {
         /// What the check says first.
         finding: String,
     },
+    /// A file without a single table.
+    #[error("the journal {path} is there and holds nothing: somebody has emptied it; {}, or move it away to begin a new ledger", Trouble::Damaged.advice())]
+    Empty {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The file was moved away or replaced while it was open.
+    #[error(
+        "the journal {path} was moved away or replaced while it was in use: nothing more is sent; put it back, and start again"
+    )]
+    Moved {
+        /// Which.
+        path: PathBuf,
+    },
     /// Another program's database, or a later version's.
     #[error(
         "the journal {path} has schema version {found}, this program knows versions up to {known}; use the program version that wrote it"

@@ -1,5 +1,6 @@
 //! The journal in SQLite: write-ahead log, one writer.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct SqliteJournal {
     pub(super) connection: Connection,
     path: PathBuf,
     account: String,
+    /// Device and number of the file that was opened for writing.
+    file: Option<(u64, u64)>,
     durability: Option<Durability>,
     /// How long SQLite waits by itself now.
     busy: Duration,
@@ -53,19 +56,16 @@ impl SqliteJournal {
             crate::private_dir::make(directory)
                 .map_err(|source| JournalError::Directory { path: directory.to_path_buf(), source })?;
         }
+        if !path.exists() {
+            create(path)?;
+        }
         let connection = Connection::open(path).map_err(|source| cannot_open(path, source))?;
-        let found = look_into(&connection, path)?;
+        look_into(&connection, path)?;
         let open = |source| cannot_open(path, source);
         connection.pragma_update(None, "journal_mode", "WAL").map_err(open)?;
         // Writing the log back waits for the disk: it has a time of its own, see `tidy`.
         connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(open)?;
-        if !found {
-            let create = format!(
-                "BEGIN; {CREATE} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
-            );
-            connection.execute_batch(&create).map_err(open)?;
-        }
-        Ok(Self::new(connection, path, account))
+        Ok(Self { file: identity(path), ..Self::new(connection, path, account) })
     }
 
     /// Opens an existing journal for reading, beside its writer.
@@ -78,6 +78,11 @@ impl SqliteJournal {
         let connection = Connection::open_with_flags(path, flags).map_err(open)?;
         connection.busy_timeout(BUSY).map_err(open)?;
         let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(open)?;
+        let tables: i64 =
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(open)?;
+        if tables == 0 {
+            return Err(JournalError::Empty { path: path.to_path_buf() });
+        }
         if found != VERSION {
             return Err(JournalError::Schema { path: path.to_path_buf(), found, known: VERSION });
         }
@@ -86,7 +91,7 @@ impl SqliteJournal {
 
     fn new(connection: Connection, path: &Path, account: &str) -> Self {
         let (path, account) = (path.to_path_buf(), account.to_owned());
-        Self { connection, path, account, durability: None, busy: BUSY, pages: 0, tries: TRIES }
+        Self { connection, path, account, file: None, durability: None, busy: BUSY, pages: 0, tries: TRIES }
     }
 
     /// Where the journal of a ledger lies within the state directory.
@@ -111,6 +116,14 @@ impl SqliteJournal {
         move |source| JournalError::Store { path: path.clone(), trouble: Trouble::of(&source), source }
     }
 
+    /// Facts that go where the next start does not look would be lost.
+    fn is_in_place(&self) -> Result<(), JournalError> {
+        if self.file.is_some() && identity(&self.path) != self.file {
+            return Err(JournalError::Moved { path: self.path.clone() });
+        }
+        Ok(())
+    }
+
     fn set_busy(&mut self, wanted: Duration) -> rusqlite::Result<()> {
         if self.busy != wanted {
             self.connection.busy_timeout(wanted)?;
@@ -132,23 +145,60 @@ impl SqliteJournal {
     }
 }
 
-/// Another program's file, a later version's, or a damaged one is told before anything is done with
-/// it. Whether it holds a journal; `false` where it is new.
-fn look_into(connection: &Connection, path: &Path) -> Result<bool, JournalError> {
+/// A new journal, which is there whole or not at all.
+fn create(path: &Path) -> Result<(), JournalError> {
+    let file = |path: &Path| {
+        let path = path.to_path_buf();
+        move |source| JournalError::File { path, source }
+    };
+    let new = path.with_extension("db.new");
+    // Left behind by a kill in just this moment.
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = new.clone().into_os_string();
+        name.push(suffix);
+        match std::fs::remove_file(&name) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(file(Path::new(&name))(error)),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    let connection = Connection::open(&new).map_err(|source| cannot_open(&new, source))?;
+    let all =
+        format!("BEGIN; {CREATE} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;");
+    connection.execute_batch(&all).map_err(|source| cannot_open(&new, source))?;
+    connection.close().map_err(|(_, source)| cannot_open(&new, source))?;
+    std::fs::rename(&new, path).map_err(file(path))?;
+    if let Some(directory) = path.parent() {
+        // Its name, too, survives a power cut.
+        let synced = std::fs::File::open(directory).and_then(|opened| opened.sync_all());
+        synced.map_err(file(directory))?;
+    }
+    Ok(())
+}
+
+/// Which file a path leads to: device and number.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let file = std::fs::metadata(path).ok()?;
+    Some((file.dev(), file.ino()))
+}
+
+/// Another program's file, a later version's, an emptied or a damaged one is told before anything is done with it.
+fn look_into(connection: &Connection, path: &Path) -> Result<(), JournalError> {
     let open = |source| cannot_open(path, source);
     let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0)).map_err(open);
     connection.busy_timeout(BUSY).map_err(open)?;
     let (found, owner) = (number("PRAGMA user_version")?, number("PRAGMA application_id")?);
     let tables = number("SELECT count(*) FROM sqlite_schema")?;
-    let foreign = tables > 0 && owner != APPLICATION_ID;
-    if foreign || found > VERSION {
+    if tables == 0 {
+        return Err(JournalError::Empty { path: path.to_path_buf() });
+    }
+    if owner != APPLICATION_ID || found > VERSION {
         return Err(JournalError::Schema { path: path.to_path_buf(), found, known: VERSION });
     }
     let finding: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(open)?;
     if finding != "ok" {
         return Err(JournalError::Damaged { path: path.to_path_buf(), finding: finding.replace('\n', " ") });
     }
-    Ok(tables > 0)
+    Ok(())
 }
 
 fn cannot_open(path: &Path, source: rusqlite::Error) -> JournalError {
@@ -212,6 +262,7 @@ impl Journal for SqliteJournal {
         if records.is_empty() {
             return Ok(());
         }
+        self.is_in_place()?;
         let (bodies, recorded_at) = (bodies(records)?, recorded_at.to_string());
         self.set_busy(BUSY).map_err(self.failed())?;
         let mut tries = 0;
@@ -241,6 +292,7 @@ impl Journal for SqliteJournal {
         if records.iter().any(|record| matches!(record.fact, Fact::Ledger(LedgerFact::Opened { .. }))) {
             return Ok(false);
         }
+        self.is_in_place()?;
         let (bodies, recorded_at) = (bodies(records)?, recorded_at.to_string());
         self.set_busy(Duration::ZERO).map_err(self.failed())?;
         match self.write(records, &bodies, Durability::Process, &recorded_at) {

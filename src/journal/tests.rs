@@ -77,6 +77,40 @@ fn other_files_and_later_versions_are_refused() {
 }
 
 #[test]
+fn a_file_that_somebody_has_emptied_is_no_new_journal_and_one_that_is_moved_away_takes_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let mut writer = journal(&path);
+    append(&mut writer, "a").unwrap();
+    let away = dir.path().join("elsewhere.db");
+    std::fs::rename(&path, &away).unwrap();
+    let error = append(&mut writer, "b").unwrap_err();
+    assert!(matches!(error, JournalError::Moved { .. }), "{error}");
+    let error = writer.append_at_once(&[incident("b")], MarketTime::from_secs(9)).unwrap_err();
+    assert!(matches!(error, JournalError::Moved { .. }), "{error}");
+    std::fs::rename(&away, &path).unwrap();
+    append(&mut writer, "c").unwrap();
+    drop(writer);
+    assert_eq!(read(&mut journal(&path), 1).unwrap().len(), 2);
+    std::fs::write(&path, "").unwrap();
+    for opened in [SqliteJournal::open(&path, "DU1"), SqliteJournal::open_read_only(&path)] {
+        let error = opened.unwrap_err();
+        assert!(matches!(error, JournalError::Empty { .. }) && error.to_string().contains("backup"), "{error}");
+    }
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 0, "nothing was changed");
+}
+
+#[test]
+fn a_creation_that_was_cut_short_leaves_no_half_of_a_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    std::fs::write(path.with_extension("db.new"), "half").unwrap();
+    append(&mut journal(&path), "a").unwrap();
+    let files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(files, ["journal.db"]);
+}
+
+#[test]
 fn people_can_query_incidents_and_the_other_views() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal.db");

@@ -235,6 +235,7 @@ fn endless(cause: LockCause, by_itself: bool) -> bool {
         | LockCause::Losses
         | LockCause::Flapping
         | LockCause::Parked
+        | LockCause::Shelved
         | LockCause::CoolDown
         | LockCause::StopGuard
         | LockCause::LowProfit => false,

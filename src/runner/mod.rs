@@ -187,7 +187,8 @@ impl Runner {
         let (asked, asked_in) = mpsc::channel(16);
         stats.channel("operators", &asked);
         let control = control::bind(&config.state_dir.join(CONTROL_SOCKET))?;
-        let early = Early::new(config.settings.symbols.iter().map(|(symbol, _)| symbol.clone()).collect());
+        let symbols = config.settings.symbols.iter().map(|(symbol, _)| symbol.clone()).collect();
+        let early = Early::new(symbols, &config.state_dir);
         let outlook = outlook(&config, connection.state(), shown.subscribe(), &layers, &stats, &early);
         watchers.spawn(outlook.clone().follow());
         if let Some(board) = &config.board {
@@ -373,7 +374,7 @@ impl Runner {
         self.watchers.spawn(alive::watch(barriers.clone(), self.manager.clone(), self.answered.clone(), stall));
         self.layers.report_to(Some(events.clone()));
         // Before any bar, which comes the same way: nothing is entered that was halted before there was a ledger.
-        self.early.end(|halts| {
+        let halted = self.early.end(|halts| {
             let some = !halts.is_empty();
             let listed = self.contracts.iter().filter(|_| some).cloned().map(Event::Listed);
             for event in listed.chain(halts.into_iter().map(Event::Operator)) {
@@ -383,6 +384,9 @@ impl Runner {
             }
             self.operated.send_replace(Some(commands.clone()));
         });
+        if halted {
+            self.watchers.spawn(forget(self.early.clone(), barriers.clone()));
+        }
         self.desk = Some(DeskTask {
             task,
             events,
@@ -446,6 +450,14 @@ impl Runner {
                 (Summary::nothing(), Err(RunError::Internal("the desk loop did not end".into())))
             }
         }
+    }
+}
+
+/// Forgets the halts that waited, once the desk has journaled what it was sent before.
+async fn forget(early: Early, barriers: mpsc::Sender<oneshot::Sender<()>>) {
+    let (done, decided) = oneshot::channel();
+    if barriers.send(done).await.is_ok() && decided.await.is_ok() {
+        early.journaled();
     }
 }
 

@@ -18,7 +18,7 @@ use super::reload::Reload;
 pub use super::request::{LogReply, Reply, Request};
 use crate::control::Asked;
 use crate::desk::operator::{Acceptance, Order, Unable};
-use crate::domain::Symbol;
+use crate::domain::{Symbol, plain};
 use crate::notify::Notifier;
 
 /// How long the desk may take to answer: an append to the journal, at worst behind a busy reader.
@@ -151,6 +151,10 @@ impl Operated {
     }
 
     async fn reply(&self, request: Request) -> Reply {
+        let request = match in_plain_words(request) {
+            Ok(request) => request,
+            Err(why) => return Reply::mistaken(why),
+        };
         let order = match request {
             Request::Status {} => return self.status("status"),
             Request::Log { after, at_most } => return self.log(after, at_most),
@@ -159,10 +163,10 @@ impl Operated {
             Request::Reconcile {} => return self.reconcile().await,
             Request::Accept { symbol, reason, split, foreign } => match acceptance(split.as_deref(), foreign) {
                 Ok(_) if reason.trim().is_empty() => {
-                    return Reply::no("say why, with --reason: it goes into the journal");
+                    return Reply::mistaken("say why, with --reason: it goes into the journal");
                 }
                 Ok(how) => Order::Accept { symbol, reason, how },
-                Err(why) => return Reply::no(why),
+                Err(why) => return Reply::mistaken(why),
             },
             Request::Halt { symbol, reason } => Order::Halt { symbol, reason },
             Request::Resume { symbol, reason } => Order::Resume { symbol, reason },
@@ -174,9 +178,9 @@ impl Operated {
             }
             Request::Park { symbol, reason } => {
                 let said = if reason.trim().is_empty() { "parked by an operator".to_owned() } else { reason };
-                Order::Park { symbol, reason: said }
+                Order::Shelve { symbol, reason: said }
             }
-            Request::Unpark { symbol } => Order::Unpark { symbol },
+            Request::Unpark { symbol } => Order::Unshelve { symbol },
             Request::Cancel { intent, reason } => Order::Cancel { intent, reason },
             Request::Acknowledge {} => {
                 return match &self.notifier {
@@ -236,9 +240,12 @@ impl Operated {
             Ok(Ok(Err(unable @ (Unable::UnknownSymbol { .. } | Unable::UnknownOrder { .. })))) => {
                 Reply::mistaken(unable.to_string())
             }
+            // What was to be so is so already.
+            Ok(Ok(Err(unable @ (Unable::NotLocked | Unable::Agrees { .. })))) => Reply::yes(unable.to_string()),
+            Ok(Ok(Err(unable @ Unable::NotNow { .. }))) => Reply::later(unable.to_string()),
             Ok(Ok(Err(unable))) => Reply::no(unable.to_string()),
             Ok(Err(_)) => Reply::no("the desk has ended: look into the log"),
-            Err(_) => Reply::no(format!(
+            Err(_) => Reply::later(format!(
                 "the desk did not answer within {} s; it may still act: look at robo-trader status",
                 ANSWER_WITHIN.as_secs()
             )),
@@ -268,14 +275,17 @@ impl Operated {
         };
         let before = view.borrow().reads;
         if !view.borrow().ready {
-            return self.status("not ready: this is what the last comparison saw");
+            let word = self.outlook.trading().word;
+            return Reply::later(format!("nothing was compared ({word}): robo-trader status tells what differed last"));
         }
         self.compare.notify_one();
         let read = tokio::time::timeout(ANSWER_WITHIN, view.wait_for(|view| view.reads > before));
         match read.await {
             Ok(Ok(_)) => self.status("compared now"),
             Ok(Err(_)) => Reply::no("the desk has ended: look into the log"),
-            Err(_) => self.status("the broker did not answer in time: this is what the last comparison saw"),
+            Err(_) => {
+                Reply::later("the broker did not answer in time: nothing was compared; look at robo-trader status")
+            }
         }
     }
 
@@ -301,6 +311,36 @@ fn tell(answer: oneshot::Sender<String>, reply: &Reply) {
     if answer.send(reply.line()).is_err() {
         warn!("an operator did not wait for the answer: {}", reply.text);
     }
+}
+
+/// Characters of a reason at most.
+const LONGEST_REASON: usize = 500;
+
+/// The request with a reason of one line that may be shown anywhere.
+fn in_plain_words(mut request: Request) -> Result<Request, String> {
+    let reason = match &mut request {
+        Request::Accept { reason, .. }
+        | Request::Halt { reason, .. }
+        | Request::Resume { reason, .. }
+        | Request::Flatten { reason, .. }
+        | Request::Park { reason, .. }
+        | Request::Cancel { reason, .. }
+        | Request::Shutdown { reason } => reason,
+        Request::Status {}
+        | Request::Look {}
+        | Request::Log { .. }
+        | Request::History { .. }
+        | Request::Reconcile {}
+        | Request::Unpark { .. }
+        | Request::Acknowledge {}
+        | Request::Reload {} => return Ok(request),
+    };
+    let length = reason.chars().count();
+    if length > LONGEST_REASON {
+        return Err(format!("the reason has {length} characters: use at most {LONGEST_REASON}"));
+    }
+    *reason = plain(reason);
+    Ok(request)
 }
 
 /// What a difference is to be taken for.

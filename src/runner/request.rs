@@ -84,7 +84,7 @@ pub enum Request {
         #[serde(default)]
         confirm: Vec<String>,
     },
-    /// No entries in a symbol until its bars come anew, or it is unparked.
+    /// No entries in a symbol until it is unparked.
     Park {
         /// Which.
         symbol: Symbol,

@@ -15,7 +15,7 @@ use super::codes::{self, HistoryFault};
 use super::error::StreamEnd;
 use super::pacer::OpenRequest;
 use crate::calendar::Calendar;
-use crate::domain::{Bar, BarSize, Contract, Hours, MarketTime, Window};
+use crate::domain::{Bar, BarSize, Contract, Hours, MarketTime, Window, plain};
 
 /// One item of a bar stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -222,7 +222,7 @@ fn told(notice: &Notice) -> Result<Option<BarItem>, StreamEnd> {
 fn ended(error: &Error) -> StreamEnd {
     match error {
         Error::Notice(notice) if codes::history_fault(notice.code, &notice.message) == HistoryFault::Permanent => {
-            StreamEnd::NotPermitted { code: notice.code, text: notice.message.clone() }
+            StreamEnd::NotPermitted { code: notice.code, text: plain(&notice.message) }
         }
         error => StreamEnd::from_api(error),
     }

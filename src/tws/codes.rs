@@ -5,6 +5,8 @@
 //! texts, which are reworded and localised; the few exceptions are codes that IBKR uses for
 //! several things, and say so. Sources: IBKR's "Message codes" and what gateways were seen to send.
 
+use crate::domain::plain;
+
 /// The maximum rate of messages was exceeded; the message was refused.
 pub const TOO_FAST: i32 = 100;
 
@@ -98,7 +100,7 @@ pub enum Notice {
 pub fn notice(code: i32, text: &str) -> Notice {
     use FarmKind as K;
     use FarmState as S;
-    let text = || text.to_owned();
+    let text = || plain(text);
     let farm = |kind, state| Notice::Farm(Farm { kind, name: farm_name(&text()), state });
     match code {
         1100 | 2110 => Notice::Link(Link::Down),

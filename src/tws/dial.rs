@@ -21,8 +21,8 @@ use super::requests::Desk;
 use super::session::{Parts, Session};
 use super::sockets;
 use crate::clock::wall_now;
-use crate::domain::MarketTime;
 use crate::domain::broker::{AccountId, SIMULATOR_MARK, Venue};
+use crate::domain::{MarketTime, plain};
 use crate::robust_connection::{Dial, Fault};
 
 /// Broker and machine may differ by this much (design, section 6).
@@ -271,7 +271,7 @@ fn time_error(error: RequestError) -> DialError {
 }
 
 fn connect_error(address: String, client_id: i32, error: &Error) -> DialError {
-    let reason = error.to_string();
+    let reason = plain(&error.to_string());
     match error {
         Error::Io(io) => match io.kind() {
             ErrorKind::ConnectionRefused => DialError::Refused { address },
@@ -289,7 +289,7 @@ fn connect_error(address: String, client_id: i32, error: &Error) -> DialError {
         Error::ServerVersion(..) => DialError::ServerTooOld { address, reason },
         Error::InvalidArgument(_) => DialError::Settings { reason },
         Error::Notice(notice) if codes::is_read_only(&notice.message) => {
-            DialError::ReadOnly { text: notice.message.clone() }
+            DialError::ReadOnly { text: plain(&notice.message) }
         }
         // The answer was no handshake.
         Error::InvalidFrame(_) | Error::Parse(..) | Error::ParseInt(_) | Error::FromUtf8(_) => {

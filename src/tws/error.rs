@@ -5,7 +5,7 @@ use std::time::Duration;
 use ibapi::Error;
 
 use crate::domain::broker::AccountId;
-use crate::domain::{MarketTime, Symbol};
+use crate::domain::{MarketTime, Symbol, plain};
 use crate::robust_connection::Fault;
 
 /// Why a session could not be had.
@@ -223,7 +223,7 @@ impl RequestError {
     pub(super) fn from_api(what: &str, within: Duration, error: &Error) -> Self {
         let what = what.to_owned();
         match error {
-            Error::Notice(notice) => Self::Refused { what, code: notice.code, text: notice.message.clone() },
+            Error::Notice(notice) => Self::Refused { what, code: notice.code, text: plain(&notice.message) },
             Error::Timeout => Self::Deadline { what, within },
             error if is_loss(error) => Self::SessionLost { reason: error.to_string() },
             error => Self::Unreadable { what, reason: error.to_string() },
@@ -379,7 +379,7 @@ impl StreamEnd {
     /// What the crate's error means for a stream.
     pub(super) fn from_api(error: &Error) -> Self {
         match error {
-            Error::Notice(notice) => Self::Refused { code: notice.code, text: notice.message.clone() },
+            Error::Notice(notice) => Self::Refused { code: notice.code, text: plain(&notice.message) },
             error if is_loss(error) => Self::SessionLost { reason: error.to_string() },
             error => Self::Unreadable { reason: error.to_string() },
         }

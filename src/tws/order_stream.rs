@@ -12,6 +12,7 @@ use super::codes::{self, Notice};
 use super::error::StreamEnd;
 use super::orders::{LatestTime, commission, execution, open_order, status};
 use crate::domain::broker::{BrokerStatus, OrderUpdate};
+use crate::domain::plain;
 
 /// One item of the order stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,7 +112,7 @@ impl OrderStream {
         };
         let acknowledged = self.acknowledged.contains(&order_id);
         let news = codes::order_news(notice.code, &notice.message, acknowledged);
-        let text = notice.message.replace("<br>", "; ");
+        let text = plain(&notice.message.replace("<br>", "; "));
         Some(OrderItem::Update(OrderUpdate::News { order_id, code: notice.code, news, text }))
     }
 }

@@ -14,6 +14,7 @@ use tracing::{error, warn};
 use super::zones::parse_instant;
 use crate::domain::broker::{AccountId, BrokerOrder, BrokerStatus, Commission, Execution, ExecutionId, StatusReport};
 use crate::domain::order::TrailBy;
+use crate::domain::plain;
 use crate::domain::{
     Contract, ContractId, MarketTime, OrderKind, Price, Shares, Side, Symbol, Ticket, TimeInForce, Usd,
 };
@@ -201,7 +202,7 @@ fn broker_order(data: &OrderData, quantity: Shares, filled: Option<Shares>) -> B
         oca_group: order.oca_group.as_str().into(),
         parent_id: order.parent_id,
         status: BrokerStatus::from_word(state.status.as_str()),
-        note: notes.into_iter().filter(|note| !note.is_empty()).cloned().collect::<Vec<_>>().join("; "),
+        note: notes.into_iter().filter(|note| !note.is_empty()).map(|note| plain(note)).collect::<Vec<_>>().join("; "),
     }
 }
 
@@ -214,7 +215,7 @@ pub fn status(status: &OrderStatus) -> StatusReport {
         status: BrokerStatus::from_word(status.status.as_str()),
         filled: shares(status.filled, "an order status"),
         remaining: shares(status.remaining, "an order status"),
-        why_held: Some(status.why_held.clone()).filter(|why| !why.is_empty()),
+        why_held: Some(plain(&status.why_held)).filter(|why| !why.is_empty()),
     }
 }
 

@@ -20,7 +20,7 @@ pub const COMMANDS: &[(&str, &str)] = &[
     ("flatten", "No entries, our orders cancelled, our positions closed. symbol (optional), reason."),
     ("reconcile", "Broker and book compared now; the answer has the status."),
     ("accept", "What the broker states of a symbol is right. symbol, reason, split (NEW:OLD) or foreign."),
-    ("park", "No entries in a symbol until its bars come anew, or it is unparked. symbol, reason."),
+    ("park", "No entries in a symbol until it is unparked. symbol, reason."),
     ("unpark", "A parked symbol may be entered again. symbol."),
     ("cancel", "One order of ours is cancelled. intent, reason."),
     ("reload", "Limits and locks by the settings as they are now: all of them, or none where anything is wrong."),

@@ -9,6 +9,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 use crate::clock::wall_now;
+use crate::domain::plain;
 use crate::runner::board::Board;
 use crate::runner::board::views::LogView;
 
@@ -34,7 +35,8 @@ impl<S: Subscriber> Layer<S> for LogTail {
     }
 }
 
-fn cut(mut text: String) -> String {
+fn cut(text: String) -> String {
+    let mut text = plain(&text);
     if text.len() > LONGEST {
         let end = (0..=LONGEST).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
         text.truncate(end);

@@ -57,11 +57,11 @@ pub(in crate::cli) fn lines(ledger: &Value) -> Vec<(&'static str, String)> {
     lines.push(("money", format!("{}; equity unknown", money.join(", "))));
     for row in rows(ledger, "positions") {
         let [symbol, held, price, by] =
-            ["symbol", "quantity", "average_price_usd", "protection"].map(|key| words(&row[key]));
+            ["symbol", "quantity_shares", "average_price_usd", "protection"].map(|key| words(&row[key]));
         lines.push(("held", format!("{symbol} {held} shares at {price} USD on average; protected by {by}")));
     }
     for row in rows(ledger, "orders") {
-        let keys = ["order", "side", "quantity", "symbol", "terms", "tif", "role", "state", "filled"];
+        let keys = ["order", "side", "quantity_shares", "symbol", "terms", "tif", "role", "state", "filled_shares"];
         let [order, side, quantity, symbol, terms, tif, role, state, filled] = keys.map(|key| words(&row[key]));
         lines.push((
             "order",

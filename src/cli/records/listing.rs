@@ -4,6 +4,7 @@ use comfy_table::{Cell, CellAlignment, Color, Table, presets};
 use serde_json::{Value, json};
 
 use super::source::Source;
+use crate::domain::plain;
 
 /// A column: the rows' key, and its heading.
 #[derive(Debug, Clone, Copy)]
@@ -117,7 +118,7 @@ fn aligned(cell: Cell, column: &Column) -> Cell {
 pub(in crate::cli) fn words(value: &Value) -> String {
     match value {
         Value::Null => "unknown".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => plain(text),
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
         other => other.to_string(),
     }

@@ -11,9 +11,9 @@ use crate::domain::{ContractId, Price, Symbol, Usd};
 
 const POSITIONS: &[Column] = &[
     left("symbol", "symbol"),
-    right("quantity", "shares"),
+    right("quantity_shares", "shares"),
     right("average_price_usd", "average USD"),
-    right("last_price_usd", "last USD"),
+    right("last_close_usd", "last USD"),
     right("unrealized_usd", "unrealized USD"),
     right("realized_usd", "realized USD"),
     right("fees_usd", "fees USD"),
@@ -31,9 +31,9 @@ pub(super) fn positions(source: &Source, symbol: Option<&Symbol>) -> Listing {
         let protective = book.live_in(id).filter(|order| order.ticket.role.is_protective());
         let protection: Vec<String> = protective.map(|order| words::terms(&order.ticket.kind)).collect();
         json!({
-            "symbol": name, "con_id": id.0, "quantity": position.quantity(),
+            "symbol": name, "con_id": id.0, "quantity_shares": position.quantity(),
             "average_price_usd": position.average_price().map(|price| Price(price.0.round_dp(4).normalize())),
-            "last_price_usd": last, "unrealized_usd": last.map(|last| cents(position.unrealized(last))),
+            "last_close_usd": last, "unrealized_usd": last.map(|last| cents(position.unrealized(last))),
             "realized_usd": cents(position.realized), "fees_usd": cents(position.fees),
             "opened_at": position.opened_at(),
             "protection": if protection.is_empty() { "nothing".to_owned() } else { protection.join(", ") },
@@ -48,8 +48,8 @@ const ORDERS: &[Column] = &[
     left("symbol", "symbol"),
     left("role", "role"),
     left("side", "side"),
-    right("quantity", "shares"),
-    right("filled", "filled"),
+    right("quantity_shares", "shares"),
+    right("filled_shares", "filled"),
     left("terms", "terms"),
     left("tif", "tif"),
     left("state", "state"),
@@ -64,7 +64,7 @@ pub(super) fn orders(source: &Source, open: bool, take: &Taken) -> Listing {
         json!({
             "order": ticket.order_ref.intent, "order_ref": ticket.order_ref.to_string(), "at": order.at,
             "symbol": order.symbol, "strategy": order.strategy, "role": role(ticket.role), "side": ticket.side,
-            "quantity": ticket.quantity, "filled": order.filled, "terms": words::terms(&ticket.kind),
+            "quantity_shares": ticket.quantity, "filled_shares": order.filled, "terms": words::terms(&ticket.kind),
             "tif": ticket.tif, "state": words::state(order.state), "open": order.state.is_live(),
             "perm_id": order.perm_id, "reference_price_usd": order.reference, "note": order.note,
         })
@@ -76,7 +76,7 @@ pub(in crate::cli) const FILLS: &[Column] = &[
     left("at", "at"),
     left("symbol", "symbol"),
     left("side", "side"),
-    right("quantity", "shares"),
+    right("quantity_shares", "shares"),
     right("price_usd", "price USD"),
     right("commission_usd", "fee USD"),
     right("order", "order"),
@@ -93,7 +93,7 @@ pub(super) fn fills(source: &Source, take: &Taken) -> Listing {
     let row = |fill: &FillRecord| {
         let (execution, order) = (&fill.execution, book.order(fill.intent));
         json!({
-            "at": execution.at, "symbol": symbol(fill), "side": execution.side, "quantity": execution.quantity,
+            "at": execution.at, "symbol": symbol(fill), "side": execution.side, "quantity_shares": execution.quantity,
             "price_usd": execution.price, "commission_usd": fill.commission, "order": fill.intent,
             "role": order.map(|order| role(order.ticket.role)), "execution": execution.id.0,
             "strategy": order.and_then(|order| order.strategy.clone()),
@@ -108,7 +108,7 @@ const SIGNALS: &[Column] = &[
     left("strategy", "strategy"),
     left("what", "what"),
     right("target", "target"),
-    right("shares", "shares"),
+    right("size_shares", "shares"),
     left("why", "why"),
 ];
 
@@ -136,7 +136,7 @@ pub(super) fn signals(source: &Source, take: &Taken) -> Listing {
         };
         rows.push(json!({
             "at": record.at, "symbol": record.symbol, "strategy": record.strategy.as_deref().unwrap_or(""),
-            "what": what, "target": target, "shares": shares, "why": why,
+            "what": what, "target": target, "size_shares": shares, "why": why,
         }));
     }
     Listing::new("signals", SIGNALS, rows)

@@ -212,6 +212,23 @@ fn a_parked_symbol_is_not_entered_until_its_bars_come_again() {
 }
 
 #[test]
+fn what_an_operator_parks_stays_parked_whatever_bars_come() {
+    let mut story = Story::new(plan(|_| {}));
+    let symbol = aapl().unwrap();
+    let park = || Order::Shelve { symbol: symbol.clone(), reason: "news".into() };
+    assert!(story.order_by_operator(park()).unwrap().starts_with("AAPL is parked"));
+    assert!(story.order_by_operator(park()).unwrap().contains("already"));
+    assert_eq!(story.bar(50.0, Some(1.0)), Vec::<String>::new());
+    let mut story = story.restart();
+    story.recover(story.snapshot());
+    assert_eq!(story.causes(), [LockCause::Shelved]);
+    let unpark = || Order::Unshelve { symbol: symbol.clone() };
+    assert_eq!(story.order_by_operator(unpark()).unwrap(), "AAPL is parked no more");
+    assert_eq!(story.order_by_operator(unpark()).unwrap(), "AAPL was not parked");
+    assert_eq!(story.causes(), []);
+}
+
+#[test]
 fn without_a_price_an_exit_waits_and_its_stop_stays() {
     let limits = |plan: &mut Plan| {
         for symbol in plan.symbols.values_mut() {

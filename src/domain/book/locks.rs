@@ -61,6 +61,8 @@ pub enum LockCause {
     Cash,
     /// Its bars stay away although others have theirs.
     Parked,
+    /// An operator has parked it.
+    Shelved,
     /// Its protective stop has filled a short while ago.
     CoolDown,
     /// Too many protective stops have filled, of all symbols.
@@ -83,7 +85,8 @@ impl LockCause {
                  at the account in TWS"
             }
             Self::Mismatch => "when both agree again, or robo-trader reconcile accept SYMBOL --reason",
-            Self::Parked => "when its bars come again, or robo-trader resume SYMBOL",
+            Self::Parked => "when its bars come again, or robo-trader unpark SYMBOL",
+            Self::Shelved => "robo-trader unpark SYMBOL",
             Self::Unstated | Self::OrderRate | Self::Rejects | Self::StopBreached | Self::Liquidation | Self::Cash => {
                 "robo-trader resume --reason, after a look at the account in TWS"
             }

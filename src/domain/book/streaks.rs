@@ -88,7 +88,8 @@ impl Streaks {
             | LockCause::Mismatch
             | LockCause::Liquidation
             | LockCause::Cash
-            | LockCause::Parked => {}
+            | LockCause::Parked
+            | LockCause::Shelved => {}
         }
     }
 
