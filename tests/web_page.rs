@@ -80,12 +80,7 @@ async fn the_page_tells_what_the_api_tells_obeys_the_token_and_heals() {
     page.until(&format!("document.getElementById('orders-count').textContent === '({orders})'")).await;
     page.until(&format!("document.getElementById('fills-count').textContent === '({fills})'")).await;
 
-    // Phone and dark.
-    let phone = json!({ "width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true });
-    page.call("Emulation.setDeviceMetricsOverride", phone).await;
-    let dark = json!({ "features": [{ "name": "prefers-color-scheme", "value": "dark" }] });
-    page.call("Emulation.setEmulatedMedia", dark).await;
-    page.until("document.documentElement.scrollWidth <= 390").await;
+    page.on_a_phone_in_the_dark().await;
     page.picture("phone-dark").await;
 
     // The daemon goes: visibly stale; it comes again: healed without a reload.

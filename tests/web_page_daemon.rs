@@ -231,6 +231,8 @@ async fn before_the_first_session_nothing_is_said_to_be_none() {
     let words = said.as_str().unwrap().split(|c: char| !c.is_ascii_alphanumeric());
     assert!(words.clone().all(|word| !["none", "allowed", "null", "undefined", "NaN"].contains(&word)), "{said}");
     page.picture("no-session").await;
+    page.on_a_phone_in_the_dark().await;
+    page.picture("no-session-phone").await;
     quiet(&page, &url(&served));
     daemon.ends_well_on("TERM");
 }

@@ -162,6 +162,15 @@ impl Page {
         }
     }
 
+    /// The page on a phone, in the dark: nothing of it is wider than the phone.
+    pub async fn on_a_phone_in_the_dark(&mut self) {
+        let phone = json!({ "width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true });
+        self.call("Emulation.setDeviceMetricsOverride", phone).await;
+        let dark = json!({ "features": [{ "name": "prefers-color-scheme", "value": "dark" }] });
+        self.call("Emulation.setEmulatedMedia", dark).await;
+        self.until("document.documentElement.scrollWidth <= 390").await;
+    }
+
     pub async fn picture(&mut self, name: &str) {
         let Some(dir) = std::env::var_os("SHOTS") else { return };
         let shot = self.call("Page.captureScreenshot", json!({ "captureBeyondViewport": true })).await;

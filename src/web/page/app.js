@@ -169,8 +169,9 @@ const health = () => {
     chips.push(chip(held ? "good" : "bad", "connection: " + link.phase + " since " + when(link.since), link.last_error));
     const wait = link.next_attempt_at ? (Date.parse(link.next_attempt_at) - Date.now()) / 1000 : null;
     if (!held && wait !== null) chips.push(chip("warn", "next attempt in " + span(wait)));
-    chips.push(chip(link.breaker === "closed" ? "good" : "bad", "breaker: " + link.breaker + (link.attempts ? ", " + link.attempts + " attempts" : "")));
-    if (!held && link.last_error) chips.push(chip("bad", link.last_error));
+    chips.push(chip(link.breaker === "closed" ? "good" : "bad", "breaker: " + link.breaker + (link.attempts ? ", " + link.attempts + (link.attempts === 1 ? " attempt" : " attempts") : "")));
+    // What a layer says of itself is said once.
+    if (!held && link.last_error && !link.layers.some((l) => l.why === link.last_error)) chips.push(chip("bad", link.last_error));
     if (link.outage) chips.push(chip("warn", "expected outage: " + link.outage));
     const whole = link.layers.filter((l) => l.up && l.layer.startsWith("bars "));
     if (whole.length) chips.push(chip("good", whole.length === 1 ? whole[0].layer : "bars of " + whole.length + " symbols"));
@@ -191,7 +192,7 @@ const header = () => {
 };
 const money = () => {
   const a = S.account;
-  if (!a) { put("money", el("div", { class: "dim full" }, awaited())); return; }
+  if (!a) { put("money", el("div", { class: "dim whole" }, awaited())); return; }
   const item = (name, value, kind, exact) => el("div", {}, el("dt", {}, name), el("dd", { class: kind || "", title: exact }, value));
   const signed = (name, value) => item(name, usd(value), sign(value), value);
   put("money", item("Equity, USD", usd(a.equity_usd), "", a.equity_usd), signed("Day's P&L", a.day_pnl_usd), signed("Realized", a.realized_usd),
