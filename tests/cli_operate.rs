@@ -257,9 +257,10 @@ fn a_halt_before_the_first_session_is_in_force_when_it_comes() {
 #[test]
 fn while_no_daemon_runs_status_tells_what_its_journal_says_and_so_does_one_without_a_session() {
     let place = Place::new();
-    let mut daemon = busy(&place);
+    let holds = ["run", "--simulator", "--symbols", "AAPL", "--speed", "20", "--set", "STRATEGY=buy-and-hold"];
+    let mut daemon = place.start(&[], &holds);
     daemon.says("fill: ");
-    let seen = until(&place, "something is held", |status| held(status) > 0);
+    let seen = until(&place, "it is protected", |status| held(status) > 0 && status["desk"]["working_orders"] == 1);
     says(&place.tell(&["halt", "--reason", "earnings"]).ends(0, &[]), &["every symbol"]);
     daemon.signal("KILL");
     daemon.ends_within(PATIENCE);
@@ -347,7 +348,7 @@ fn a_symbol_is_parked_and_unparked_limits_are_read_anew_and_the_daemon_ends_with
     let parked = status(&place);
     assert_eq!((&parked["desk"]["locks"][0]["cause"], &parked["trading"]), (&"shelved".into(), &"yes".into()));
     until(&place, "bars go on", |status| status["desk"]["market_time"] != parked["desk"]["market_time"]);
-    says(&place.tell(&["status"]), &["locked       AAPL (shelved)", "ends: robo-trader unpark AAPL"]);
+    says(&place.tell(&["status"]), &["locked       AAPL (shelved)", "ends: robo-trader unpark SYMBOL"]);
     says(&place.tell(&["unpark", "AAPL"]).ends(0, &[]), &["AAPL is parked no more"]);
     let forged = "x\n2026-11-28T23:59:59Z ERROR forged\u{1b}[2J";
     says(&place.tell(&["halt", "NVDA", "--reason", forged]).ends(0, &[]), &["NVDA: no entries from now"]);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
 
 use super::request::Reply;
@@ -108,7 +109,7 @@ impl Early {
     }
 
     /// There is a ledger: what waited, once `open` has made the way to the desk known, so that no order falls between.
-    /// Whether anything did: then [`Early::journaled`] is to be told.
+    /// Whether anything did: then [`Early::forget`] is to follow.
     pub(super) fn end(&self, open: impl FnOnce(Vec<Order>)) -> bool {
         let mut kept = self.kept();
         let halts = kept.take().unwrap_or_default();
@@ -117,8 +118,16 @@ impl Early {
         some
     }
 
-    /// The journal has what waited: a later run learns it from there.
-    pub(super) fn journaled(&self) {
+    /// Forgets what waited once the desk has journaled everything that it was sent before.
+    pub(super) async fn forget(self, barriers: mpsc::Sender<oneshot::Sender<()>>) {
+        let (done, decided) = oneshot::channel();
+        if barriers.send(done).await.is_ok() && decided.await.is_ok() {
+            self.journaled();
+        }
+    }
+
+    /// The journal has it: a later run learns it from there.
+    fn journaled(&self) {
         if let Err(error) = std::fs::remove_file(&*self.file)
             && error.kind() != ErrorKind::NotFound
         {

@@ -52,7 +52,7 @@ use crate::domain::book::Counts;
 use crate::domain::progress::Progress;
 use crate::domain::{Bar, Contract, Symbol};
 use crate::feed::Track;
-use crate::robust_connection::{ConnectionState, RobustConnection};
+use crate::robust_connection::RobustConnection;
 use crate::service_manager::ServiceManager;
 use crate::tws::{Gateway, Session};
 use crate::{clock, control};
@@ -69,7 +69,6 @@ use lock::{LockError, ProcessLock};
 use measured::Stats;
 use operate::{Operated, Reply};
 use outlook::Outlook;
-use permitted::Permitted;
 use scope::{Ended, Scope};
 pub use summary::Summary;
 use view::DeskView;
@@ -189,7 +188,8 @@ impl Runner {
         let control = control::bind(&config.state_dir.join(CONTROL_SOCKET))?;
         let symbols = config.settings.symbols.iter().map(|(symbol, _)| symbol.clone()).collect();
         let early = Early::new(symbols, &config.state_dir);
-        let outlook = outlook(&config, connection.state(), shown.subscribe(), &layers, &stats, &early);
+        let dashboard = config.board.as_ref().map(|board| board.dashboard()).unwrap_or_default();
+        let outlook = Outlook::new(connection.state(), shown.subscribe(), &layers, dashboard, &stats, &early);
         watchers.spawn(outlook.clone().follow());
         if let Some(board) = &config.board {
             board.attach(outlook.clone(), asked.clone());
@@ -385,7 +385,7 @@ impl Runner {
             self.operated.send_replace(Some(commands.clone()));
         });
         if halted {
-            self.watchers.spawn(forget(self.early.clone(), barriers.clone()));
+            self.watchers.spawn(self.early.clone().forget(barriers.clone()));
         }
         self.desk = Some(DeskTask {
             task,
@@ -450,34 +450,6 @@ impl Runner {
                 (Summary::nothing(), Err(RunError::Internal("the desk loop did not end".into())))
             }
         }
-    }
-}
-
-/// Forgets the halts that waited, once the desk has journaled what it was sent before.
-async fn forget(early: Early, barriers: mpsc::Sender<oneshot::Sender<()>>) {
-    let (done, decided) = oneshot::channel();
-    if barriers.send(done).await.is_ok() && decided.await.is_ok() {
-        early.journaled();
-    }
-}
-
-/// What can be seen of it.
-fn outlook(
-    config: &RunConfig,
-    connection: watch::Receiver<ConnectionState>,
-    shown: watch::Receiver<Option<watch::Receiver<Arc<DeskView>>>>,
-    layers: &Layers,
-    stats: &Arc<Stats>,
-    early: &Early,
-) -> Outlook {
-    Outlook {
-        connection,
-        shown,
-        layers: layers.clone(),
-        dashboard: config.board.as_ref().map(|board| board.dashboard()).unwrap_or_default(),
-        permitted: Arc::new(Permitted::default()),
-        stats: Arc::clone(stats),
-        early: early.clone(),
     }
 }
 

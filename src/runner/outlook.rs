@@ -104,6 +104,19 @@ pub struct Outlook {
 pub type DashboardState = Arc<Mutex<Option<String>>>;
 
 impl Outlook {
+    /// Of these parts.
+    pub(super) fn new(
+        connection: watch::Receiver<ConnectionState>,
+        shown: watch::Receiver<Option<watch::Receiver<Arc<DeskView>>>>,
+        layers: &Layers,
+        dashboard: DashboardState,
+        stats: &Arc<Stats>,
+        early: &Early,
+    ) -> Self {
+        let (layers, stats, early) = (layers.clone(), Arc::clone(stats), early.clone());
+        Self { connection, shown, layers, dashboard, permitted: Arc::new(Permitted::default()), stats, early }
+    }
+
     pub(super) fn view(&self) -> Option<Arc<DeskView>> {
         self.shown.borrow().as_ref().map(|view| Arc::clone(&view.borrow()))
     }
