@@ -91,7 +91,8 @@ fn a_file_that_somebody_has_emptied_is_no_new_journal_and_one_that_is_moved_away
     std::fs::rename(&away, &path).unwrap();
     append(&mut writer, "c").unwrap();
     drop(writer);
-    assert_eq!(read(&mut journal(&path), 1).unwrap().len(), 2);
+    let kept = read(&mut journal(&path), 1).unwrap().into_iter().map(|row| row.record);
+    assert!(kept.eq(["a", "a", "c", "c"].map(incident)));
     std::fs::write(&path, "").unwrap();
     for opened in [SqliteJournal::open(&path, "DU1"), SqliteJournal::open_read_only(&path)] {
         let error = opened.unwrap_err();
