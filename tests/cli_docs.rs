@@ -34,6 +34,7 @@ const PAGES: &[&str] = &[
     "docs/operations.md",
     "docs/api.md",
     "docs/bars.md",
+    "docs/benchmarks.md",
     "docs/backtest.md",
     "docs/metrics.md",
     "docs/simulator.md",

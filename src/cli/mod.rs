@@ -2,6 +2,7 @@
 
 mod backtest;
 mod bars;
+mod bench;
 mod broker;
 mod check;
 mod compare;
@@ -80,6 +81,8 @@ enum Command {
     Logs(Box<logs::LogsArgs>),
     /// Look at settings, state, disk, clock, calendar, journal and gateway, and say what to do.
     Check(Box<check::CheckArgs>),
+    /// Measure how fast this machine is for the daemon, and, with --connect, the gateway.
+    Bench(Box<bench::BenchArgs>),
     /// Fetch bars of the gateway into files.
     History(Box<history::HistoryArgs>),
     /// Print the completions of a shell.
@@ -140,6 +143,7 @@ pub fn main() -> ExitCode {
         Command::Top(args) => top::main(&args),
         Command::Logs(args) => logs::main(&args),
         Command::Check(args) => check::main(&args),
+        Command::Bench(args) => bench::main(&args),
         Command::History(args) => history::main(&args),
         Command::Completions(args) => manual::completions(&args, command()),
         Command::Man(args) => manual::man(&args, command()),

@@ -200,11 +200,14 @@ impl Waiting {
             frames.retain(|frame| !self.is_discarded(frame.len()));
             let bytes = frames.concat();
             frames.clear();
-            let written = write_shaped(writer, &bytes, shape).await;
+            let written = match &tap {
+                None => write_shaped(writer, &bytes, shape).await,
+                Some((tap, connection)) => {
+                    let written = write_timed(writer, &bytes, shape).await;
+                    written.map(|at| tap.left(*connection, at, &bytes))
+                }
+            };
             self.shared.queued.fetch_sub(all, Ordering::Relaxed);
-            if let (Some((tap, connection)), Ok(())) = (&tap, &written) {
-                tap.left(*connection, Instant::now(), &bytes);
-            }
             if let Err(error) = written {
                 debug!(%error, "write failed");
                 if gate.borrow().zombies {
@@ -239,4 +242,25 @@ async fn write_shaped(writer: &mut OwnedWriteHalf, bytes: &[u8], shape: Shape) -
         }
     }
     Ok(())
+}
+
+/// The same, and says when the write began that took the last byte. Not when it returned: the reader may have been woken
+/// by it, and have answered, before this thread runs again.
+async fn write_timed(writer: &mut OwnedWriteHalf, bytes: &[u8], shape: Shape) -> std::io::Result<Instant> {
+    let mut at = Instant::now();
+    if shape != Shape::default() {
+        write_shaped(writer, bytes, shape).await?;
+        return Ok(at);
+    }
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        writer.writable().await?;
+        at = Instant::now();
+        match writer.try_write(rest) {
+            Ok(written) => rest = &rest[written..],
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(at)
 }

@@ -15,8 +15,11 @@ use crate::tape::{Step, aggregate};
 /// Length of a bar.
 const STEP: Duration = Duration::from_secs(STEP_SECS as u64);
 
-/// Days of bars that are kept: a day of a market that never closes takes 345 kB.
+/// Days of bars that are kept at least: a day of a market that never closes takes 345 kB.
 const KEPT_BLOCKS: usize = 128;
+/// Days that are kept of each symbol, where that is more: today's is looked at with every step of the tape, and a
+/// history reaches into the day before. With fewer, every step would make the day's bars of every symbol anew.
+const KEPT_DAYS: usize = 2;
 
 /// Longest closure that is looked past.
 const LOOK_DAYS: u64 = 14;
@@ -182,7 +185,7 @@ impl Synthetic {
         let count = session.close.since(session.open).as_secs() / u64::from(STEP_SECS);
         let bars = character.day(date, previous, usize::try_from(count).ok()?, !self.config.always_open);
         let block = Arc::new(Block { session, bars });
-        self.cache().keep(key, &block);
+        self.cache().keep(key, &block, KEPT_BLOCKS.max(KEPT_DAYS * self.symbols.len()));
         Some(block)
     }
 
@@ -193,11 +196,11 @@ impl Synthetic {
 }
 
 impl Cache {
-    fn keep(&mut self, key: (ContractId, NaiveDate), block: &Arc<Block>) {
+    fn keep(&mut self, key: (ContractId, NaiveDate), block: &Arc<Block>, at_most: usize) {
         if self.blocks.insert(key, Arc::clone(block)).is_none() {
             self.ages.push_back(key);
         }
-        if self.ages.len() > KEPT_BLOCKS
+        if self.ages.len() > at_most
             && let Some(oldest) = self.ages.pop_front()
         {
             self.blocks.remove(&oldest);
@@ -242,4 +245,27 @@ fn previous_session(calendar: Calendar, date: NaiveDate) -> NaiveDate {
 pub(super) fn floor(at: MarketTime) -> MarketTime {
     let step = i64::from(STEP_SECS);
     MarketTime::from_secs(at.secs().div_euclid(step) * step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_days_of_all_symbols_are_kept_however_many_they_are() {
+        let start = MarketTime::from_secs(1_709_568_000);
+        let config = SyntheticConfig { seed: 1, start, always_open: false, history: 14 * STEP * 17_280 };
+        let mut market = Synthetic::new(config);
+        let symbols = i32::try_from(KEPT_BLOCKS).unwrap() + 1;
+        for id in 1..=symbols {
+            market.know(ContractId(id), &"AAPL".parse().unwrap());
+        }
+        let ids = || (1..=symbols).map(ContractId);
+        assert!(ids().all(|id| market.base_bar(id, start).is_some()), "the market is open");
+        let (open, first) =
+            (market.calendar().date_of(start), market.block(ContractId(1), market.calendar().date_of(start)));
+        assert_eq!(market.cache().blocks.len(), ids().count());
+        let again = market.block(ContractId(1), open);
+        assert!(again.zip(first).is_some_and(|(again, first)| Arc::ptr_eq(&again, &first)), "not made anew");
+    }
 }

@@ -1,7 +1,10 @@
 //! A tap at the sockets, for measurements: when each frame came in and when it had left.
 //!
-//! Nothing of the simulator depends on it, and without one nothing is done: benches and tests alone
-//! put one into the configuration.
+//! Nothing of the simulator depends on it, and without one nothing is done: benches and tests
+//! put one into the configuration, and the command `bench`.
+
+mod fields;
+mod matching;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::wire::frame::PROTOBUF_OFFSET;
+pub use matching::Matching;
 
 /// Bytes of a frame's payload that are handed on: what the frame is about stands at its beginning.
 const HEAD: usize = 256;
@@ -26,8 +30,8 @@ pub enum What {
         /// The beginning of its payload.
         head: Vec<u8>,
     },
-    /// A frame has left: the instant is that at which the write of its last byte was done. Frames
-    /// that were written together share it.
+    /// A frame has left. The instant is that at which the write began that took its last byte: it may be
+    /// answered before that write has returned. Frames that were written together share it.
     Left {
         /// Its message id.
         id: i32,

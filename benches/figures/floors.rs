@@ -1,0 +1,143 @@
+//! What no daemon can be faster than: a bare client, and `ibapi` alone. Each answers every closed bar with an order.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use hdrhistogram::Histogram;
+use ibapi::Client;
+use ibapi::contracts::Contract;
+use ibapi::market_data::historical::{BarSize, HistoricalBarUpdate, ToDuration};
+use ibapi::orders::{Action, Order, order_builder};
+use ibapi::prelude::SubscriptionItem;
+
+use super::matching::{Orders, histogram};
+use super::wire;
+use super::world::{World, config};
+
+/// The account of the simulator.
+const ACCOUNT: &str = "DU1234567";
+
+/// Runs a client beside a simulator for a while, and says what the tap has seen.
+fn beside(
+    speed: f64,
+    warm: Duration,
+    time: Duration,
+    client: impl FnOnce(SocketAddr, Arc<AtomicBool>) + Send + 'static,
+) -> Orders {
+    let mut world = World::start(config(speed));
+    let stop = Arc::new(AtomicBool::new(false));
+    let (address, stopped) = (world.address, Arc::clone(&stop));
+    let client = std::thread::spawn(move || client(address, stopped));
+    let mut matching = Orders::default();
+    world.watch(warm, |seen| matching.hear(&seen));
+    matching.begin();
+    world.watch(time, |seen| matching.hear(&seen));
+    stop.store(true, Ordering::Relaxed);
+    world.stop();
+    client.join().unwrap();
+    matching
+}
+
+/// A client that is nothing but a socket, and a thread that waits for it.
+pub fn bare(speed: f64, warm: Duration, time: Duration) -> Orders {
+    beside(speed, warm, time, |address, stop| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.write_all(b"API\0\0\0\0\x09v213..226").unwrap();
+        let mut length = [0; 4];
+        stream.read_exact(&mut length).unwrap();
+        stream.read_exact(&mut vec![0; u32::from_be_bytes(length) as usize]).unwrap();
+        stream.write_all(&wire::frame(wire::START_API, &wire::Number { number: 5 })).unwrap();
+        let contract = Some(wire::Contract::stock("AAA"));
+        let word = str::to_owned;
+        let request = wire::BarsRequest {
+            req_id: 1,
+            contract: contract.clone(),
+            size: word("5 secs"),
+            duration: word("1800 S"),
+            show: word("TRADES"),
+            format_date: 2,
+            keep_up_to_date: true,
+        };
+        stream.write_all(&wire::frame(wire::HISTORICAL_DATA_REQUEST, &request)).unwrap();
+        let (mut waiting, mut chunk, mut order_id, mut newest) = (Vec::new(), [0; 65_536], 0, Vec::new());
+        while let Ok(read @ 1..) = stream.read(&mut chunk) {
+            waiting.extend_from_slice(&chunk[..read]);
+            let mut rest = &waiting[..];
+            while let Some((length, after)) = rest.split_first_chunk::<4>()
+                && let Some((frame, after)) = after.split_at_checked(u32::from_be_bytes(*length) as usize)
+            {
+                rest = after;
+                let (id, payload) = frame.split_first_chunk::<4>().unwrap();
+                let bar =
+                    (i32::from_be_bytes(*id) == wire::BAR_UPDATE + 200).then(|| wire::bytes(payload, 2)).flatten();
+                let Some(date) = bar.and_then(|bar| wire::bytes(bar, 1)) else { continue };
+                if newest != date && !stop.load(Ordering::Relaxed) {
+                    newest = date.to_vec();
+                    order_id += 1;
+                    let terms = wire::Terms {
+                        action: word(if order_id % 2 == 1 { "BUY" } else { "SELL" }),
+                        quantity: word("1"),
+                        kind: word("MKT"),
+                        tif: word("DAY"),
+                        account: word(ACCOUNT),
+                        transmit: true,
+                    };
+                    let place = wire::Place { order_id, contract: contract.clone(), order: Some(terms) };
+                    // The simulator may be gone: that is the end.
+                    if stream.write_all(&wire::frame(wire::PLACE_ORDER, &place)).is_err() {
+                        return;
+                    }
+                }
+            }
+            let left = rest.len();
+            waiting.drain(..waiting.len() - left);
+        }
+    })
+}
+
+/// The crate that the daemon speaks by, and nothing else.
+pub fn ibapi(speed: f64, warm: Duration, time: Duration) -> Orders {
+    beside(speed, warm, time, |address, stop| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(runtime.spawn(answer(address, stop))).unwrap();
+    })
+}
+
+async fn answer(address: SocketAddr, stop: Arc<AtomicBool>) {
+    let builder = Client::builder().address(address.to_string()).client_id(5).tcp_no_delay(true);
+    let client = builder.max_reconnect_attempts(0).connect().await.unwrap();
+    let contract = client.contract_details(&Contract::stock("AAA").build()).await.unwrap()[0].contract.clone();
+    let bars = client.historical_data(&contract, BarSize::Sec5).duration(1_800.seconds());
+    let mut bars = bars.stream().await.unwrap();
+    let (mut order_id, mut newest) = (client.next_order_id(), None);
+    while let Some(Ok(item)) = bars.next().await {
+        let SubscriptionItem::Data(HistoricalBarUpdate::Update(bar)) = item else { continue };
+        if newest.replace(bar.date) != Some(bar.date) && !stop.load(Ordering::Relaxed) {
+            let side = if order_id % 2 == 1 { Action::Buy } else { Action::Sell };
+            let order = Order { account: ACCOUNT.to_owned(), transmit: true, ..order_builder::market_order(side, 1.0) };
+            if client.submit_order(order_id, &contract, &order).await.is_err() {
+                return;
+            }
+            order_id += 1;
+        }
+    }
+}
+
+/// Appending a page or two to a file on the disk of a folder and having it there for sure, again and again:
+/// nanoseconds.
+pub fn fsync(dir: &std::path::Path, times: usize) -> Histogram<u64> {
+    let mut file = std::fs::File::create(dir.join("fsync")).unwrap();
+    let mut took = histogram();
+    for _ in 0..times {
+        let began = Instant::now();
+        file.write_all(&[7; 8_192]).unwrap();
+        file.sync_all().unwrap();
+        took.saturating_record(u64::try_from(began.elapsed().as_nanos()).unwrap());
+    }
+    took
+}
