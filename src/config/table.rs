@@ -217,7 +217,7 @@ pub const TABLE: &[Spec] = &[
     spec(
         "DASH_HOSTS",
         "",
-        "names, comma separated, by which a browser may reach them (behind a proxy); addresses and localhost always may",
+        "names, comma separated, by which a browser may reach them (behind a proxy); localhost and loopback addresses always may",
     ),
     spec("WS_PORT", "", "a second port that serves the same (the predecessor's feed had 8765); empty: none"),
     spec(

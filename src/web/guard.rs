@@ -30,7 +30,10 @@ pub struct Claims<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     /// The host is not one of ours: a name that somebody else made to point here.
-    #[error("this host name is not served here: use an address, localhost, or a name in DASH_HOSTS")]
+    #[error(
+        "this Host is not served here: use localhost, 127.0.0.1, [::1] or a name in DASH_HOSTS; any address where \
+         DASH_BIND goes beyond this machine"
+    )]
     Host,
     /// Another site asks.
     #[error("requests from other sites are not answered")]
@@ -102,7 +105,7 @@ impl Guard {
     /// Why not.
     pub fn admit(&self, claims: &Claims<'_>) -> Result<(), Denied> {
         let host = claims.host.ok_or(Denied::Host)?;
-        if !self.knows(name_of(host)) {
+        if !Named::of(host).is_some_and(|named| self.knows(&named)) {
             return Err(Denied::Host);
         }
         if let Some(origin) = claims.origin
@@ -148,25 +151,44 @@ impl Guard {
         Err(if self.failures.take() { Denied::WrongToken } else { Denied::TooMany })
     }
 
-    fn knows(&self, host: &str) -> bool {
-        let host = host.trim_end_matches('.').to_ascii_lowercase();
-        if host == "localhost" || self.hosts.contains(&host) {
-            return true;
-        }
-        // An address cannot be made to point elsewhere.
-        match host.parse::<IpAddr>() {
-            Ok(address) => address.is_loopback() || !self.loopback,
-            Err(_) => false,
+    fn knows(&self, named: &Named) -> bool {
+        match named {
+            Named::Name(name) => name == "localhost" || self.hosts.contains(name),
+            // An address cannot be made to point elsewhere.
+            Named::Address(address) => address.to_canonical().is_loopback() || !self.loopback,
         }
     }
 }
 
-/// A host without its port and brackets.
-fn name_of(host: &str) -> &str {
-    match host.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map_or(rest, |(name, _)| name),
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+/// Whom a `Host` names.
+#[derive(Debug, PartialEq, Eq)]
+enum Named {
+    /// In lower case, without a dot at its end.
+    Name(String),
+    Address(IpAddr),
+}
+
+impl Named {
+    /// A name, an IPv4 address or an IPv6 address in brackets, with a port or without; `None` where it is none of them.
+    fn of(host: &str) -> Option<Self> {
+        if let Some(rest) = host.strip_prefix('[') {
+            let (address, port) = rest.split_once(']')?;
+            let is_whole = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+            return address.parse().ok().filter(|_| is_whole).map(|address| Self::Address(IpAddr::V6(address)));
+        }
+        let name = match host.split_once(':') {
+            Some((name, port)) => Some(name).filter(|_| is_port(port))?,
+            None => host,
+        };
+        if let Ok(address) = name.parse() {
+            return Some(Self::Address(IpAddr::V4(address)));
+        }
+        Some(Self::Name(name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()))
     }
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
 /// So many at once, then one a time.
@@ -263,6 +285,50 @@ mod tests {
         // A link to the page is followed; nothing else of it is another site's.
         assert_eq!(near.admit(&Claims { path: "/", ..cross }), Ok(()));
         assert_eq!(near.admit(&Claims { path: "/app.js", ..cross }), Err(Denied::Origin));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_is_a_name_or_an_address_and_nothing_that_only_looks_like_one() {
+        let (near, ..) = guard(true);
+        let (far, far_token, _dir) = guard(false);
+        let read = Claims { path: "/", reads: true, ..ORDER };
+        let near = |host: &str| near.admit(&Claims { host: Some(host), ..read });
+        let far = |host: &str| far.admit(&Claims { host: Some(host), token: Some(&far_token), ..read });
+        for host in ["127.0.0.1", "127.1.2.3:9", "[::1]", "[::ffff:127.0.0.1]:5555", "localhost.", "LOCALHOST:65535"] {
+            assert_eq!((near(host), far(host)), (Ok(()), Ok(())), "{host}");
+        }
+        for host in ["10.1.2.3", "10.1.2.3:80", "[2001:db8::1]:5555", "[::ffff:10.1.2.3]"] {
+            assert_eq!((near(host), far(host)), (Err(Denied::Host), Ok(())), "{host}");
+        }
+        for host in [
+            "[::1",
+            "[::1:5555",
+            "[::1]5555",
+            "[::1]:",
+            "[::1]:x",
+            "[::1]:65536",
+            "::1",
+            "::1:5555",
+            "[127.0.0.1]",
+            "[localhost]",
+            "[]",
+            "localhost:",
+            "localhost:+1",
+            "localhost:80:80",
+            "localhost..",
+            "127.0.0.1.:80",
+            "127.1",
+            "0x7f.0.0.1",
+            " localhost",
+            "?",
+        ] {
+            assert_eq!((near(host), far(host)), (Err(Denied::Host), Err(Denied::Host)), "{host}");
+        }
+        // What the refusal says is so.
+        let said = Denied::Host.to_string();
+        for host in ["localhost", "127.0.0.1", "[::1]"] {
+            assert!(said.contains(host) && near(host) == Ok(()), "{host} in {said}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
