@@ -6,7 +6,7 @@ use super::Form;
 use super::live::Live;
 use super::matching::Orders;
 use super::page::{Outcome, number, table};
-use super::plot::{Line, Plot, exponent};
+use super::plot::{Line, Plot, exponent, short};
 use super::start::with_journal;
 use super::world::{World, config};
 
@@ -74,7 +74,7 @@ fn line(points: &[Point], figure: usize) -> Vec<(f64, f64)> {
 fn grown(size: &str, names: &[&str], points: &[Point]) -> String {
     let row = |point: &Point| {
         let figures = point.figures.iter().map(|figure| number(*figure));
-        std::iter::once(number(point.size).trim_end_matches(".00").to_owned()).chain(figures).collect()
+        std::iter::once(short(point.size)).chain(figures).collect()
     };
     let mut rows: Vec<Vec<String>> = points.iter().map(row).collect();
     let fitted = |name: &str, points: &[Point]| {

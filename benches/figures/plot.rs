@@ -43,7 +43,13 @@ fn powers(from: f64, until: f64) -> Vec<(f64, String)> {
     let tens = (from.log10().floor() as i32)..=(until.log10().ceil() as i32);
     let all = tens.flat_map(|ten| steps.iter().map(move |step| step * 10_f64.powi(ten)));
     let within = all.filter(|value| (from * 0.999..=until * 1.001).contains(value));
-    within.map(|value| (value, number(value).trim_end_matches(".00").to_owned())).collect()
+    within.map(|value| (value, short(value))).collect()
+}
+
+/// Without the zeros behind a point.
+pub fn short(value: f64) -> String {
+    let text = number(value);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
@@ -83,7 +89,7 @@ impl Plot<'_> {
         text(left - 60.0, top - 8.0, "start", "", self.y);
         let ticks = if self.ticks.is_empty() { powers(xs.0, xs.1) } else { self.ticks.clone() };
         let mut grid = String::new();
-        for (value, said) in &ticks {
+        for (value, said) in ticks.iter().filter(|(value, _)| (xs.0..=xs.1).contains(value)) {
             text(at_x(*value), top + high + 18.0, "middle", "", said);
             write!(grid, "M{:.1} {top}v{high}", at_x(*value)).unwrap();
         }
