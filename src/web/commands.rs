@@ -17,7 +17,11 @@ use crate::runner::operate::{Reply, Request};
 pub const COMMANDS: &[(&str, &str)] = &[
     ("halt", "No entries; exits pass. symbol (optional), reason."),
     ("resume", "Entries again. symbol (optional), reason (needed where a lock set itself)."),
-    ("flatten", "No entries, our orders cancelled, our positions closed. symbol (optional), reason."),
+    (
+        "flatten",
+        "No entries, our orders cancelled, our positions closed. symbol (optional), reason; everything: the orders of \
+         every client, too, where confirm names the account twice.",
+    ),
     ("reconcile", "Broker and book compared now; the answer has the status."),
     ("accept", "What the broker states of a symbol is right. symbol, reason, split (NEW:OLD) or foreign."),
     ("park", "No entries in a symbol until it is unparked. symbol, reason."),
@@ -77,10 +81,6 @@ fn answered(reply: Reply) -> Response {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_command_is_one_of_the_control_sockets() {
-        let body = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap();
-        let whole = [
     #[tokio::test]
     async fn a_refusal_is_told_by_its_status_and_its_words_and_by_no_hint_of_the_control_sockets() {
         let whole = Reply { status: Some(json!({ "ready": true })), ..yes() };
@@ -105,6 +105,10 @@ mod tests {
         Reply { ok: true, text: "done".to_owned(), status: None }
     }
 
+    #[test]
+    fn every_command_is_one_of_the_control_sockets() {
+        let body = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap();
+        let whole = [
             ("halt", "{}"),
             ("resume", r#"{"symbol":"AAPL","reason":"ok"}"#),
             ("flatten", r#"{"reason":"enough"}"#),
