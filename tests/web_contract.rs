@@ -137,6 +137,25 @@ async fn metrics_are_those_of_the_table_and_grafana_asks_for_no_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_no_order_can_leave_the_metrics_say_so_though_the_desk_is_ready() {
+    for (mode, sends) in [("observe", "0"), ("paper", "1")] {
+        let dir = tempfile::tempdir().unwrap();
+        let simulator = synthetic(None, 0).await;
+        let board = Board::new();
+        let how = Start { board: Some(Arc::clone(&board)), ..Start::default() };
+        let settings = settings(simulator.address, &[BUSY, &[("EXECUTION_MODE", mode)]].concat());
+        let mut daemon = Daemon::start(settings, dir.path(), how);
+        let served = Served::of(board, config(dir.path())).await;
+        daemon.until("ready", |progress| progress.ready).await;
+        served.until("/api/v1/status", "the desk is ready", |answer| answer.json()["ready"] == true).await;
+        let told = served.raw("GET", "/metrics", &[], "").await;
+        assert!(told.body.contains(&format!("\nrobo_trader_ready {sends}\n")), "{mode}: {}", told.body);
+        daemon.stop().await.1.unwrap();
+        simulator.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tick_to_order_and_coming_back_are_measured_live() {
     let dir = tempfile::tempdir().unwrap();
     let simulator = synthetic(None, 0).await;
