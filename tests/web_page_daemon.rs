@@ -241,6 +241,23 @@ async fn before_the_first_session_nothing_is_said_to_be_none() {
     page.picture("no-session").await;
     page.on_a_phone_in_the_dark().await;
     page.picture("no-session-phone").await;
+    // A halt waits, and one sees that it does; nothing else of the locks is known for that.
+    let halted = page.command("halt", "", &served.token).await;
+    assert!(halted.contains("from the first session on"), "{halted}");
+    let waits = "account, from the first session on: a test";
+    page.tells(
+        "[...document.querySelectorAll('#health .chip.warn')].map((chip) => chip.textContent).filter((text) => \
+         text.includes('halt'))",
+        &json!([format!("a halt waits, {waits}")]),
+    )
+    .await;
+    let locks = "[...document.querySelectorAll('#locks li')].map((row) => row.textContent)";
+    page.tells(locks, &json!([format!("a halt waits {waits}. Ends: resume"), awaited])).await;
+    page.picture("halt-waits").await;
+    let resumed = page.command("resume", "", "").await;
+    assert!(resumed.contains("taken back"), "{resumed}");
+    page.tells(locks, &json!([awaited])).await;
+    page.until("!document.getElementById('health').textContent.includes('halt')").await;
     quiet(&mut page, &url(&served)).await;
     daemon.ends_well_on("TERM");
 }
