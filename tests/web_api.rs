@@ -133,7 +133,11 @@ async fn commands_are_carried_out_and_their_refusals_told() {
     assert_eq!(served.command("unpark", &json!({ "symbol": "AAPL" })).await.status, 200);
     let ended = served.command("cancel", &json!({ "intent": 1 })).await;
     assert_eq!(ended.status, 409, "{ended:?}");
-    assert_eq!(served.command("cancel", &json!({ "intent": 999_999 })).await.status, 409);
+    for (name, body) in [("cancel", json!({ "intent": 999_999 })), ("halt", json!({ "symbol": "MSFT" }))] {
+        let stranger = served.command(name, &body).await;
+        let fields: Vec<String> = stranger.json().as_object().unwrap().keys().cloned().collect();
+        assert_eq!((stranger.status, fields), (404, vec!["ok".to_owned(), "text".to_owned()]), "{stranger:?}");
+    }
     assert_eq!(served.command("reconcile", &json!({})).await.status, 200);
     let flat = served.command("flatten", &json!({ "reason": "enough" })).await;
     assert_eq!(flat.status, 200, "{flat:?}");

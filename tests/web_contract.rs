@@ -4,7 +4,7 @@
 mod support;
 mod web_support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -55,6 +55,42 @@ async fn the_document_has_the_routes_and_the_routes_have_the_document() {
     assert_eq!(ask("GET", "/api/v1/nothing").await.unwrap().status(), 404);
 }
 
+/// The commands of a page's table: of each the fields of its body, and whether they are needed.
+fn tabled(page: &str) -> BTreeMap<String, BTreeMap<String, bool>> {
+    let table = page.split("| Name | Body | Does |\n").nth(1).expect("a table of commands");
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+    let of = |row: &str| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let fields = cells[2].split(',').map(str::trim).filter(|field| !field.is_empty());
+        let fields =
+            fields.map(|field| (field.trim_end_matches('?').trim_matches('`').to_owned(), !field.ends_with('?')));
+        (cells[1].trim_matches('`').to_owned(), fields.collect())
+    };
+    rows.map(of).collect()
+}
+
+#[tokio::test]
+async fn the_pages_table_of_commands_is_the_documents() {
+    let dir = tempfile::tempdir().unwrap();
+    let app = router(Shared::new(config(dir.path()), Board::new()).unwrap());
+    let request = Request::builder().uri("/api/v1/openapi.json").header("Host", "localhost");
+    let answer = app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let bytes = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+    let document: Value = serde_json::from_slice(&bytes).unwrap();
+    let commands = document["paths"].as_object().unwrap().iter();
+    let commands = commands.filter_map(|(path, operations)| {
+        let name = path.strip_prefix("/api/v1/commands/")?;
+        let body = &operations["post"]["requestBody"]["content"]["application/json"]["schema"];
+        let needed = body["required"].as_array().cloned().unwrap_or_default();
+        let fields = body["properties"].as_object().into_iter().flat_map(|fields| fields.keys());
+        let fields = fields.map(|field| (field.clone(), needed.contains(&json!(field))));
+        Some((name.to_owned(), fields.collect::<BTreeMap<String, bool>>()))
+    });
+    let commands: BTreeMap<_, _> = commands.collect();
+    assert!(commands["flatten"].len() == 4 && commands["accept"]["reason"], "{commands:?}");
+    assert_eq!(tabled(include_str!("../docs/api.md")), commands);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_are_those_of_the_table_and_grafana_asks_for_no_others() {
     let dir = tempfile::tempdir().unwrap();
@@ -97,6 +133,25 @@ async fn metrics_are_those_of_the_table_and_grafana_asks_for_no_others() {
             let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word);
             assert!(known.contains(word) || known.contains(base), "{word} in {expr}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_order_can_leave_the_metrics_say_so_though_the_desk_is_ready() {
+    for (mode, sends) in [("observe", "0"), ("paper", "1")] {
+        let dir = tempfile::tempdir().unwrap();
+        let simulator = synthetic(None, 0).await;
+        let board = Board::new();
+        let how = Start { board: Some(Arc::clone(&board)), ..Start::default() };
+        let settings = settings(simulator.address, &[BUSY, &[("EXECUTION_MODE", mode)]].concat());
+        let mut daemon = Daemon::start(settings, dir.path(), how);
+        let served = Served::of(board, config(dir.path())).await;
+        daemon.until("ready", |progress| progress.ready).await;
+        served.until("/api/v1/status", "the desk is ready", |answer| answer.json()["ready"] == true).await;
+        let told = served.raw("GET", "/metrics", &[], "").await;
+        assert!(told.body.contains(&format!("\nrobo_trader_ready {sends}\n")), "{mode}: {}", told.body);
+        daemon.stop().await.1.unwrap();
+        simulator.stop().await.unwrap();
     }
 }
 

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use support::{Daemon, Start, settings, synthetic};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use web_support::browser::{Page, browser, quiet};
-use web_support::{Served, config};
+use web_support::browser::{Page, browser, faults, quiet};
+use web_support::{PATIENCE, Served, config};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_tells_what_the_api_tells_obeys_the_token_and_heals() {
@@ -84,6 +84,7 @@ async fn the_page_tells_what_the_api_tells_obeys_the_token_and_heals() {
     page.picture("phone-dark").await;
 
     // The daemon goes: visibly stale; it comes again: healed without a reload.
+    page.turns().await;
     served.stop().await;
     page.until("document.body.classList.contains('stale')").await;
     assert!(page.text("#stale").await.contains("what you see is old"));
@@ -92,8 +93,9 @@ async fn the_page_tells_what_the_api_tells_obeys_the_token_and_heals() {
     config.port = address.port();
     let served = Served::of(board, config).await;
     page.until("!document.body.classList.contains('stale')").await;
+    page.turns().await;
     assert_eq!(page.value("window.sameDocument").await, json!(true), "it was not loaded anew");
-    quiet(&page, &format!("http://{address}/"));
+    quiet(&mut page, &format!("http://{address}/")).await;
     served.stop().await;
 }
 
@@ -128,7 +130,7 @@ async fn what_is_not_known_has_no_meter_and_a_desk_that_does_not_answer_is_shown
     let link = json!({
         "trading": "no: the desk does not answer", "trading_since": "2026-01-05T15:00:00Z",
         "reason_since": "2026-01-05T15:00:00Z", "phase": "held", "since": "2026-01-05T15:00:00Z", "breaker": "closed",
-        "attempts": 0, "next_attempt_at": null, "last_error": null, "outage": null, "layers": [],
+        "attempts": 0, "next_attempt_at": null, "last_error": null, "outage": null, "halts_waiting": [], "layers": [],
     });
     heard(&mut page, "connection", &link).await;
     page.until("getComputedStyle(document.getElementById('stuck')).display === 'block'").await;
@@ -141,6 +143,7 @@ async fn what_is_not_known_has_no_meter_and_a_desk_that_does_not_answer_is_shown
     )
     .await;
     page.until("document.getElementById('fault').hidden").await;
+    quiet(&mut page, &format!("http://{}/", served.address)).await;
     served.stop().await;
 }
 
@@ -165,7 +168,51 @@ async fn what_a_page_keeps_is_what_the_daemon_keeps() {
         )
         .await;
     assert_eq!(kept, json!([2000, true, 102, "1", 2000, false, true, "e2100.02"]));
+    quiet(&mut page, &format!("http://{}/", served.address)).await;
     served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_not_quiet_is_found_out() {
+    let Some(browser) = browser() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (mut page, served) = bare(&browser, dir.path()).await;
+    let own = format!("http://{}/", served.address);
+    assert_eq!(faults(&mut page, &own).await, Vec::<String>::new());
+    let of = async |page: &mut Page, script: &str, part: &str| {
+        let before = faults(page, &own).await;
+        page.value(script).await;
+        // The console is told of in its own time.
+        let told = async {
+            loop {
+                let faults = faults(page, &own).await;
+                if faults.len() > before.len() {
+                    return faults;
+                }
+            }
+        };
+        let told = tokio::time::timeout(PATIENCE, told).await.unwrap_or_else(|_| panic!("not found out: {script}"));
+        assert!(told.len() == before.len() + 1 && told.iter().any(|fault| fault.contains(part)), "{told:#?}");
+    };
+    of(&mut page, "console.error('a complaint'); true", "a complaint").await;
+    of(&mut page, "setTimeout(() => { throw new Error('an accident'); }); true", "an accident").await;
+    let nothing = "fetch('/api/v1/nothing').then(() => true)";
+    of(&mut page, nothing, "/api/v1/nothing").await;
+    let inline = "document.body.append(Object.assign(document.createElement('script'), { textContent: '1' })); true";
+    of(&mut page, inline, "Content Security Policy").await;
+    // What is provoked is no fault, and must have come; what is not provoked stays one.
+    let before = faults(&mut page, &own).await.len();
+    page.provokes(404, "/api/v1/nothing");
+    assert_eq!(faults(&mut page, &own).await.len(), before - 1);
+    page.provokes(404, "/api/v1/other");
+    let lacks = faults(&mut page, &own).await;
+    assert!(lacks.iter().any(|fault| fault == "/api/v1/other was never answered 404"), "{lacks:#?}");
+    // Without a daemon connections fail, which is no fault only where the test says that there is none.
+    served.stop().await;
+    page.until("document.body.classList.contains('stale')").await;
+    page.until("fetch('/api/v1/version').then(() => false, () => true)").await;
+    let gone = faults(&mut page, &own).await;
+    assert!(gone.len() > lacks.len() && gone.iter().any(|fault| fault.contains("net::ERR_")), "{gone:#?}");
 }
 
 /// How often an input is made that the page may not have got.
@@ -237,7 +284,7 @@ async fn fingers_and_the_wheel_zoom_the_chart_and_leave_the_page_its_scroll() {
     }
     page.until(&format!("window.scrollY > {before} + 30 && candles.fingers.size === 0")).await;
     assert_eq!(page.value("candles.back").await, back);
-    quiet(&page, &format!("http://{}/", served.address));
+    quiet(&mut page, &format!("http://{}/", served.address)).await;
     served.stop().await;
 }
 
@@ -295,7 +342,7 @@ async fn the_equity_curve_is_drawn_by_time_and_its_losses_are_the_accounts() {
     // Beside it stands the account's loss, 0.0001246 to a millionth: 0.000125, which is shown as 0.013 %.
     page.value("points = [point(0, 100000, false, 100000), point(60000, 99987.54, false, 100000)]; true").await;
     assert!(read(&mut page, "at(1.05)").await.contains("drawdown 0.013 %"));
-    quiet(&page, &format!("http://{}/", served.address));
+    quiet(&mut page, &format!("http://{}/", served.address)).await;
     served.stop().await;
 }
 
@@ -330,7 +377,7 @@ async fn a_chart_that_looks_back_survives_fewer_bars() {
     page.until("document.getElementById('fault').textContent.includes('health: TypeError')").await;
     page.until("!document.getElementById('fault').hidden").await;
     page.until("document.getElementById('orders-count').textContent === ''").await;
-    quiet(&page, &format!("http://{}/", served.address));
+    quiet(&mut page, &format!("http://{}/", served.address)).await;
     served.stop().await;
 }
 
@@ -357,13 +404,14 @@ async fn a_page_that_was_open_before_has_the_history_and_indicators_below_the_ca
     page.value("import('/state.js').then(({ S }) => { window.barsOf = (symbol) => S.bars.get(symbol); return true; })")
         .await;
     page.until(&format!("barsOf('AAPL').length === {count} && barsOf('AAPL')[0].time_ms === {first}")).await;
-    quiet(&page, &format!("http://{}/", served.address));
+    quiet(&mut page, &format!("http://{}/", served.address)).await;
     served.stop().await;
 }
 
 /// Halt, resume and flatten by the page: with the token, after a confirmation.
 async fn obeys_the_token(page: &mut Page, served: &Served) {
     // Halt, refused with a wrong token, done with the right one.
+    page.provokes(401, "/api/v1/commands/halt");
     let refused = page.command("halt", "", "0123456789abcdef0123456789abcdef").await;
     assert!(refused.contains("not the token"), "{refused}");
     assert!(served.list("locks").await.is_empty());

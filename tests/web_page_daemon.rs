@@ -92,19 +92,23 @@ async fn a_daemon_that_is_killed_or_hangs_leaves_a_page_that_says_so_and_heals()
     page.until(LIVE).await;
     page.until("document.querySelectorAll('#fills tr').length > 5").await;
     let before = served.list("fills").await.len();
+    page.turns().await;
     daemon.signal("KILL");
     assert_eq!(daemon.ends_within(PATIENCE).code(), None, "it was killed");
     page.until(STALE).await;
     page.picture("killed").await;
     let (mut daemon, served) = start(&place, Some(served.address.port()), &[]);
     healed(&mut page, &served).await;
+    page.turns().await;
     assert!(served.list("fills").await.len() >= before, "the journal has what was before");
     // A process that hangs keeps its sockets: the page finds out by itself that nothing comes.
+    page.turns().await;
     daemon.signal("STOP");
     page.until(STALE).await;
     daemon.signal("CONT");
     healed(&mut page, &served).await;
-    quiet(&page, &url(&served));
+    page.turns().await;
+    quiet(&mut page, &url(&served)).await;
     daemon.ends_well_on("TERM");
 }
 
@@ -134,6 +138,7 @@ async fn commands_without_the_token_are_refused_where_one_sees_it_and_leave_no_t
     page.until("document.querySelectorAll('#fills tr').length > 2").await;
     let wrong = "0".repeat(served.token.len());
     for (command, word) in [("halt", ""), ("resume", ""), ("flatten", "flatten")] {
+        page.provokes(401, &format!("/api/v1/commands/{command}"));
         for (token, why) in [("", "the token is needed"), (wrong.as_str(), "not the token")] {
             let said = page.command(command, word, token).await;
             assert!(said.contains(why), "{command}: {said}");
@@ -163,7 +168,7 @@ async fn commands_without_the_token_are_refused_where_one_sees_it_and_leave_no_t
         .await;
     assert!(served.list("positions").await.iter().all(|row| row["held_shares"] == 0));
     assert_eq!(locks(&place).len(), 3, "{:#?}", locks(&place));
-    quiet(&page, &url(&served));
+    quiet(&mut page, &url(&served)).await;
     daemon.ends_well_on("TERM");
 }
 
@@ -175,6 +180,9 @@ async fn beyond_this_machine_the_page_loads_whole_and_asks_for_the_token() {
     let refused = served.raw("GET", "/api/v1/status", &[], "").await;
     assert_eq!(refused.status, 401, "{refused:?}");
     let mut page = open(&browser, &served).await;
+    for path in ["/api/v1/ws", "/api/v1/version"] {
+        page.provokes(401, path);
+    }
     // Its scripts run: without all of them it could not even ask.
     page.until("document.getElementById('ask').open && document.getElementById('ask-title').textContent === 'Token'")
         .await;
@@ -203,7 +211,7 @@ async fn beyond_this_machine_the_page_loads_whole_and_asks_for_the_token() {
     page.until("Number(document.querySelector('#money dd').title) > 0").await;
     page.until("document.getElementById('version').textContent.startsWith('robo-trader ')").await;
     assert_eq!(page.value("window.sameDocument").await, json!(true));
-    quiet(&page, &url(&served));
+    quiet(&mut page, &url(&served)).await;
     daemon.ends_well_on("TERM");
 }
 
@@ -233,6 +241,23 @@ async fn before_the_first_session_nothing_is_said_to_be_none() {
     page.picture("no-session").await;
     page.on_a_phone_in_the_dark().await;
     page.picture("no-session-phone").await;
-    quiet(&page, &url(&served));
+    // A halt waits, and one sees that it does; nothing else of the locks is known for that.
+    let halted = page.command("halt", "", &served.token).await;
+    assert!(halted.contains("from the first session on"), "{halted}");
+    let waits = "account, from the first session on: a test";
+    page.tells(
+        "[...document.querySelectorAll('#health .chip.warn')].map((chip) => chip.textContent).filter((text) => \
+         text.includes('halt'))",
+        &json!([format!("a halt waits, {waits}")]),
+    )
+    .await;
+    let locks = "[...document.querySelectorAll('#locks li')].map((row) => row.textContent)";
+    page.tells(locks, &json!([format!("a halt waits {waits}. Ends: resume"), awaited])).await;
+    page.picture("halt-waits").await;
+    let resumed = page.command("resume", "", "").await;
+    assert!(resumed.contains("taken back"), "{resumed}");
+    page.tells(locks, &json!([awaited])).await;
+    page.until("!document.getElementById('health').textContent.includes('halt')").await;
+    quiet(&mut page, &url(&served)).await;
     daemon.ends_well_on("TERM");
 }

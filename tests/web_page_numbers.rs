@@ -377,7 +377,7 @@ async fn every_cell_of_the_page_is_the_apis_and_the_journals() {
     page.until("document.querySelectorAll('#fills tr').length > 5").await;
     is_the_apis(&mut page, &served).await;
     is_the_journals(&mut page, &served, &book(dir.path())).await;
-    quiet(&page, &format!("http://{}/", served.address));
+    quiet(&mut page, &format!("http://{}/", served.address)).await;
     daemon.stop().await.1.unwrap();
     simulator.stop().await.unwrap();
     served.stop().await;

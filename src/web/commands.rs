@@ -11,13 +11,17 @@ use serde_json::{Map, Value, json};
 use tracing::info;
 
 use super::Shared;
-use crate::runner::operate::Request;
+use crate::runner::operate::{Reply, Request};
 
 /// The commands, with what each does.
 pub const COMMANDS: &[(&str, &str)] = &[
     ("halt", "No entries; exits pass. symbol (optional), reason."),
     ("resume", "Entries again. symbol (optional), reason (needed where a lock set itself)."),
-    ("flatten", "No entries, our orders cancelled, our positions closed. symbol (optional), reason."),
+    (
+        "flatten",
+        "No entries, our orders cancelled, our positions closed. symbol (optional), reason; everything: the orders of \
+         every client, too, where confirm names the account twice.",
+    ),
     ("reconcile", "Broker and book compared now; the answer has the status."),
     ("accept", "What the broker states of a symbol is right. symbol, reason, split (NEW:OLD) or foreign."),
     ("park", "No entries in a symbol until it is unparked. symbol, reason."),
@@ -58,14 +62,48 @@ pub(super) async fn command(
         Err(why) => return said(StatusCode::UNPROCESSABLE_ENTITY, false, why),
     };
     info!(command = %name, "an operator speaks by the dashboard's API");
-    let reply = shared.board.ask(&request).await;
-    let status = if reply.ok { StatusCode::OK } else { StatusCode::CONFLICT };
-    (status, Json(reply)).into_response()
+    answered(shared.board.ask(&request).await)
+}
+
+/// A reply as HTTP tells it: what the control socket hints beside a refusal is the answer's status here.
+fn answered(reply: Reply) -> Response {
+    let status = match &reply {
+        reply if reply.ok => StatusCode::OK,
+        reply if reply.is_mistaken() => StatusCode::NOT_FOUND,
+        reply if reply.is_later() => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::CONFLICT,
+    };
+    let told = if reply.ok { reply } else { Reply { status: None, ..reply } };
+    (status, Json(told)).into_response()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_refusal_is_told_by_its_status_and_its_words_and_by_no_hint_of_the_control_sockets() {
+        let whole = Reply { status: Some(json!({ "ready": true })), ..yes() };
+        let later = Reply::later("too much waits");
+        let mistaken: Reply =
+            serde_json::from_value(json!({ "ok": false, "text": "no X", "status": { "mistaken": true } })).unwrap();
+        for (reply, status, body) in [
+            (yes(), 200, json!({ "ok": true, "text": "done" })),
+            (whole, 200, json!({ "ok": true, "text": "done", "status": { "ready": true } })),
+            (later, 503, json!({ "ok": false, "text": "too much waits" })),
+            (mistaken, 404, json!({ "ok": false, "text": "no X" })),
+            (Reply { ok: false, ..yes() }, 409, json!({ "ok": false, "text": "done" })),
+        ] {
+            let answer = answered(reply);
+            let told = answer.status().as_u16();
+            let bytes = axum::body::to_bytes(answer.into_body(), 1 << 10).await.unwrap();
+            assert_eq!((told, serde_json::from_slice::<Value>(&bytes).unwrap()), (status, body));
+        }
+    }
+
+    fn yes() -> Reply {
+        Reply { ok: true, text: "done".to_owned(), status: None }
+    }
 
     #[test]
     fn every_command_is_one_of_the_control_sockets() {

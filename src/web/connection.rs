@@ -11,6 +11,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use super::talk::Talk;
+
 /// Connections of one address at a time, a quarter of all: a page has about ten, a proxy that serves several people
 /// some more. This machine's own are not counted: a proxy or tunnel on it speaks for everybody.
 pub(super) const OF_AN_ADDRESS: usize = 64;
@@ -70,16 +72,19 @@ pub(super) struct Taken<T> {
     within: Duration,
     /// Set while something waits to be taken.
     until: Option<Pin<Box<Sleep>>>,
+    /// Told whether something waits to be taken.
+    talk: Talk,
     _seat: Seat,
 }
 
 impl<T> Taken<T> {
-    pub(super) fn within(inner: T, within: Duration, seat: Seat) -> Self {
-        Self { inner, within, until: None, _seat: seat }
+    pub(super) fn within(inner: T, within: Duration, talk: Talk, seat: Seat) -> Self {
+        Self { inner, within, until: None, talk, _seat: seat }
     }
 
     /// Bounds a wait of the inner connection.
     fn bounded<R>(&mut self, polled: Poll<io::Result<R>>, context: &mut Context<'_>) -> Poll<io::Result<R>> {
+        self.talk.writes(polled.is_pending());
         if polled.is_ready() {
             self.until = None;
             return polled;
@@ -159,11 +164,14 @@ mod tests {
         let peers = Peers::default();
         let seat = || peers.seat("192.0.2.1".parse().unwrap()).unwrap();
         let (ours, theirs) = tokio::io::duplex(64);
-        let mut never = Taken::within(ours, within, seat());
+        let talk = Talk::begun(Arc::default());
+        let mut never = Taken::within(ours, within, talk.clone(), seat());
         assert_eq!(never.write_all(&[0; 65]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
         drop(theirs);
         let (ours, mut theirs) = tokio::io::duplex(64);
-        let mut slow = Taken::within(ours, within, seat());
+        assert!(!talk.is_idle(), "who does not take an answer has not had it");
+        let talk = Talk::begun(Arc::default());
+        let mut slow = Taken::within(ours, within, talk.clone(), seat());
         let reads = async {
             let mut bytes = [0; 16];
             for _ in 0..64 {
@@ -173,5 +181,6 @@ mod tests {
         };
         let (written, ()) = tokio::join!(slow.write_all(&[0; 1_024]), reads);
         written.expect("it reads");
+        assert!(talk.is_idle());
     }
 }

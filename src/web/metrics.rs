@@ -12,12 +12,13 @@ use crate::notify::ChannelView;
 use crate::runner::board::Board;
 use crate::runner::histogram::Histogram;
 use crate::runner::measured::QueueView;
+use crate::runner::outlook::Status;
 
 /// Every metric: name, type, help.
 pub const METRICS: &[(&str, &str, &str)] = &[
     ("robo_trader_info", "gauge", "Always 1; the version is a label."),
     ("robo_trader_up_seconds", "gauge", "How long this process has served."),
-    ("robo_trader_ready", "gauge", "1 while orders may be sent."),
+    ("robo_trader_ready", "gauge", "1 while orders may be sent; 0 where none ever is (EXECUTION_MODE=observe)."),
     ("robo_trader_trading", "gauge", "1 while entries are made."),
     (
         "robo_trader_trading_since_timestamp_seconds",
@@ -229,7 +230,8 @@ fn waiting(text: &mut Text, board: &Board) {
 
 fn connection(text: &mut Text, board: &Board) {
     let Some(link) = board.connection() else { return };
-    text.one("robo_trader_ready", board.status().map(|status| yes(status.ready)));
+    let observes = |status: &Status| status.desk.as_ref().is_some_and(|desk| desk.observes);
+    text.one("robo_trader_ready", board.status().map(|status| yes(status.ready && !observes(&status))));
     text.one("robo_trader_trading", Some(yes(link.trading == "yes")));
     let since = number(u64::try_from(link.trading_since.millis()).unwrap_or(0)) / 1e3;
     text.one("robo_trader_trading_since_timestamp_seconds", Some(since));

@@ -14,6 +14,7 @@ pub mod page;
 mod reads;
 pub mod routes;
 pub mod server;
+mod talk;
 pub mod thread;
 pub mod token;
 

@@ -187,10 +187,12 @@ fn commands(bodies: &Map<String, Value>, paths: &mut Map<String, Value>) {
         let responses = faults(&[
             ("200", "Done: ok is true, text says what.", "Reply"),
             ("400", "The body is no JSON.", "Reply"),
+            ("404", "Not done: there is no such symbol or order.", "Reply"),
             ("409", "Not done: ok is false, text says why.", "Reply"),
             ("413", "The body is too long.", "Reply"),
             ("415", "The body is not said to be JSON.", "Reply"),
             ("422", "The body is no such command.", "Reply"),
+            ("503", "Not done for now: it may be said again.", "Reply"),
         ]);
         let operation = json!({
             "summary": summary,

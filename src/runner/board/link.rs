@@ -111,6 +111,7 @@ fn view(outlook: &Outlook, instants: &Instants) -> LinkView {
         next_attempt_at: instants.next_attempt_at,
         last_error: state.last_error.clone(),
         outage: outlook.outage(),
+        halts_waiting: outlook.early.words(),
         layers: outlook.layers.view(),
     }
 }
@@ -118,24 +119,53 @@ fn view(outlook: &Outlook, instants: &Instants) -> LinkView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::desk::operator::Order;
     use crate::domain::book::LockCause;
     use crate::runner::early::Early;
     use crate::runner::layers::Layers;
     use crate::runner::view::{LockView, tests_view};
 
-    #[tokio::test(start_paused = true)]
-    async fn a_lock_and_a_desk_that_is_new_are_told_at_once() {
-        let (_connection, connection) = watch::channel(ConnectionState::idle());
-        let (shown, shown_out) = watch::channel(None);
-        let outlook = Outlook {
-            connection,
-            shown: shown_out,
-            early: Early::over(),
+    /// What can be seen of a daemon without a session, with what may wait for one.
+    fn sessionless(early: Early, shown: watch::Receiver<Option<Shows>>) -> Outlook {
+        Outlook {
+            // Its sender is gone, which ends whoever follows.
+            connection: watch::channel(ConnectionState::idle()).1,
+            shown,
+            early,
             layers: Layers::new(Default::default()),
             dashboard: Arc::default(),
             permitted: Arc::default(),
             stats: Arc::default(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_halt_that_waits_for_the_first_session_is_told_and_told_no_more_once_it_is_in_force() {
+        let dir = tempfile::tempdir().unwrap();
+        let early = Early::new(vec!["AAPL".parse().unwrap()], dir.path());
+        let (_connection, connection) = watch::channel(ConnectionState::idle());
+        let outlook = Outlook { connection, ..sessionless(early.clone(), watch::channel(None).1) };
+        let board = Board::new();
+        let (snapshot, _, mut deltas) = board.snapshot();
+        assert!(snapshot.connection.is_none());
+        let mut follows = tokio::task::JoinSet::new();
+        follows.spawn(Arc::clone(&board).follow(outlook));
+        let mut waits = async || {
+            deltas.recv().await.unwrap();
+            board.snapshot().0.connection.unwrap().halts_waiting.clone()
         };
+        assert_eq!(waits().await, Vec::<String>::new());
+        assert!(early.keep(&Order::Halt { symbol: None, reason: "news".to_owned() }).unwrap().ok);
+        assert_eq!(waits().await, ["account, from the first session on: news"]);
+        assert!(early.end(drop));
+        assert_eq!(waits().await, Vec::<String>::new());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_and_a_desk_that_is_new_are_told_at_once() {
+        let (_connection, connection) = watch::channel(ConnectionState::idle());
+        let (shown, shown_out) = watch::channel(None);
+        let outlook = Outlook { connection, ..sessionless(Early::over(), shown_out) };
         let board = Board::new();
         let mut follows = tokio::task::JoinSet::new();
         follows.spawn(Arc::clone(&board).follow(outlook));

@@ -352,6 +352,8 @@ pub struct LinkView {
     pub last_error: Option<String>,
     /// The expected outage that is on.
     pub outage: Option<String>,
+    /// Halts that wait for the first session, in words.
+    pub halts_waiting: Vec<String>,
     /// Health by layers.
     pub layers: Vec<LayerView>,
 }

@@ -172,6 +172,7 @@ const health = () => {
     chips.push(chip(link.breaker === "closed" ? "good" : "bad", "breaker: " + link.breaker + (link.attempts ? ", " + link.attempts + (link.attempts === 1 ? " attempt" : " attempts") : "")));
     // What a layer says of itself is said once.
     if (!held && link.last_error && !link.layers.some((l) => l.why === link.last_error)) chips.push(chip("bad", link.last_error));
+    for (const halt of link.halts_waiting) chips.push(chip("warn", "a halt waits, " + halt, "in force before the first session may send anything; resume takes it back"));
     if (link.outage) chips.push(chip("warn", "expected outage: " + link.outage));
     const whole = link.layers.filter((l) => l.up && l.layer.startsWith("bars "));
     if (whole.length) chips.push(chip("good", whole.length === 1 ? whole[0].layer : "bars of " + whole.length + " symbols"));
@@ -309,9 +310,12 @@ const fills = () => {
   put("fills", rows.slice(0, 200).map((f) => el("tr", {}, el("td", {}, when(f.at)), el("td", {}, f.symbol), el("td", { class: f.side === "BUY" ? "good" : "bad" }, f.side), el("td", {}, f.role || unknown),
     el("td", { class: "n" }, f.quantity_shares), el("td", { class: "n" }, f.price_usd), el("td", { class: "n" }, price(f.commission_usd)), el("td", { class: "n" }, f.intent))));
 };
+const waiting = () => (S.connection ? S.connection.halts_waiting : []);
 const notes = () => {
   const none = (text) => el("li", { class: "dim" }, text);
-  put("locks", !S.locks ? none(awaited()) : S.locks.length ? S.locks.map((l) => el("li", {}, el("b", {}, l.what), " " + l.why + ". Ends: " + l.ends)) : none("none: entries are allowed"));
+  // Before there is a ledger halts wait for it, and of locks nothing more is known.
+  put("locks", waiting().map((halt) => el("li", {}, el("b", {}, "a halt waits"), " " + halt + ". Ends: resume")),
+    !S.locks ? none(awaited()) : S.locks.length ? S.locks.map((l) => el("li", {}, el("b", {}, l.what), " " + l.why + ". Ends: " + l.ends)) : waiting().length ? [] : none("none: entries are allowed"));
   put("refusals", !S.refusals ? none(awaited()) : S.refusals.length ? S.refusals.slice(-50).reverse().map((r) => el("li", {}, when(r.at) + " ", el("b", {}, r.symbol || ""), " " + r.change_shares + " shares: " + r.text)) : none("none"));
   put("incidents", !S.incidents ? none(awaited()) : S.incidents.length ? S.incidents.slice(-50).reverse().map((i) => el("li", {}, when(i.at) + " ", el("b", {}, i.name), " " + i.text)) : none("none"));
 };
@@ -337,7 +341,7 @@ const draw = () => {
   part("symbols", positions, m("account", "position", "bar"), S.chosen, moved.history, stands);
   part("orders", orders, m("order"), $("orders-filter").value, $("orders-live").checked);
   part("fills", fills, m("fill"), $("fills-filter").value);
-  part("notes", notes, m("lock", "refusal", "incident"));
+  part("notes", notes, m("lock", "refusal", "incident"), ...waiting());
   part("log", log, m("log"), $("log-filter").value, $("log-level").value, moved.history);
   guarded("equity curve", equity);
   guarded("chart", chart);
