@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn a_subject_read_at_once_is_the_fact_that_any_reading_gives() {
         for (kind, body) in [
-            ("order.changed", r#""#),
+            ("target.accepted", r#"{"subject":"target","what":"accepted","value":1.0,"size":100,"stale":false}"#),
             ("day.peak_raised", r#"{"subject":"day","what":"peak_raised","equity":"100.10"}"#),
             ("lock.cleared", r#"{"subject":"lock","what":"cleared","scope":"account","cause":null,"why":"over"}"#),
             ("target.deferred", r#"{"subject":"target","what":"deferred"}"#),
