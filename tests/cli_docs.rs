@@ -197,6 +197,7 @@ const COMMANDS: &[&[&str]] = &[
     &["notify", "ack"],
     &["backtest"],
     &["sweep"],
+    &["bench"],
     &["sweep", "merge"],
     &["bars", "inspect"],
     &["bars", "validate"],

@@ -4,6 +4,7 @@
 //!
 //! - `decision`: a bar through tape, strategy, desk, risk, exchange, facts and book, as a backtest plays it.
 //! - `replay`: a fact applied to a book.
+//! - `read`: a fact read from the journal's file and decoded.
 //!
 //! Each is played in two sizes; their difference is free of what a start costs.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on fails")]
@@ -12,15 +13,18 @@ use std::collections::BTreeMap;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
-use robo_trader::domain::Bar;
 use robo_trader::domain::book::{Book, Record};
+use robo_trader::domain::{Bar, MarketTime};
+use robo_trader::journal::sqlite::SqliteJournal;
+use robo_trader::journal::{Durability, Journal};
 use serde::Deserialize;
 
 #[path = "../trading/mod.rs"]
 mod trading;
 
 /// A path, what it is counted by, and its two sizes.
-const PATHS: [(&str, &str, [usize; 2]); 2] = [("decision", "bar", [1_000, 5_000]), ("replay", "fact", [200, 1_000])];
+const PATHS: [(&str, &str, [usize; 2]); 3] =
+    [("decision", "bar", [1_000, 5_000]), ("replay", "fact", [200, 1_000]), ("read", "fact", [200, 1_000])];
 
 /// Bars of the walk, whatever the size: a start costs the same.
 const BARS: usize = 5_000;
@@ -47,14 +51,29 @@ fn play(bars: &[Bar], listener: &mut dyn robo_trader::backtest::Listener) {
     assert!(outcome.refusals.is_empty(), "{:?}", outcome.refusals);
 }
 
+/// Everything that was journaled over these bars.
+fn facts(bars: &[Bar]) -> Vec<Record> {
+    let mut facts = Vec::new();
+    play(bars, &mut |record: &Record| facts.push(record.clone()));
+    facts
+}
+
 /// Does nothing but the path, so many times.
 fn walk_path(path: &str, size: usize) {
     let bars = trading::walk(1, BARS);
     match path {
         "decision" => play(&bars[..size], &mut ()),
+        "read" => {
+            let (dir, facts) = (tempfile::tempdir().unwrap(), facts(&bars));
+            let mut journal = SqliteJournal::open(&dir.path().join("journal.db"), "DU1234567").unwrap();
+            let all = facts.len();
+            journal.append(&facts, Durability::Process, MarketTime::from_secs(1_700_000_000)).unwrap();
+            let mut read = 0;
+            journal.replay((all - size + 1) as u64, &mut |_| read += 1).unwrap();
+            assert_eq!(read, size);
+        }
         "replay" => {
-            let mut facts = Vec::new();
-            play(&bars, &mut |record: &Record| facts.push(record.clone()));
+            let facts = facts(&bars);
             assert!(facts.len() >= size, "{} facts", facts.len());
             let mut book = Book::default();
             for record in &facts[..size] {
@@ -121,6 +140,10 @@ fn guard() -> ExitCode {
     for (path, of, [few, many]) in PATHS {
         let counted = (count(path, many) - count(path, few)) / (many - few) as f64;
         match budget.profiles.get(profile).and_then(|paths| paths.get(path)).filter(|_| same) {
+            None if same => {
+                eprintln!("{path}: {counted:.0} instructions a {of}, and budget.toml has none for profile {profile}");
+                failed = true;
+            }
             None => println!("{path}: {counted:.0} instructions a {of}"),
             Some(budgeted) => match judge(path, of, counted, *budgeted, budget.allowance) {
                 Ok(words) => println!("{words}"),

@@ -1,6 +1,6 @@
 //! When bars came: what the time from tick to order is measured from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::time::Instant;
@@ -16,20 +16,28 @@ pub struct Tick {
     pub handed: Instant,
 }
 
-/// The newest live bar of each contract: its end, and its way.
+/// Bars of a contract that are remembered: a desk that is so far behind is measured all the same.
+const REMEMBERED: usize = 16;
+
+/// The latest live bars of each contract: their ends, and their ways.
 #[derive(Debug, Default)]
-pub struct Ticks(Mutex<BTreeMap<ContractId, (MarketTime, Tick)>>);
+pub struct Ticks(Mutex<BTreeMap<ContractId, VecDeque<(MarketTime, Tick)>>>);
 
 impl Ticks {
     /// A closed bar came, and goes to the desk.
     pub(super) fn came(&self, contract: ContractId, end: MarketTime, tick: Tick) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(contract, (end, tick));
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let latest = all.entry(contract).or_insert_with(|| VecDeque::with_capacity(REMEMBERED));
+        if latest.len() == REMEMBERED {
+            latest.pop_front();
+        }
+        latest.push_back((end, tick));
     }
 
-    /// The way of the bar that ended then; `None` where it was history, or a later one has come since.
+    /// The way of the bar that ended then; `None` where it was history, or very many have come since.
     pub fn of(&self, contract: ContractId, end: MarketTime) -> Option<Tick> {
-        let newest = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&contract).copied();
-        newest.filter(|(newest, _)| *newest == end).map(|(_, tick)| tick)
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&contract)?.iter().rev().find(|(known, _)| *known == end).map(|(_, tick)| *tick)
     }
 }
 
@@ -38,14 +46,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_newest_bar_has_come_at_an_instant_that_is_known() {
+    fn the_latest_bars_have_come_at_instants_that_are_known() {
         let (ticks, contract, now) = (Ticks::default(), ContractId(1), Instant::now());
         let tick = Tick { came: now, handed: now };
         let end = MarketTime::from_secs;
         ticks.came(contract, end(60), tick);
         assert_eq!(ticks.of(contract, end(60)), Some(tick));
         assert_eq!((ticks.of(contract, end(120)), ticks.of(ContractId(2), end(60))), (None, None));
-        ticks.came(contract, end(120), tick);
-        assert_eq!(ticks.of(contract, end(60)), None);
+        let later = Tick { came: now + std::time::Duration::from_secs(60), ..tick };
+        ticks.came(contract, end(120), later);
+        assert_eq!((ticks.of(contract, end(60)), ticks.of(contract, end(120))), (Some(tick), Some(later)));
+        for minute in 3..=REMEMBERED as i64 + 1 {
+            ticks.came(contract, end(60 * minute), tick);
+        }
+        assert_eq!((ticks.of(contract, end(60)), ticks.of(contract, end(120))), (None, Some(later)));
     }
 }
