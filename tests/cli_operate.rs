@@ -388,6 +388,10 @@ fn a_machine_gets_json_of_every_answer_however_it_ended() {
     let silent = read(&place.tell(&["halt", "--json"]).ends(1, &[]));
     assert!(silent["ok"] == false && silent["text"].as_str().unwrap().contains("nothing answers"), "{silent}");
     assert_eq!(read(&place.tell(&["service", "status", "--json"]).ends(1, &[]))["installed"], false);
+    for words in [&["positions"][..], &["pnl"], &["report", "day"], &["journal", "verify"], &["reconcile"]] {
+        let refused = read(&place.tell(&[words, &["--json"]].concat()).ends(1, &[]));
+        assert!(refused["ok"] == false && !refused["text"].as_str().unwrap().is_empty(), "{words:?}: {refused}");
+    }
     let mut daemon = busy(&place);
     daemon.says("fill: ");
     for (words, code, ok) in [
@@ -403,6 +407,7 @@ fn a_machine_gets_json_of_every_answer_however_it_ended() {
         assert!(answer["ok"] == ok && answer["text"].as_str().is_some_and(|text| !text.is_empty()), "{told:#?}");
     }
     assert!(read(&place.tell(&["service", "status", "--json"]))["daemon"]["trading"].is_string());
+    place.tell(&["config"]).ends(0, &["a daemon runs with state directory", "not its own"]);
     daemon.ends_well_on("TERM");
     let config = read(&place.tell_with(&[("NOTIFY_SLACK", "https://secret")], &["config", "--json"]).ends(0, &[]));
     let row =

@@ -78,6 +78,7 @@ pub(super) fn main(args: &CheckArgs) -> ExitCode {
             return ExitCode::from(exit::USAGE);
         }
     };
+    super::state_dir::tell_of_daemon(&layers);
     let mut found = Vec::new();
     let mut session = None;
     match Settings::resolve(&layers) {

@@ -54,10 +54,7 @@ pub(super) fn alone(daemon: &DaemonArgs, json: bool) -> ExitCode {
             };
             if differs && said == ExitCode::SUCCESS { ExitCode::from(exit::HUMAN) } else { said }
         }
-        Err(error) => {
-            super::complain(&error);
-            ExitCode::from(error.code())
-        }
+        Err(error) => super::refuse(json, &error, error.code()),
     }
 }
 

@@ -29,6 +29,7 @@ pub(super) fn main(args: &ConfigArgs) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
+    super::state_dir::tell_of_daemon(&layers);
     let resolved = Settings::resolve(&layers);
     let shown = if args.json {
         let wrong = resolved.as_ref().err().map(|error| error.0.iter().map(ToString::to_string).collect::<Vec<_>>());

@@ -100,18 +100,15 @@ impl Failed {
 }
 
 pub(super) fn main(args: &JournalArgs) -> ExitCode {
-    let done = match &args.action {
-        Action::Backup { source, to, json } => backup(source, to, *json),
-        Action::Verify { source, file, json } => verify(source, file.as_deref(), *json),
-        Action::Export(args) => export(args),
+    let (done, json) = match &args.action {
+        Action::Backup { source, to, json } => (backup(source, to, *json), *json),
+        Action::Verify { source, file, json } => (verify(source, file.as_deref(), *json), *json),
+        Action::Export(args) => (export(args), false),
     };
     match done {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some(text)) => super::say(&text),
-        Err(error) => {
-            super::complain(&error);
-            ExitCode::from(error.code())
-        }
+        Err(error) => super::refuse(json, &error, error.code()),
     }
 }
 

@@ -191,6 +191,17 @@ pub(crate) fn colours(to: &impl std::io::IsTerminal) -> bool {
     to.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
 }
 
+/// Says on standard error why something cannot be done, and to a program that wants JSON on standard output, too.
+pub(crate) fn refuse(json: bool, why: &dyn std::fmt::Display, code: u8) -> ExitCode {
+    complain(why);
+    let told = if json {
+        say(&format_args!("{:#}", serde_json::json!({ "ok": false, "text": why.to_string() })))
+    } else {
+        ExitCode::SUCCESS
+    };
+    if told == ExitCode::SUCCESS { ExitCode::from(code) } else { told }
+}
+
 /// Writes text to standard output; a closed pipe (`| head`) is no error.
 pub(crate) fn say(text: &dyn std::fmt::Display) -> ExitCode {
     use std::io::Write;

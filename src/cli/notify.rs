@@ -83,10 +83,7 @@ pub(super) fn main(args: &NotifyArgs) -> ExitCode {
             super::say(&results.iter().map(line).collect::<Vec<_>>().join("\n"));
             ended(&results)
         }
-        Err(error) => {
-            super::complain(&error);
-            ExitCode::from(exit::USAGE)
-        }
+        Err(error) => super::refuse(args.json, &error, exit::USAGE),
     }
 }
 
@@ -96,7 +93,9 @@ fn ended(results: &[Tried]) -> ExitCode {
 }
 
 fn test(settings: &SettingsArgs) -> Result<Vec<Tried>, NotifyError> {
-    let settings = Settings::resolve(&settings.layers()?)?;
+    let layers = settings.layers()?;
+    super::state_dir::tell_of_daemon(&layers);
+    let settings = Settings::resolve(&layers)?;
     let channels = settings.notify.channels;
     if channels.is_empty() {
         return Err(NotifyError::Nobody);

@@ -172,8 +172,7 @@ fn tell(args: &ListArgs, limit: usize, make: impl FnOnce(&Source, Option<&Symbol
     let source = match args.source.open() {
         Ok(source) => source,
         Err(error) => {
-            super::complain(&error);
-            return ExitCode::from(error.code());
+            return super::refuse(args.json, &error, error.code());
         }
     };
     source.say_if_alone();

@@ -64,8 +64,7 @@ pub(super) fn main(args: &ReportArgs) -> ExitCode {
     let source = match args.source.open() {
         Ok(source) => source,
         Err(error) => {
-            super::complain(&error);
-            return ExitCode::from(error.code());
+            return super::refuse(args.json, &error, error.code());
         }
     };
     let report = Report::of(&source, args.length.period(), args.date);

@@ -77,6 +77,20 @@ pub(super) fn meant(default: PathBuf, services: Vec<PathBuf>) -> PathBuf {
     if default.exists() { default } else { services.into_iter().next().unwrap_or(default) }
 }
 
+/// Says where a daemon runs that has settings of its own: what a command sees here is what one started here would have.
+pub(super) fn tell_of_daemon(layers: &Layers) {
+    let named = Some(PathBuf::from(layers.get("STATE_DIR").0)).filter(|path| !path.as_os_str().is_empty());
+    if let Ok(dir) = daemons(named)
+        && has_daemon(&dir)
+    {
+        super::complain(&format_args!(
+            "a daemon runs with state directory {}: these are the settings of this place and environment, not its own \
+             (GET /api/v1/config of its page has those)",
+            dir.display()
+        ));
+    }
+}
+
 /// Whether somebody listens there, or only others may know.
 fn has_daemon(dir: &Path) -> bool {
     match UnixStream::connect(dir.join(CONTROL_SOCKET)) {
