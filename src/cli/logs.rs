@@ -57,7 +57,10 @@ pub(super) fn main(args: &LogsArgs) -> ExitCode {
         Ok(Place::Daemon(socket)) => match of_daemon(args, &socket) {
             Ok(code) => code,
             Err(error) => {
-                super::complain(&error);
+                super::complain(&format_args!(
+                    "{error}; LOG_FILE is not set here: name a service's own by --log-file (systemctl cat robo-trader); \
+                     without one its log is in journalctl -u robo-trader"
+                ));
                 ExitCode::from(error.code())
             }
         },
