@@ -151,7 +151,7 @@ fn target(what: &str, unit: &str, measured: f64, most: f64) -> Target {
         what: what.to_owned(),
         aim: format!("at most {most} {unit}"),
         measured: format!("{} {unit}", number(measured)),
-        met: measured <= most,
+        met: Some(measured <= most),
         why: "see the section".to_owned(),
     }
 }

@@ -34,6 +34,22 @@ pub fn words() -> String {
     )
 }
 
+/// The commit of the sources, and whether they differ from it (the page and its figures aside).
+pub fn commit() -> String {
+    let git = |words: &[&str]| {
+        let all: Vec<&str> = ["-C", env!("CARGO_MANIFEST_DIR")].iter().chain(words).copied().collect();
+        first_line("git", &all)
+    };
+    let (commit, changed) = (git(&["rev-parse", "--short=9", "HEAD"]), git(&["status", "--porcelain", "--", ":!docs"]));
+    // No line at all says that nothing differs.
+    if commit == "unknown" || changed == "unknown" { commit } else { format!("{commit} and changes of its sources") }
+}
+
+/// The date, and the time of day.
+pub fn date() -> String {
+    first_line("date", &["-u", "+%Y-%m-%d %H:%M UTC"])
+}
+
 /// The load of the last minute: what else the machine was doing.
 pub fn load() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
