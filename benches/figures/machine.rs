@@ -1,7 +1,6 @@
 //! What the bench runs on, and what a process uses of it.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -93,17 +92,4 @@ impl Usage {
     pub fn cpu_since(&self, before: &Self) -> f64 {
         100.0 * (self.cpu - before.cpu).as_secs_f64() / (self.at - before.at).as_secs_f64()
     }
-}
-
-/// Bytes of all files below a folder.
-pub fn disk(dir: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(dir) else { return 0 };
-    entries
-        .flatten()
-        .map(|entry| match entry.metadata() {
-            Ok(known) if known.is_dir() => disk(&entry.path()),
-            // It may have gone since it was listed.
-            known => known.map_or(0, |known| known.len()),
-        })
-        .sum()
 }

@@ -90,7 +90,7 @@ const HEAD: &str = "\
 Written by `cargo bench --bench figures`, which measures everything on this page anew (how long each section took is
 said below). `ONLY=tick cargo bench --bench figures` (or `recover`, `start`, `footprint`, `growth`, `simulator`; several
 with commas) measures one section and leaves the others as they are; `LONG=1` is the long form: the same for longer, an
-hour of real time and an accelerated week for the footprint, twelve million facts for the journal's growth, and a build
+hour of real time and an accelerated week for the footprint, sixteen million facts (5 GB) for the journal's growth, and a build
 from nothing. Do not edit it: what it says of methods stands in `benches/figures/`. For the same figures of your own
 machine and gateway: `robo-trader bench` ([operations](operations.md#how-fast-it-is-here)).
 
