@@ -1,5 +1,5 @@
 //! What this bench's binary is in other processes: the daemon for more symbols than the real one takes (the rest is the
-//! same), and a simulator without IBKR's limits.
+//! same), a simulator without IBKR's limits, and a client that is `ibapi` and nothing else.
 
 use std::path::Path;
 
@@ -11,18 +11,21 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::floors;
 use super::live::name;
 use super::world::config;
 
 /// What they are started with.
 pub const DAEMON: &str = "daemon";
 pub const SIMULATOR: &str = "simulator";
+pub const CLIENT: &str = "client";
 
 /// Whether the command line asks for one of them, which then has been run to its end.
 pub fn main(words: &[String]) -> bool {
     match words {
         [word, rest @ ..] if word == DAEMON => daemon(rest),
         [word, speed] if word == SIMULATOR => simulator(speed.parse().unwrap()),
+        [word, address] if word == CLIENT => floors::client(address.parse().unwrap()),
         _ => return false,
     }
     true

@@ -108,6 +108,12 @@ pub fn ibapi(speed: f64, warm: Duration, time: Duration) -> Orders {
     })
 }
 
+/// The same as all that a process does: what it uses then is the least that a daemon can use.
+pub fn client(address: SocketAddr) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(runtime.spawn(answer(address, Arc::default()))).unwrap();
+}
+
 async fn answer(address: SocketAddr, stop: Arc<AtomicBool>) {
     let builder = Client::builder().address(address.to_string()).client_id(5).tcp_no_delay(true);
     let client = builder.max_reconnect_attempts(0).connect().await.unwrap();

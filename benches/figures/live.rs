@@ -22,8 +22,11 @@ const SYMBOLS: usize = 100;
 /// How long anything may take: never reached where all is well.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Lines of the log that are waited for.
-const TOLD: [&str; 4] = [" ready: ", " warmed by history ", " WARN ", " ERROR "];
+/// What is logged once a session is got: the gateway is there, and has been checked.
+pub const SESSION: &str = " session ready to reconcile";
+
+/// Lines of the log that are waited for, beside the first.
+const TOLD: [&str; 5] = [SESSION, " ready: ", " warmed by history ", " WARN ", " ERROR "];
 
 /// What every daemon is told: nothing is refused, nothing is held back, bars of five seconds.
 const SETTINGS: &[(&str, &str)] = &[
@@ -92,11 +95,12 @@ impl Live {
         let (tell, lines) = sync_channel(100_000);
         std::thread::spawn(move || {
             let show = std::env::var_os("SHOW").is_some();
-            for line in BufReader::new(log).lines().map_while(Result::ok) {
+            for (number, line) in BufReader::new(log).lines().map_while(Result::ok).enumerate() {
                 if show {
                     eprintln!("{line}");
                 }
-                if TOLD.iter().any(|part| line.contains(part)) && tell.try_send((Instant::now(), line)).is_err() {
+                let told = number == 0 || TOLD.iter().any(|part| line.contains(part));
+                if told && tell.try_send((Instant::now(), line)).is_err() {
                     break;
                 }
             }

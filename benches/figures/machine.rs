@@ -1,7 +1,6 @@
 //! What the bench runs on, and what a process uses of it.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -32,6 +31,22 @@ pub fn words() -> String {
         first_line("uname", &["-r"]),
         first_line("rustc", &["--version"])
     )
+}
+
+/// The commit of the sources, and whether they differ from it (the page and its figures aside).
+pub fn commit() -> String {
+    let git = |words: &[&str]| {
+        let all: Vec<&str> = ["-C", env!("CARGO_MANIFEST_DIR")].iter().chain(words).copied().collect();
+        first_line("git", &all)
+    };
+    let (commit, changed) = (git(&["rev-parse", "--short=9", "HEAD"]), git(&["status", "--porcelain", "--", ":!docs"]));
+    // No line at all says that nothing differs.
+    if commit == "unknown" || changed == "unknown" { commit } else { format!("{commit} and changes of its sources") }
+}
+
+/// The date, and the time of day.
+pub fn date() -> String {
+    first_line("date", &["-u", "+%Y-%m-%d %H:%M UTC"])
 }
 
 /// The load of the last minute: what else the machine was doing.
@@ -77,17 +92,4 @@ impl Usage {
     pub fn cpu_since(&self, before: &Self) -> f64 {
         100.0 * (self.cpu - before.cpu).as_secs_f64() / (self.at - before.at).as_secs_f64()
     }
-}
-
-/// Bytes of all files below a folder.
-pub fn disk(dir: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(dir) else { return 0 };
-    entries
-        .flatten()
-        .map(|entry| match entry.metadata() {
-            Ok(known) if known.is_dir() => disk(&entry.path()),
-            // It may have gone since it was listed.
-            known => known.map_or(0, |known| known.len()),
-        })
-        .sum()
 }

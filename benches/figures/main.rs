@@ -1,9 +1,9 @@
 //! The figures of docs/benchmarks.md, measured and written down: `cargo bench --bench figures`.
 //!
 //! `ONLY=tick` (or several, comma separated) measures these sections anew and leaves the others as they are; `LONG=1`
-//! is the long form: an hour in real time and a week accelerated for the footprint, journals up to 5 GB for the growth.
-//! `QUICK=1` only tries the tool: a few seconds for each figure, which then means little. `SHOW=1`
-//! shows the daemons' logs.
+//! is the long form: an hour in real time and a week accelerated for the footprint, journals of millions of facts for
+//! the growth. `QUICK=1` only tries the tool: a few seconds for each figure, which then means little, and is written to
+//! a temporary folder. `SHOW=1` shows the daemons' logs.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -103,15 +103,16 @@ fn main() {
     for name in &only {
         assert!(SECTIONS.iter().any(|section| section.name == *name), "ONLY={name}: no section has this name");
     }
+    let place = page::place(form);
     let began = Instant::now();
     for section in SECTIONS.iter().filter(|section| only.is_empty() || only.contains(&section.name)) {
         println!("== {}", section.title);
-        let began = Instant::now();
+        let (before, began) = (page::Before::now(form), Instant::now());
         let outcome = (section.run)(form);
         println!("{}\n({:.0} s)\n", outcome.text, began.elapsed().as_secs_f64());
-        page::keep(section, &outcome, form, began.elapsed());
+        page::keep(&place, section, &outcome, &before, began.elapsed());
         // After each: a run that is cut short has written what it knows.
-        page::write(SECTIONS);
+        page::write(&place, SECTIONS);
     }
-    println!("{} written after {:.0} s", page::PATH, began.elapsed().as_secs_f64());
+    println!("{} written after {:.0} s", place.join(page::PATH).display(), began.elapsed().as_secs_f64());
 }

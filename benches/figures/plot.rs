@@ -47,7 +47,7 @@ fn powers(from: f64, until: f64) -> Vec<(f64, String)> {
 }
 
 /// Without the zeros behind a point.
-pub fn short(value: f64) -> String {
+fn short(value: f64) -> String {
     let text = number(value);
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
@@ -145,7 +145,8 @@ pub fn percentiles(title: &str, lines: &[(String, bool, &Histogram<u64>)]) -> St
     .svg()
 }
 
-/// The slope of a straight line through the logarithms: y grows as x to this power.
+/// The slope of a straight line through the logarithms: y grows as x to this power. No number with fewer than two
+/// points.
 pub fn exponent(points: &[(f64, f64)]) -> f64 {
     let logs: Vec<(f64, f64)> =
         points.iter().filter(|(x, y)| *x > 0.0 && *y > 0.0).map(|(x, y)| (x.ln(), y.ln())).collect();

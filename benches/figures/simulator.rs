@@ -83,7 +83,7 @@ fn streams(clients: usize, symbols: usize, time: Duration) -> (f64, f64) {
 }
 
 /// Questions a second that it answers one client, each asked after the answer to the one before.
-fn questions(time: Duration) -> f64 {
+pub fn questions(time: Duration) -> f64 {
     let world = World::untapped(config(1.0));
     let mut stream = connected(world.address, 1);
     let frame = wire::frame(TIME, &wire::Number { number: 0 });

@@ -5,7 +5,7 @@ use robo_trader::simulator::SimulatorConfig;
 
 use super::Form;
 use super::facts::{self, ACCOUNT};
-use super::live::Live;
+use super::live::{Live, SESSION};
 use super::page::{Outcome, Target, median, number, table};
 use super::world::{World, config};
 
@@ -36,8 +36,13 @@ fn paced(symbols: usize) -> [f64; 3] {
 pub struct WithJournal {
     pub facts: u64,
     pub bytes: u64,
-    /// Milliseconds from the start to Ready.
+    /// Milliseconds from the start to the first line of the log, to the session, to Ready.
+    pub first: f64,
+    pub session: f64,
     pub ready: f64,
+    /// Milliseconds to open it, and to replay it, measured apart.
+    pub opened: f64,
+    pub replayed: f64,
     /// Resident memory once Ready.
     pub rss: u64,
 }
@@ -61,8 +66,8 @@ pub fn with_journal(count: usize, times: usize) -> WithJournal {
     for _ in 0..times {
         let world = World::start(kept.clone());
         let mut live = Live::start(world.address, dir.path(), 1, &[]);
-        let ready = live.says(" ready: ");
-        let ms = ready.saturating_duration_since(live.spawned).as_secs_f64() * 1e3;
+        let told = [live.says(""), live.says(SESSION), live.says(" ready: ")];
+        let ms = told.map(|at| at.saturating_duration_since(live.spawned).as_secs_f64() * 1e3);
         let usage = live.usage();
         live.stop();
         world.stop();
@@ -70,8 +75,25 @@ pub fn with_journal(count: usize, times: usize) -> WithJournal {
     }
     let bytes = std::fs::metadata(&path).unwrap().len();
     let usage = started.last().unwrap().1;
-    let ready = median(started.iter().map(|(ms, _)| *ms));
-    WithJournal { facts, bytes, ready, rss: usage.rss }
+    let [first, session, ready] = [0, 1, 2].map(|which| median(started.iter().map(|(ms, _)| ms[which])));
+    let (opened, replayed) = facts::replay(&path);
+    let (opened, replayed) = (opened * 1e3, replayed * 1e3);
+    WithJournal { facts, bytes, first, session, ready, opened, replayed, rss: usage.rss }
+}
+
+impl WithJournal {
+    /// What the start consists of.
+    fn parts(&self) -> String {
+        format!(
+            "{} ms to the first line of the log, {} to open and check the journal, {} to replay it, {} to the session, \
+             {} from there to Ready",
+            number(self.first),
+            number(self.opened),
+            number(self.replayed),
+            number(self.session - self.first - self.opened - self.replayed),
+            number(self.ready - self.session)
+        )
+    }
 }
 
 pub fn measure(form: Form) -> Outcome {
@@ -102,15 +124,15 @@ pub fn measure(form: Form) -> Outcome {
             what: "start to Ready with 10^5 facts".into(),
             aim: "at most 300 ms".into(),
             measured: format!("{} ms", number(long.ready)),
-            met: long.ready <= 300.0,
-            why: "see what replay costs".into(),
+            met: Some(long.ready <= 300.0),
+            why: long.parts(),
         },
         Target {
             what: "replay of a million facts".into(),
             aim: "under 2 s".into(),
             measured: format!("{} s", number(million)),
-            met: million < 2.0,
-            why: "parsing the facts' JSON is nearly all of it".into(),
+            met: Some(million < 2.0),
+            why: format!("it is {} us a fact, reading and opening together", number(million)),
         },
     ];
     let head = ["symbols", "to Ready, ms", "to the first symbol's bars, ms", "to the last symbol's bars, ms"];
@@ -122,12 +144,14 @@ pub fn measure(form: Form) -> Outcome {
          may leave in any 1.1 s. Of 100 symbols, which come as real-time bars, IBKR lets 60 be subscribed in ten \
          minutes: this rule is lifted here, and in life the others' live bars wait for it.\n\n{}\n\
          Opening a journal (which checks the file) and replaying it into a book, medians of {times}:\n\n{}\n\
-         From the start of the process to Ready with a journal of {} facts ({} MB): {} ms, median of {times}.",
+         From the start of the process to Ready with a journal of {} facts ({} MB): {} ms, median of {times}: {} (opening \
+         and replaying are measured apart, on the same file; the session is what they leave).",
         table(&head, &rows),
         table(&replay_head, &replays),
         number(long.facts as f64),
         number(long.bytes as f64 / 1e6),
         number(long.ready),
+        long.parts(),
     );
     Outcome { text, targets, plots: Vec::new() }
 }

@@ -13,16 +13,14 @@ use tokio::task::JoinSet;
 use super::Form;
 use super::floors;
 use super::live::Live;
-use super::matching::Orders;
-use super::page::{Outcome, Target, median, number, table};
+use super::matching::{Orders, histogram, quantile};
+use super::page::{Outcome, Target, known, median, number, table};
 use super::plot::percentiles;
 use super::world::{World, config};
 
-/// How long a case is run before it is measured, and how long it is measured.
+/// How long a case is run before it is measured.
 const WARM: Duration = Duration::from_secs(3);
-/// Bars of five seconds, so many times as fast: 30 bars a second.
-const ALONE: f64 = 150.0;
-/// How often the daemon alone is measured, so that one bad moment decides nothing.
+/// How often the daemon alone is measured at each durability, so that one bad moment decides nothing.
 const RUNS: usize = 3;
 
 /// What a daemon trades, and who looks on.
@@ -31,6 +29,8 @@ pub struct Case {
     pub name: &'static str,
     pub symbols: usize,
     pub speed: f64,
+    /// Seconds of a bar.
+    pub bar: u32,
     /// Of the crossing averages.
     pub params: &'static str,
     /// Feed clients, one of ten of whom never reads.
@@ -38,32 +38,30 @@ pub struct Case {
     pub durability: &'static str,
 }
 
-const CASES: [Case; 4] = [
-    Case { name: "alone", symbols: 1, speed: ALONE, params: "fast=1,slow=2", clients: 0, durability: "process" },
-    Case { name: "24 symbols", symbols: 24, speed: 50.0, params: "fast=5,slow=20", clients: 0, durability: "process" },
-    Case {
-        name: "100 symbols",
-        symbols: 100,
-        speed: 20.0,
-        params: "fast=5,slow=20",
-        clients: 0,
-        durability: "process",
-    },
-    Case {
-        name: "24 symbols, 200 clients",
-        symbols: 24,
-        speed: 50.0,
-        params: "fast=5,slow=20",
-        clients: 200,
-        durability: "process",
-    },
+/// Ten bars a second: fewer would give too few orders of one symbol.
+const ALONE: Case =
+    Case { name: "alone", symbols: 1, speed: 50.0, bar: 5, params: "fast=1,slow=2", clients: 0, durability: "process" };
+
+/// Their bars are as far apart as 24 symbols with 20 updates a second each allow, and as real-time bars do.
+const LOADED: [Case; 3] = [
+    Case { name: "24 symbols", symbols: 24, bar: 15, params: "fast=2,slow=5", ..ALONE },
+    Case { name: "100 symbols", symbols: 100, speed: 20.0, params: "fast=5,slow=20", ..ALONE },
+    Case { name: "24 symbols, 200 clients", symbols: 24, bar: 15, params: "fast=2,slow=5", clients: 200, ..ALONE },
 ];
 
-/// A case as it was measured.
+impl Case {
+    /// Milliseconds between two bars of a symbol: of an order that takes longer the bench sees the later bar.
+    fn cut(&self) -> f64 {
+        f64::from(self.bar) * 1e3 / self.speed
+    }
+}
+
+/// A case as it was measured, in one run or several.
 pub struct Measured {
     pub case: Case,
     pub seen: Orders,
-    pub status: Value,
+    /// What the daemon said of itself at the end of each run.
+    pub status: Vec<Value>,
     pub time: Duration,
 }
 
@@ -87,7 +85,13 @@ pub fn run(case: Case, time: Duration) -> Measured {
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::start(config(case.speed));
     // Without a protective stop each change of the target is one order: an exit behind a stop waits for its cancel.
-    let more = [("STRATEGY_PARAMS", case.params), ("JOURNAL_DURABILITY", case.durability), ("RISK_STOP", "none")];
+    let bar = format!("{} secs", case.bar);
+    let more = [
+        ("STRATEGY_PARAMS", case.params),
+        ("JOURNAL_DURABILITY", case.durability),
+        ("RISK_STOP", "none"),
+        ("DATA_BAR_SIZE", &bar),
+    ];
     let mut live = Live::start(world.address, dir.path(), case.symbols, &more);
     live.says(" ready: ");
     live.warm(case.symbols);
@@ -107,39 +111,60 @@ pub fn run(case: Case, time: Duration) -> Measured {
     drop(clients);
     live.stop();
     world.stop();
-    Measured { case, seen, status, time }
-}
-
-fn us(histogram: &Histogram<u64>, part: f64) -> f64 {
-    histogram.value_at_quantile(part) as f64 / 1e3
+    Measured { case, seen, status: vec![status], time }
 }
 
 /// p50, p90, p99, p99.9 and the longest, microseconds.
 fn quantiles(histogram: &Histogram<u64>) -> Vec<String> {
-    if histogram.is_empty() {
-        return vec!["none".to_owned(); 5];
-    }
-    let parts = [0.5, 0.9, 0.99, 0.999].map(|part| us(histogram, part));
-    parts.into_iter().chain([histogram.max() as f64 / 1e3]).map(number).collect()
+    let parts = [0.5, 0.9, 0.99, 0.999].map(|part| quantile(histogram, part));
+    let max = (!histogram.is_empty()).then(|| histogram.max() as f64 / 1e3);
+    parts.into_iter().chain([max]).map(known).collect()
+}
+
+/// Figures of each run, by a path through its status, milliseconds as microseconds.
+fn each<'a>(runs: &'a [Value], path: &'a str, figure: &'a str) -> impl Iterator<Item = f64> + 'a {
+    let ms = move |status: &Value| status.pointer(&format!("/measured/{path}/{figure}")).and_then(Value::as_f64);
+    runs.iter().filter_map(ms).map(|ms| ms * 1e3)
+}
+
+/// The median of the runs.
+fn middle(runs: &[Value], path: &str, figure: &str) -> Option<f64> {
+    let all: Vec<f64> = each(runs, path, figure).collect();
+    (!all.is_empty()).then(|| median(all))
 }
 
 impl Measured {
-    fn p50(&self) -> f64 {
-        us(&self.seen.latency, 0.5)
+    fn name(&self) -> Vec<String> {
+        vec![self.case.name.to_owned(), self.case.durability.to_owned()]
     }
 
     fn row(&self) -> Vec<String> {
-        let seconds = self.time.as_secs_f64();
-        let mut row = vec![self.case.name.to_owned(), self.case.durability.to_owned()];
+        let mut row = self.name();
         row.extend(quantiles(&self.seen.latency));
-        let rate = |count: u64| number(count as f64 / seconds);
-        row.extend([self.seen.latency.len().to_string(), rate(self.seen.seen.frames), self.limiter()]);
+        row.extend(counted(&self.seen, self.case.cut(), self.time));
+        row.push(self.limiter());
         row
     }
 
-    /// Whether an order waited for the message limit.
+    /// What the daemon itself says, beside what the sockets saw.
+    fn beside(&self) -> Vec<String> {
+        let live = |figure| middle(&self.status, "tick_to_order", figure);
+        let longest = each(&self.status, "tick_to_order", "max_ms").reduce(f64::max);
+        let orders: u64 = self.status.iter().filter_map(|it| it["measured"]["tick_to_order"]["count"].as_u64()).sum();
+        let cut = self.case.cut();
+        let beyond = longest.map_or("unknown", |us| if us > cut * 1e3 { "yes" } else { "no" });
+        let mut row = self.name();
+        let figures =
+            [self.seen.us(0.5), live("p50_ms"), self.seen.us(0.99), live("p99_ms").filter(|_| orders >= 100), longest];
+        row.extend(figures.map(known));
+        row.extend([number(cut), beyond.to_owned(), self.seen.latency.len().to_string(), orders.to_string()]);
+        row
+    }
+
+    /// Whether an order waited for the message limit, in any run.
     fn limiter(&self) -> String {
-        match self.status["measured"]["pacing"]["orders_held_back"].as_u64() {
+        let held = |status: &Value| status["measured"]["pacing"]["orders_held_back"].as_u64();
+        match self.status.iter().map(held).sum::<Option<u64>>() {
             Some(0) => "no".to_owned(),
             Some(orders) => format!("{orders} orders"),
             // The limit is 1,000 in any 1.1 s: with fewer than that it cannot have held anything back.
@@ -148,162 +173,275 @@ impl Measured {
         }
     }
 
-    /// Medians by stage, microseconds, and what is left of the whole: the wire and decoding before the feed, the
-    /// socket behind it.
-    fn stages(&self) -> Vec<String> {
-        let measured = &self.status["measured"];
-        let median = |view: &Value| view["p50_ms"].as_f64().map(|ms| ms * 1e3);
-        let mut row = vec![self.case.name.to_owned(), self.case.durability.to_owned(), number(self.p50())];
-        let within = median(&measured["tick_to_order"]);
-        let text = |us: Option<f64>| us.map_or_else(|| "unknown".to_owned(), number);
-        row.push(text(within.map(|within| self.p50() - within)));
-        for stage in ["strategy", "desk", "journal", "send"] {
-            row.push(text(median(&measured["tick_to_order_by_stage"][stage])));
-        }
+    /// Medians by stage, microseconds: first what is left of the whole, which is the wire and decoding before the
+    /// feed, and the socket behind it.
+    fn stages(&self) -> [Option<f64>; 5] {
+        let stage = |name: &str| middle(&self.status, &format!("tick_to_order_by_stage/{name}"), "p50_ms");
+        let within = middle(&self.status, "tick_to_order", "p50_ms");
+        let rest = self.seen.us(0.5).zip(within).map(|(whole, within)| whole - within);
+        [rest, stage("strategy"), stage("desk"), stage("journal"), stage("send")]
+    }
+
+    fn stage_row(&self) -> Vec<String> {
+        let mut row = self.name();
+        row.push(known(self.seen.us(0.5)));
+        row.extend(self.stages().map(known));
         row
+    }
+
+    /// What most of the median goes into.
+    fn limit(&self) -> String {
+        let stages = STAGES.into_iter().zip(self.stages());
+        let longest = stages.filter_map(|(name, us)| Some((name, us?))).max_by(|one, other| one.1.total_cmp(&other.1));
+        longest.map_or_else(
+            || "its stages are unknown".to_owned(),
+            |(name, us)| format!("most of {} us is *{name}* with {} us", known(self.seen.us(0.5)), number(us)),
+        )
     }
 }
 
-/// The daemon alone, several times: all orders together, and p50 and p99 as medians of the runs.
-fn alone(durability: &'static str, time: Duration) -> (Measured, [f64; 2]) {
-    let mut runs: Vec<Measured> = (0..RUNS).map(|_| run(Case { durability, ..CASES[0] }, time)).collect();
-    let middle = |part| median(runs.iter().map(|run| us(&run.seen.latency, part)));
-    let parts = [middle(0.5), middle(0.99)];
-    let mut all = runs.pop().unwrap();
-    for run in runs {
-        all.seen.latency.add(&run.seen.latency).unwrap();
-        all.seen.seen.frames += run.seen.seen.frames;
-        all.seen.seen.peak = all.seen.seen.peak.max(run.seen.seen.peak);
-        all.time += run.time;
+const STAGES: [&str; 5] = ["wire, decode, write", "strategy", "desk", "journal", "send"];
+
+/// The cut, and what was counted.
+fn counted(seen: &Orders, cut: f64, time: Duration) -> [String; 5] {
+    let rate = seen.seen.frames as f64 / time.as_secs_f64();
+    [
+        number(cut),
+        seen.latency.len().to_string(),
+        seen.seen.others.to_string(),
+        seen.seen.timed.to_string(),
+        number(rate),
+    ]
+}
+
+/// Everything that was measured.
+struct Found {
+    /// The daemon alone at each durability, all runs together.
+    alone: [Measured; 2],
+    /// p50 and p99 of it, as medians of the runs.
+    parts: [[Option<f64>; 2]; 2],
+    loaded: Vec<Measured>,
+    bare: Orders,
+    ibapi: Orders,
+    fsync: Histogram<u64>,
+    /// How long each floor was measured in all.
+    floors: Duration,
+}
+
+/// The floors, then the daemon alone at both durabilities by turns, then the floors again.
+fn found(form: Form) -> Found {
+    let (time, loaded, floor) = (form.seconds(2, 25, 300), form.seconds(2, 15, 120), form.seconds(2, 10, 100));
+    let dir = tempfile::tempdir().unwrap();
+    let syncs = form.of(50, 500, 5_000);
+    let (mut bare, mut ibapi, mut fsync) = (Orders::default(), Orders::default(), histogram());
+    let mut floors = || {
+        fsync.add(floors::fsync(dir.path(), syncs)).unwrap();
+        bare.add(&floors::bare(ALONE.speed, WARM, floor));
+        ibapi.add(&floors::ibapi(ALONE.speed, WARM, floor));
+    };
+    floors();
+    let mut runs: [Vec<Measured>; 2] = [Vec::new(), Vec::new()];
+    for _ in 0..RUNS {
+        for (durability, runs) in DURABILITIES.into_iter().zip(&mut runs) {
+            runs.push(run(Case { durability, ..ALONE }, time));
+        }
     }
-    (all, parts)
+    floors();
+    let parts = [0, 1].map(|which| [0.5, 0.99].map(|part| middle_of(&runs[which], part)));
+    let alone = runs.map(together);
+    let both = |case: &Case| DURABILITIES.map(|durability| run(Case { durability, ..*case }, loaded));
+    let loaded: Vec<Measured> = LOADED.iter().flat_map(both).collect();
+    let found = Found { alone, parts, loaded, bare, ibapi, fsync, floors: floor * 2 };
+    found.all().for_each(|measured| println!("{}", measured.row().join("  ")));
+    found
+}
+
+const DURABILITIES: [&str; 2] = ["process", "full"];
+
+/// The median of the runs; where each has too few orders, that of all orders together.
+fn middle_of(runs: &[Measured], part: f64) -> Option<f64> {
+    let each: Option<Vec<f64>> = runs.iter().map(|run| run.seen.us(part)).collect();
+    each.map(median).or_else(|| {
+        let mut all = histogram();
+        runs.iter().for_each(|run| all.add(&run.seen.latency).unwrap());
+        quantile(&all, part)
+    })
+}
+
+/// Several runs as one.
+fn together(runs: Vec<Measured>) -> Measured {
+    let add = |mut all: Measured, run: Measured| {
+        all.seen.add(&run.seen);
+        all.status.extend(run.status);
+        all.time += run.time;
+        all
+    };
+    runs.into_iter().reduce(add).unwrap()
+}
+
+impl Found {
+    fn all(&self) -> impl Iterator<Item = &Measured> {
+        self.alone.iter().chain(&self.loaded)
+    }
+
+    fn targets(&self) -> Vec<Target> {
+        let [[p50, p99], [full_p50, full_p99]] = self.parts;
+        let (floor, sync) = (self.ibapi.us(0.5), [0.5, 0.99].map(|part| quantile(&self.fsync, part)));
+        let [process, full] = &self.alone;
+        let aim = |what: &str, aim: String, measured: Option<f64>, most: Option<f64>, why: String| Target {
+            what: what.to_owned(),
+            aim,
+            measured: format!("{} us", known(measured)),
+            met: measured.zip(most).map(|(measured, most)| measured <= most),
+            why,
+        };
+        let beneath = |part| {
+            let (bare, ibapi) = (self.bare.us(part), self.ibapi.us(part));
+            format!("`ibapi` alone took {} us in the same run, a bare socket {}", known(ibapi), known(bare))
+        };
+        let stages = format!("{}; {}", process.limit(), beneath(0.5));
+        vec![
+            aim("tick to order alone, `process`, p50", "at most 250 us".into(), p50, Some(250.0), stages.clone()),
+            aim(
+                "the same as a multiple of `ibapi` alone",
+                format!("at most 3 times {} us", known(floor)),
+                p50,
+                floor.map(|floor| 3.0 * floor),
+                format!("{}; it is {} times", process.limit(), known(p50.zip(floor).map(|(p50, floor)| p50 / floor))),
+            ),
+            aim("tick to order alone, `process`, p99", "at most 1,500 us".into(), p99, Some(1_500.0), beneath(0.99)),
+            aim(
+                "tick to order alone, `full`, p50",
+                format!("at most 250 us and an fsync ({} us)", known(sync[0])),
+                full_p50,
+                sync[0].map(|sync| 250.0 + sync),
+                full.limit(),
+            ),
+            aim(
+                "tick to order alone, `full`, p99",
+                format!("at most 1,500 us and an fsync ({} us)", known(sync[1])),
+                full_p99,
+                sync[1].map(|sync| 1_500.0 + sync),
+                format!(
+                    "an fsync alone has a p99 of {} us and took {} us at most, and an order may wait for its own and                      for that of the batch before",
+                    known(sync[1]),
+                    number(self.fsync.max() as f64 / 1e3)
+                ),
+            ),
+        ]
+    }
+
+    fn plots(&self) -> Vec<(&'static str, String)> {
+        let plot = |durability: &str| {
+            let mut lines: Vec<(String, bool, &Histogram<u64>)> = self
+                .all()
+                .filter(|measured| measured.case.durability == durability)
+                .map(|measured| (measured.case.name.to_owned(), false, &measured.seen.latency))
+                .collect();
+            lines.push(("a bare socket".to_owned(), true, &self.bare.latency));
+            lines.push(("ibapi alone".to_owned(), true, &self.ibapi.latency));
+            if durability == "full" {
+                lines.push(("fsync".to_owned(), true, &self.fsync));
+            }
+            percentiles(&format!("From tick to order, JOURNAL_DURABILITY={durability}"), &lines)
+        };
+        vec![("tick-process", plot("process")), ("tick-full", plot("full"))]
+    }
+
+    fn text(&self) -> String {
+        let floor = |name: &str, seen: &Orders| {
+            let mut row = vec![name.to_owned(), "none".to_owned()];
+            row.extend(quantiles(&seen.latency));
+            row.extend(counted(seen, ALONE.cut(), self.floors));
+            row.push("no".to_owned());
+            row
+        };
+        let mut rows = vec![floor("floor: a bare socket", &self.bare), floor("floor: `ibapi` alone", &self.ibapi)];
+        rows.extend(self.all().map(Measured::row));
+        let mut sync = vec!["floor: fsync of 8 kB".to_owned(), "none".to_owned()];
+        sync.extend(quantiles(&self.fsync));
+        sync.extend(["none".to_owned(), self.fsync.len().to_string()]);
+        sync.extend(vec!["none".to_owned(); 4]);
+        rows.push(sync);
+        let beside: Vec<Vec<String>> = self.all().map(Measured::beside).collect();
+        let stages: Vec<Vec<String>> = self.all().map(Measured::stage_row).collect();
+        let stage_head: Vec<&str> =
+            ["medians, microseconds", "durability", "whole"].into_iter().chain(STAGES).collect();
+        format!(
+            "{METHOD} *Alone* is one symbol, {RUNS} runs of {} s together at each durability, by turns, between two \
+             measurements of the floors; the others run {} s.\n\n{}\n{PLOTS}{BESIDE}\n\n{}\n{BY_STAGE}\n\n{}\n\
+             What limits it: alone, {}; with 24 symbols, {}; with 100, {}.",
+            self.alone[0].time.as_secs() / RUNS as u64,
+            self.loaded[0].time.as_secs(),
+            table(&HEAD, &rows),
+            table(&BESIDE_HEAD, &beside),
+            table(&stage_head, &stages),
+            self.alone[0].limit(),
+            self.loaded[0].limit(),
+            self.loaded[2].limit(),
+        )
+    }
 }
 
 pub fn measure(form: Form) -> Outcome {
-    let (time, loaded) = (form.seconds(2, 20, 300), form.seconds(2, 12, 120));
-    let dir = tempfile::tempdir().unwrap();
-    let fsync = floors::fsync(dir.path(), form.of(50, 500, 5_000));
-    let bare = floors::bare(ALONE, WARM, time);
-    let ibapi = floors::ibapi(ALONE, WARM, time);
-    let (process, [p50, p99]) = alone("process", time);
-    let (full, [full_p50, full_p99]) = alone("full", time);
-    let mut all = vec![process, full];
-    for case in &CASES[1..] {
-        all.extend(["process", "full"].map(|durability| run(Case { durability, ..*case }, loaded)));
-    }
-    all.iter().for_each(|measured| println!("{}", measured.row().join("  ")));
-    let floor = us(&ibapi.latency, 0.5);
-    let (sync_p50, sync_p99) = (us(&fsync, 0.5), us(&fsync, 0.99));
-    let aim = |what: &str, aim: String, measured: f64, most: f64, why: String| Target {
-        what: what.to_owned(),
-        aim,
-        measured: format!("{} us", number(measured)),
-        met: measured <= most,
-        why,
-    };
-    let beneath = format!(
-        "beneath it are `ibapi` alone with {} us and a bare socket with {}",
-        number(floor),
-        number(us(&bare.latency, 0.5))
-    );
-    let targets = vec![
-        aim("tick to order alone, `process`, p50", "at most 250 us".into(), p50, 250.0, beneath.clone()),
-        aim(
-            "the same as a multiple of `ibapi` alone",
-            format!("at most 3 times {} us", number(floor)),
-            p50,
-            3.0 * floor,
-            "see the stages".into(),
-        ),
-        aim(
-            "tick to order alone, `process`, p99",
-            "at most 1,500 us".into(),
-            p99,
-            1_500.0,
-            format!("`ibapi` alone has {} us", number(us(&ibapi.latency, 0.99))),
-        ),
-        aim(
-            "tick to order alone, `full`, p50",
-            format!("at most 250 us and an fsync ({} us)", number(sync_p50)),
-            full_p50,
-            250.0 + sync_p50,
-            beneath,
-        ),
-        aim(
-            "tick to order alone, `full`, p99",
-            format!("at most 1,500 us and an fsync ({} us)", number(sync_p99)),
-            full_p99,
-            1_500.0 + sync_p99,
-            "the disk's own p99 is in it, once for the order and once for each batch before it".into(),
-        ),
-    ];
-    Outcome {
-        text: text(&all, &bare, &ibapi, &fsync, [time, loaded]),
-        targets,
-        plots: plots(&all, &bare, &ibapi, &fsync),
-    }
+    let found = found(form);
+    Outcome { text: found.text(), targets: found.targets(), plots: found.plots() }
 }
 
-fn plots(all: &[Measured], bare: &Orders, ibapi: &Orders, fsync: &Histogram<u64>) -> Vec<(&'static str, String)> {
-    let plot = |durability: &str| {
-        let mut lines: Vec<(String, bool, &Histogram<u64>)> = all
-            .iter()
-            .filter(|measured| measured.case.durability == durability)
-            .map(|measured| (measured.case.name.to_owned(), false, &measured.seen.latency))
-            .collect();
-        lines.push(("a bare socket".to_owned(), true, &bare.latency));
-        lines.push(("ibapi alone".to_owned(), true, &ibapi.latency));
-        if durability == "full" {
-            lines.push(("fsync".to_owned(), true, fsync));
-        }
-        percentiles(&format!("From tick to order, JOURNAL_DURABILITY={durability}"), &lines)
-    };
-    vec![("tick-process", plot("process")), ("tick-full", plot("full"))]
-}
+const HEAD: [&str; 13] = [
+    "microseconds",
+    "durability",
+    "p50",
+    "p90",
+    "p99",
+    "p99.9",
+    "max",
+    "cut, ms",
+    "orders measured",
+    "after something else",
+    "closed by time",
+    "frames/s",
+    "limiter waited",
+];
 
-fn text(
-    all: &[Measured],
-    bare: &Orders,
-    ibapi: &Orders,
-    fsync: &Histogram<u64>,
-    [time, loaded]: [Duration; 2],
-) -> String {
-    let floor = |name: &str, seen: &Orders| {
-        let mut row = vec![name.to_owned(), "none".to_owned()];
-        row.extend(quantiles(&seen.latency));
-        let rate = number(seen.seen.frames as f64 / time.as_secs_f64());
-        row.extend([seen.latency.len().to_string(), rate, "no".to_owned()]);
-        row
-    };
-    let mut rows = vec![floor("floor: a bare socket", bare), floor("floor: `ibapi` alone", ibapi)];
-    rows.extend(all.iter().map(Measured::row));
-    let mut sync = vec!["floor: fsync of 8 kB".to_owned(), "none".to_owned()];
-    sync.extend(quantiles(fsync));
-    sync.extend([fsync.len().to_string(), "none".to_owned(), "no".to_owned()]);
-    rows.push(sync);
-    let head =
-        ["microseconds", "durability", "p50", "p90", "p99", "p99.9", "max", "orders", "frames/s", "limiter waited"];
-    let stages: Vec<Vec<String>> = all.iter().map(Measured::stages).collect();
-    let stage_head =
-        ["medians, microseconds", "durability", "whole", "wire, decode, write", "strategy", "desk", "journal", "send"];
-    format!(
-        "From the last byte of the bar's frame leaving the simulator's socket to the first byte of the resulting order's \
-         frame arriving there: through wire, `ibapi`, feed, strategy, sizing, risk, the write-ahead journal, outbox and \
-         `ibapi` again. A bar closes with the first frame of the next one (from 46 symbols on, with real-time bars of \
-         five seconds); counted are orders that are the first thing to come of their symbol behind that frame. Stops are \
-         off, for an exit behind one waits for its cancel. *Alone* is one symbol with 30 bars a second, three runs together; 24 symbols \
-         have 20 updates a second each; 100 symbols four bars a second each. Bars of all symbols close at the same \
-         moment: the last waits for those before it. {} s each (loaded: {}), by HDR histograms of three digits. The message limit \
-         is raised to 1,000 (as the simulator's), for at these rates IBKR's would be measured instead.\n\n{}\n\
-         ![percentiles at process durability](benchmarks/tick-process.svg)\n\n\
-         ![percentiles at full durability](benchmarks/tick-full.svg)\n\n\
-         The floors answer a fixed order on the same frames: a thread that waits on a socket, and `ibapi` with nothing \
-         behind it. By stage, as the running daemon counts them since its start (`robo-trader status --json`, \
-         [api](api.md)); the first column is the rest of the whole: the kernel, the wake of the reader, decoding by \
-         `ibapi` before, the write behind. Medians do not add up exactly.\n\n{}",
-        time.as_secs(),
-        loaded.as_secs(),
-        table(&head, &rows),
-        table(&stage_head, &stages)
-    )
-}
+const BESIDE_HEAD: [&str; 11] = [
+    "microseconds",
+    "durability",
+    "p50, sockets",
+    "p50, daemon",
+    "p99, sockets",
+    "p99, daemon",
+    "max, daemon",
+    "cut, ms",
+    "beyond it",
+    "orders, sockets",
+    "orders, daemon",
+];
+
+const METHOD: &str = "\
+From the last byte of the bar's frame leaving the simulator's socket to the first byte of the resulting order's frame \
+arriving there: through wire, `ibapi`, feed, strategy, sizing, risk, the write-ahead journal, outbox and `ibapi` again. \
+A bar closes with the first frame of the next one (from 46 symbols on, with real-time bars of five seconds). Measured are \
+orders that are the first thing to come of their symbol behind that frame; counted beside them are orders *after \
+something else* of their symbol, and those before which the gateway had told the time after the frame, which may then be \
+what closed the bar (*closed by time*). The *cut* is the time between two bars of a symbol: an order that takes longer is \
+measured from the later bar, too short, and only the daemon's own figures below tell of it. Stops are off, for an exit \
+behind one waits for its cancel. The load is 24 symbols with 20 updates a second each, or 100 symbols with four bars a \
+second each; bars of all symbols close at the same moment: the last order waits for those before it. HDR histograms of \
+three digits; p99 is unknown below 100 orders, p99.9 below 1,000. The message limit is raised to 1,000 (as the \
+simulator's), for at these rates IBKR's would be measured instead. The floors answer a fixed order on the same frames as \
+*alone*: a thread that waits on a socket, and `ibapi` with nothing behind it.";
+
+const PLOTS: &str = "\
+![percentiles at process durability](benchmarks/tick-process.svg)\n\n\
+![percentiles at full durability](benchmarks/tick-full.svg)\n\n";
+
+const BESIDE: &str = "\
+The same as the running daemon counts it (`robo-trader status --json`, [api](api.md)), since its start and so with the \
+seconds before the measurement: from the arrival of the closed bar in its feed to the hand-over to the socket; medians of \
+the runs, the longest of all. The difference is decoding, the kernel and the wire. It loses no late order: whether any \
+took longer than the cut is said here.";
+
+const BY_STAGE: &str = "\
+By stage, as the daemon counts them; the first is the rest of the whole: the kernel, the wake of the reader, decoding by \
+`ibapi` before, the write behind. Medians do not add up exactly.";

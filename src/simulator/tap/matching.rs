@@ -18,11 +18,15 @@ struct Newest {
     date: Vec<u8>,
     /// When the frame had left that closed the bar before; nothing once anything of the symbol has come since.
     left: Option<Instant>,
+    /// Whether the broker's time was told since: that may have closed this bar, too.
+    timed: bool,
 }
 
 /// Follows what a tap sees: an order that is the first thing to come of its symbol after a bar has closed follows
 /// from that bar. A bar closes with the first frame of the next one; one of five seconds, sent whole, with itself or
-/// with the next.
+/// with the next. Where the broker's time was told between that frame and the order, it may be what closed the bar:
+/// such an order is counted, not measured. An order later than the next bar's frame is measured from that one: times
+/// near the interval of the bars, and beyond it, cannot be told from shorter ones.
 #[derive(Debug, Default)]
 pub struct Matching {
     /// Frames of bars that have left.
@@ -31,6 +35,8 @@ pub struct Matching {
     pub bars: u64,
     /// Orders that came after something else of their symbol: protective legs, exits behind a cancel.
     pub others: u64,
+    /// Orders before which the broker's time was told after their bar's frame.
+    pub timed: u64,
     /// The most messages that came within the window of the daemon's message limit.
     pub peak: usize,
     /// The symbol that each request is about.
@@ -44,7 +50,7 @@ pub struct Matching {
 impl Matching {
     /// Counts anew; what the requests are about stays known.
     pub fn begin(&mut self) {
-        (self.frames, self.bars, self.others, self.peak) = (0, 0, 0, 0);
+        (self.frames, self.bars, self.others, self.timed, self.peak) = (0, 0, 0, 0, 0);
         self.came.clear();
         self.newest.values_mut().for_each(|newest| newest.left = None);
     }
@@ -76,10 +82,15 @@ impl Matching {
             }
             request::PLACE_ORDER => {
                 let symbol = symbol(head)?;
-                let left = self.newest.get_mut(&symbol).and_then(|newest| newest.left.take());
-                self.others += u64::from(left.is_none());
+                let newest = self.newest.get_mut(&symbol);
+                let found = newest.and_then(|newest| Some((newest.left.take()?, newest.timed)));
                 self.orders.insert((connection, number), symbol);
-                left.map(|left| at.saturating_duration_since(left))
+                match found {
+                    Some((left, false)) => return Some(at.saturating_duration_since(left)),
+                    Some((_, true)) => self.timed += 1,
+                    None => self.others += 1,
+                }
+                None
             }
             request::CANCEL_ORDER => {
                 let symbol = self.orders.get(&(connection, number))?;
@@ -91,6 +102,9 @@ impl Matching {
     }
 
     fn left(&mut self, connection: u64, at: Instant, id: i32, head: &[u8]) {
+        if matches!(id, answer::CURRENT_TIME | answer::CURRENT_TIME_IN_MILLIS) {
+            self.newest.values_mut().for_each(|newest| newest.timed = true);
+        }
         if !matches!(id, answer::HISTORICAL_DATA_UPDATE | answer::REAL_TIME_BAR) {
             return;
         }
@@ -106,7 +120,7 @@ impl Matching {
         let newest = self.newest.entry(symbol).or_default();
         if newest.date != date {
             self.bars += 1;
-            *newest = Newest { date, left: Some(at) };
+            *newest = Newest { date, left: Some(at), timed: false };
         }
     }
 }
@@ -164,10 +178,17 @@ mod tests {
             (1_000, bar(1, "0910"), None),
             (1_100, cancel(2), None),
             (1_200, place(4, "AAPL"), None),
+            // The broker's time may have closed the second bar.
+            (1_300, bar(2, "0910"), None),
+            (1_400, What::Left { id: answer::CURRENT_TIME_IN_MILLIS, head: Vec::new() }, None),
+            (1_500, place(5, "NVDA"), None),
+            (1_600, bar(2, "0915"), None),
+            (1_700, place(6, "NVDA"), Some(100)),
         ];
         for (us, what, took) in story {
             assert_eq!(tell(us, what.clone()), took, "{us}: {what:?}");
         }
-        assert_eq!((matching.frames, matching.bars, matching.others, matching.peak), (4, 3, 2, 7));
+        let counted = (matching.frames, matching.bars, matching.others, matching.timed, matching.peak);
+        assert_eq!(counted, (6, 5, 2, 1, 9));
     }
 }
