@@ -99,6 +99,7 @@ fn what_is_said_to_a_running_daemon_goes_as_written() {
             "reconcile" => "broker and book agree",
             "journal" => "copy.db",
             "report" => "week.html",
+            "bench" => "tick to order",
             "shutdown" => "stops stay",
             other => panic!("{other} is in the README and nobody has said what it tells"),
         };
