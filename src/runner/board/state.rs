@@ -33,6 +33,11 @@ const STEPS: usize = 60;
 pub(super) struct State {
     pub(super) orders: BTreeMap<u64, Arc<OrderView>>,
     pub(super) fills: VecDeque<Arc<FillView>>,
+    /// The number of each of them by what its corrections keep of its id, counted from the first there ever was:
+    /// looking through them all took most of a journal's replay.
+    fill_numbers: BTreeMap<Box<str>, usize>,
+    /// Fills that are kept no more.
+    fills_gone: usize,
     pub(super) signals: VecDeque<Arc<SignalView>>,
     targets: BTreeMap<Symbol, Arc<SignalView>>,
     pub(super) refusals: VecDeque<Arc<RefusalView>>,
@@ -69,6 +74,11 @@ fn push<T>(ring: &mut VecDeque<Arc<T>>, at_most: usize, value: T) -> Arc<T> {
     let shared = Arc::new(value);
     ring.push_back(Arc::clone(&shared));
     shared
+}
+
+/// The part of an execution's id that a correction keeps.
+fn stem(execution: &str) -> &str {
+    execution.rsplit_once('.').map_or(execution, |(stem, _)| stem)
 }
 
 /// Leaves the newest so many.
@@ -122,15 +132,18 @@ impl State {
 
     /// An execution, or what has become known of it: a correction replaces the former report.
     pub(super) fn fill(&mut self, fill: FillView) -> Arc<FillView> {
-        let stem = |id: &str| id.rsplit_once('.').map_or(id.len(), |(stem, _)| stem.len());
-        let same = |known: &Arc<FillView>| {
-            known.execution[..stem(&known.execution)] == fill.execution[..stem(&fill.execution)]
-        };
-        if let Some(place) = self.fills.iter().rposition(same) {
-            let shared = Arc::new(fill);
-            self.fills[place] = Arc::clone(&shared);
-            return shared;
+        let known = self.fill_numbers.get(stem(&fill.execution)).and_then(|number| number.checked_sub(self.fills_gone));
+        if let Some(place) = known.and_then(|place| self.fills.get_mut(place)) {
+            *place = Arc::new(fill);
+            return Arc::clone(place);
         }
+        if self.fills.len() == ORDERS
+            && let Some(oldest) = self.fills.pop_front()
+        {
+            self.fill_numbers.remove(stem(&oldest.execution));
+            self.fills_gone += 1;
+        }
+        self.fill_numbers.insert(stem(&fill.execution).into(), self.fills_gone + self.fills.len());
         push(&mut self.fills, ORDERS, fill)
     }
 
@@ -272,6 +285,45 @@ mod tests {
         }
     }
 
+    fn fill(number: u64, revision: u64) -> FillView {
+        FillView {
+            execution: format!("0000e0d5.6740a1b2.{number}.0{revision}"),
+            at: MarketTime::from_secs(1_800_000_000),
+            symbol: "AAPL".parse().unwrap(),
+            side: "BUY",
+            quantity_shares: crate::domain::Shares(100),
+            price_usd: crate::domain::Price(123.into()),
+            commission_usd: Some(Usd(1.into())),
+            intent: number,
+            role: Some("entry"),
+        }
+    }
+
+    #[test]
+    fn a_correction_takes_the_place_of_its_fill_wherever_that_stands_now() {
+        let mut state = State::default();
+        let all = ORDERS as u64 + 10;
+        for number in 0..all {
+            state.fill(fill(number, 1));
+        }
+        assert_eq!((state.fills.len(), state.fills[0].intent), (ORDERS, 10), "the oldest have gone");
+        for number in [10, 11, all - 1] {
+            assert_eq!(state.fill(fill(number, 2)).execution, fill(number, 2).execution);
+        }
+        let revised = |number: u64| state.fills.iter().filter(|known| known.intent == number).collect::<Vec<_>>();
+        for number in [10, 11, all - 1] {
+            assert_eq!(
+                revised(number).iter().map(|fill| fill.execution.as_str()).collect::<Vec<_>>(),
+                [fill(number, 2).execution]
+            );
+        }
+        assert_eq!((state.fills.len(), state.fill_numbers.len()), (ORDERS, ORDERS));
+        // Of one that is kept no more it is the newest.
+        state.fill(fill(3, 2));
+        assert_eq!(state.fills.back().map(|fill| fill.intent), Some(3));
+        assert_eq!((state.fills.len(), state.fill_numbers.len()), (ORDERS, ORDERS));
+    }
+
     fn account() -> AccountView {
         AccountView {
             market_time: MarketTime::from_secs(1_800_000_000),
@@ -302,18 +354,7 @@ mod tests {
             let mut state = State::default();
             for intent in 0..ORDERS as u64 {
                 state.orders.insert(intent, Arc::new(order(intent, intent % 200 == 0, steps)));
-                let fill = FillView {
-                    execution: format!("0000e0d5.6740a1b2.{intent}.01"),
-                    at: MarketTime::from_secs(1_800_000_000),
-                    symbol: "AAPL".parse().unwrap(),
-                    side: "BUY",
-                    quantity_shares: crate::domain::Shares(100),
-                    price_usd: crate::domain::Price(123.into()),
-                    commission_usd: Some(Usd(1.into())),
-                    intent,
-                    role: Some("entry"),
-                };
-                state.fill(fill);
+                state.fill(fill(intent, 1));
             }
             assert!(state.snapshot().orders.is_none(), "nothing is known before there is an account");
             let lists = |all: &Snapshot| (all.orders.clone().unwrap(), all.fills.clone().unwrap());
