@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::StreamExt;
 use hdrhistogram::Histogram;
@@ -134,16 +134,11 @@ async fn answer(address: SocketAddr, stop: Arc<AtomicBool>) {
     }
 }
 
-/// Appending a page or two to a file on the disk of a folder and having it there for sure, again and again:
-/// nanoseconds.
-pub fn fsync(dir: &std::path::Path, times: usize) -> Histogram<u64> {
-    let mut file = std::fs::File::create(dir.join("fsync")).unwrap();
-    let mut took = histogram();
-    for _ in 0..times {
-        let began = Instant::now();
-        file.write_all(&[7; 8_192]).unwrap();
-        file.sync_all().unwrap();
-        took.saturating_record(u64::try_from(began.elapsed().as_nanos()).unwrap());
+/// The bare fsync, as the command `bench` measures it for operators: nanoseconds.
+pub fn fsync(times: usize) -> Histogram<u64> {
+    let (dir, mut took) = (tempfile::tempdir().unwrap(), histogram());
+    for time in robo_trader::cli::syncs(dir.path(), times).unwrap() {
+        took.saturating_record(u64::try_from(time.as_nanos()).unwrap());
     }
     took
 }

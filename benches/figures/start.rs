@@ -85,13 +85,14 @@ impl WithJournal {
     /// What the start consists of.
     fn parts(&self) -> String {
         format!(
-            "{} ms to the first line of the log, {} to open and check the journal, {} to replay it, {} to the session, \
-             {} from there to Ready",
+            "{} ms to the first line of the log, {} to the session (handshake and checks), {} to open and check the \
+             journal, {} to replay it into a book, {} for the rest (what a session is asked for, what the desk and the \
+             pages make of the journal)",
             number(self.first),
+            number(self.session - self.first),
             number(self.opened),
             number(self.replayed),
-            number(self.session - self.first - self.opened - self.replayed),
-            number(self.ready - self.session)
+            number(self.ready - self.session - self.opened - self.replayed)
         )
     }
 }
@@ -145,7 +146,7 @@ pub fn measure(form: Form) -> Outcome {
          minutes: this rule is lifted here, and in life the others' live bars wait for it.\n\n{}\n\
          Opening a journal (which checks the file) and replaying it into a book, medians of {times}:\n\n{}\n\
          From the start of the process to Ready with a journal of {} facts ({} MB): {} ms, median of {times}: {} (opening \
-         and replaying are measured apart, on the same file; the session is what they leave).",
+         and replaying are measured apart, on the same file; the rest is what they leave).",
         table(&head, &rows),
         table(&replay_head, &replays),
         number(long.facts as f64),

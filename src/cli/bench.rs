@@ -20,6 +20,7 @@ use crate::journal::JournalError;
 use crate::private_dir;
 use crate::runner::{RunError, exit};
 use crate::simulator::SimulatorError;
+pub use disk::syncs;
 
 /// Flags of `bench`.
 #[derive(Debug, Args)]

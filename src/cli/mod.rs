@@ -29,6 +29,7 @@ mod top;
 
 use std::process::ExitCode;
 
+pub use bench::syncs;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// An async trading daemon for Interactive Brokers that an operator can leave alone.

@@ -1,6 +1,6 @@
 //! The disk below the state directory, and the journal on it.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -33,17 +33,24 @@ pub(super) struct Replayed {
     pub(super) us_per_fact: f64,
 }
 
-/// Writing a little and having it on the disk for sure.
-pub(super) fn fsync(dir: &Path) -> Result<Times, Failed> {
-    let failed = |source| Failed::Disk { dir: dir.to_path_buf(), source };
-    let mut file = crate::private_dir::create_new(&dir.join("fsync")).map_err(failed)?;
-    let mut times = Vec::with_capacity(SYNCS);
-    for _ in 0..SYNCS {
+/// Writing a little to a new file of this folder and having it on the disk for sure, so many times: how long each took.
+///
+/// # Errors
+/// The file system refuses.
+pub fn syncs(dir: &Path, times: usize) -> io::Result<Vec<Duration>> {
+    let mut file = crate::private_dir::create_new(&dir.join("fsync"))?;
+    let mut took = Vec::with_capacity(times);
+    for _ in 0..times {
         let began = Instant::now();
-        file.write_all(&BYTES).and_then(|()| file.sync_all()).map_err(failed)?;
-        times.push(began.elapsed());
+        file.write_all(&BYTES).and_then(|()| file.sync_all())?;
+        took.push(began.elapsed());
     }
-    Ok(Times::of(times))
+    Ok(took)
+}
+
+/// The same as what an operator is told.
+pub(super) fn fsync(dir: &Path) -> Result<Times, Failed> {
+    syncs(dir, SYNCS).map(Times::of).map_err(|source| Failed::Disk { dir: dir.to_path_buf(), source })
 }
 
 /// Appending facts, batch by batch.
