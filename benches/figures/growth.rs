@@ -28,8 +28,7 @@ struct Point {
     figures: Vec<Option<f64>>,
 }
 
-const BY_SYMBOLS: [&str; 7] = [
-    "orders seen",
+const BY_SYMBOLS: [&str; 6] = [
     "tick to order p50, us",
     "tick to order p99, us",
     "RSS, MB",
@@ -62,7 +61,6 @@ fn with_symbols(symbols: usize, time: Duration) -> Point {
     let all = rate >= ENOUGH * asked;
     let us = |part| seen.us(part).filter(|_| all);
     let figures = vec![
-        seen.latency.len() as f64,
         us(0.5),
         us(0.99),
         Some(after.rss as f64 / 1e6),
