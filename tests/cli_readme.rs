@@ -66,9 +66,17 @@ fn what_is_said_to_a_running_daemon_goes_as_written() {
     std::fs::create_dir(place.path("bin")).unwrap();
     std::os::unix::fs::symlink(ROBO_TRADER, place.path("bin").join("robo-trader")).unwrap();
     // A moving market, and a strategy that trades: something is to be told.
-    let run =
-        ["run", "--simulator", "--symbols", "AAPL,NVDA", "--speed", "20", "--set", "STRATEGY_PARAMS=fast=2,slow=5"];
-    let mut daemon = place.start(&[], &run);
+    let run = ["run", "--simulator", "--symbols", "AAPL,NVDA", "--speed", "20"];
+    // However long the commands take, it does not lock itself.
+    let variables = [
+        ("STRATEGY_PARAMS", "fast=2,slow=5"),
+        ("RISK_MAX_LOSSES", "1000000"),
+        ("RISK_MAX_ORDERS", "1000000"),
+        ("RISK_MAX_ORDERS_PER_MINUTE", "10000"),
+        ("RISK_MAX_DAILY_LOSS_PCT", "1"),
+        ("RISK_MAX_DRAWDOWN_PCT", "1"),
+    ];
+    let mut daemon = place.start(&variables, &run);
     for _ in 0..4 {
         daemon.says("fill: ");
     }
