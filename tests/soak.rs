@@ -117,8 +117,6 @@ async fn days_of_24_symbols_leave_everything_as_large_as_the_first_day() {
     until(&daemon, "the end of the first day", first + day).await;
     let young = measured();
     let executions = daemon.progress.borrow().executions;
-    until(&daemon, "the end of the second day", first + day * 2).await;
-    let second = measured();
     until(&daemon, "the last day", first + day * u32::try_from(days).unwrap()).await;
     let old = measured();
     let done = daemon.progress.borrow().clone();
@@ -126,14 +124,15 @@ async fn days_of_24_symbols_leave_everything_as_large_as_the_first_day() {
     result.unwrap();
     let account = running.stop().await.unwrap();
     println!(
-        "{days} market days at {speed}x: after the first {young:?}, the second {second:?}, at the end {old:?}; {} sessions, {} fills",
+        "{days} market days at {speed}x: after the first {young:?}, at the end {old:?}; {} sessions, {} fills",
         summary.sessions, account.fills
     );
     assert!(done.executions > executions, "nothing traded after the first day");
     assert!(old.resident_mb <= young.resident_mb * 5 / 4 + 32, "memory grew: {young:?} to {old:?}");
     assert!(old.files <= young.files + 4, "file descriptors leak: {young:?} to {old:?}");
     assert!(old.tasks <= young.tasks + 8, "tasks leak: {young:?} to {old:?}");
-    // A day's log is no longer at the end than on the first whole day of trading.
-    let (begun, later) = (second.logged_kb - young.logged_kb, (old.logged_kb - second.logged_kb) / (days - 2).max(1));
-    assert!(later <= begun.max(64) * 2, "the log grows: {begun} KB on the second day, {later} KB on the later ones");
+    // By what happens, and not by how long it runs: on which of the days the market is open depends on today's date.
+    let (later, fills) = (old.logged_kb - young.logged_kb, done.executions);
+    let most = 64 * (days - 1) + 4 * fills;
+    assert!(later <= most, "the log grows: {later} KB after the first day, for {fills} fills at most {most}");
 }
