@@ -24,6 +24,16 @@ const BUSY: [&str; 14] = [
     "RISK_STOP_LOSS_PCT=0.1",
 ];
 
+/// What a daemon trades often with, at a simulator of its own process.
+const AT_A_SIMULATOR: [(&str, &str); 6] = [
+    ("SYMBOLS", "AAPL,NVDA"),
+    ("DATA_BAR_SIZE", "5 secs"),
+    ("DATA_DURATION", "3600 S"),
+    ("CALENDAR", "always"),
+    ("STRATEGY_PARAMS", "fast=2,slow=5"),
+    ("SETTLE_TIME", "0.2"),
+];
+
 fn busy(place: &Place) -> Daemon {
     place.start(&[], &BUSY)
 }
@@ -53,6 +63,12 @@ fn says(told: &Told, parts: &[&str]) {
     for part in parts {
         assert!(told.out.contains(part), "{part:?} is not in {}", told.out);
     }
+}
+
+/// A port that nobody listens at.
+fn free_port() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port().to_string()
 }
 
 fn held(status: &Value) -> i64 {
@@ -154,9 +170,7 @@ fn without_a_daemon_and_before_the_first_session_the_answer_says_so() {
     place.tell(&["reconcile"]).ends(1, &["no session after"]);
     says(&place.tell(&["status"]), &["trading      no: no daemon runs", "none yet: nothing has traded"]);
     // Nobody listens at the gateway's port: the daemon lives, and has no ledger yet.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port().to_string();
-    drop(listener);
+    let port = free_port();
     let mut daemon = place.start(&[("BACKOFF_BASE", "0.05"), ("BACKOFF_CAP", "0.1")], &["run", "--port", &port]);
     daemon.says("attempt failed");
     says(
@@ -176,15 +190,7 @@ fn while_no_daemon_runs_reconcile_reads_the_broker_itself_and_journals_nothing()
     let line = gateway.says("127.0.0.1:");
     let port = line.split("127.0.0.1:").nth(1).unwrap();
     let port: String = port.chars().take_while(char::is_ascii_digit).collect();
-    let variables = [
-        ("IBKR_PORT", port.as_str()),
-        ("SYMBOLS", "AAPL,NVDA"),
-        ("DATA_BAR_SIZE", "5 secs"),
-        ("DATA_DURATION", "3600 S"),
-        ("CALENDAR", "always"),
-        ("STRATEGY_PARAMS", "fast=2,slow=5"),
-        ("SETTLE_TIME", "0.2"),
-    ];
+    let variables = [&[("IBKR_PORT", port.as_str())], &AT_A_SIMULATOR[..]].concat();
     let mut daemon = place.start(&variables, &["run"]);
     daemon.says("fill: ");
     until(&place, "something is held", |status| held(status) > 0);
@@ -213,20 +219,9 @@ fn while_no_daemon_runs_reconcile_reads_the_broker_itself_and_journals_nothing()
 fn a_halt_before_the_first_session_is_in_force_when_it_comes() {
     let place = Place::new();
     // A gateway that comes later, at a port that is known before.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port().to_string();
-    drop(listener);
-    let variables = [
-        ("BACKOFF_BASE", "0.05"),
-        ("BACKOFF_CAP", "0.1"),
-        ("CIRCUIT_BREAKER_THRESHOLD", "1000"),
-        ("SYMBOLS", "AAPL,NVDA"),
-        ("DATA_BAR_SIZE", "5 secs"),
-        ("DATA_DURATION", "3600 S"),
-        ("CALENDAR", "always"),
-        ("STRATEGY_PARAMS", "fast=2,slow=5"),
-        ("SETTLE_TIME", "0.2"),
-    ];
+    let port = free_port();
+    let soon = [("BACKOFF_BASE", "0.05"), ("BACKOFF_CAP", "0.1"), ("CIRCUIT_BREAKER_THRESHOLD", "1000")];
+    let variables = [&soon, &AT_A_SIMULATOR[..]].concat();
     let mut daemon = place.start(&variables, &["run", "--port", &port]);
     daemon.says("attempt failed");
     place.tell(&["halt", "MSFT"]).ends(2, &["MSFT is not in SYMBOLS: AAPL, NVDA"]);
@@ -285,9 +280,7 @@ fn while_no_daemon_runs_status_tells_what_its_journal_says_and_so_does_one_witho
     let told = place.tell(&["status"]).ends(1, &["nothing answers at"]);
     says(&told, &in_words);
     // One that runs, and has no session yet, has no book: its status tells the same.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port().to_string();
-    drop(listener);
+    let port = free_port();
     let mut waiting = place.start(&[("BACKOFF_BASE", "0.05"), ("BACKOFF_CAP", "0.1")], &["run", "--port", &port]);
     waiting.says("attempt failed");
     says(&place.tell(&["status"]).ends(5, &[]), &in_words);

@@ -1,7 +1,7 @@
 //! What no daemon can be faster than: a bare client, and `ibapi` alone. Each answers every closed bar with an order.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use ibapi::contracts::Contract;
 use ibapi::market_data::historical::{BarSize, HistoricalBarUpdate, ToDuration};
 use ibapi::orders::{Action, Order, order_builder};
 use ibapi::prelude::SubscriptionItem;
+use robo_trader::simulator::tap::fields;
 
 use super::matching::{Orders, histogram};
 use super::wire;
@@ -45,13 +46,7 @@ fn beside(
 /// A client that is nothing but a socket, and a thread that waits for it.
 pub fn bare(speed: f64, warm: Duration, time: Duration) -> Orders {
     beside(speed, warm, time, |address, stop| {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream.write_all(b"API\0\0\0\0\x09v213..226").unwrap();
-        let mut length = [0; 4];
-        stream.read_exact(&mut length).unwrap();
-        stream.read_exact(&mut vec![0; u32::from_be_bytes(length) as usize]).unwrap();
-        stream.write_all(&wire::frame(wire::START_API, &wire::Number { number: 5 })).unwrap();
+        let mut stream = wire::connected(address, 5);
         let contract = Some(wire::Contract::stock("AAA"));
         let word = str::to_owned;
         let request = wire::BarsRequest {
@@ -74,8 +69,8 @@ pub fn bare(speed: f64, warm: Duration, time: Duration) -> Orders {
                 rest = after;
                 let (id, payload) = frame.split_first_chunk::<4>().unwrap();
                 let bar =
-                    (i32::from_be_bytes(*id) == wire::BAR_UPDATE + 200).then(|| wire::bytes(payload, 2)).flatten();
-                let Some(date) = bar.and_then(|bar| wire::bytes(bar, 1)) else { continue };
+                    (i32::from_be_bytes(*id) == wire::BAR_UPDATE + 200).then(|| fields::bytes(payload, 2)).flatten();
+                let Some(date) = bar.and_then(|bar| fields::bytes(bar, 1)) else { continue };
                 if newest != date && !stop.load(Ordering::Relaxed) {
                     newest = date.to_vec();
                     order_id += 1;

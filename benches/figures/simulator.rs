@@ -1,7 +1,7 @@
 //! What the simulator sustains, so that it is not what is measured elsewhere.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,17 +14,6 @@ use super::world::{World, config};
 
 /// The current time, asked for.
 const TIME: i32 = 49;
-
-fn connected(address: SocketAddr, client: i32) -> TcpStream {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream.write_all(b"API\0\0\0\0\x09v213..226").unwrap();
-    let mut length = [0; 4];
-    stream.read_exact(&mut length).unwrap();
-    stream.read_exact(&mut vec![0; u32::from_be_bytes(length) as usize]).unwrap();
-    stream.write_all(&wire::frame(wire::START_API, &wire::Number { number: client })).unwrap();
-    stream
-}
 
 /// Counts frames by their headers until the end of the stream.
 fn count(mut stream: TcpStream, frames: &AtomicU64, bytes: &AtomicU64) {
@@ -55,7 +44,7 @@ fn streams(clients: usize, symbols: usize, time: Duration) -> (f64, f64) {
     let (frames, bytes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let readers: Vec<_> = (0..clients)
         .map(|client| {
-            let mut stream = connected(world.address, i32::try_from(client).unwrap() + 1);
+            let mut stream = wire::connected(world.address, i32::try_from(client).unwrap() + 1);
             for symbol in 0..symbols {
                 let request = wire::BarsRequest {
                     req_id: i32::try_from(symbol).unwrap() + 1,
@@ -85,7 +74,7 @@ fn streams(clients: usize, symbols: usize, time: Duration) -> (f64, f64) {
 /// Questions a second that it answers one client, each asked after the answer to the one before.
 pub fn questions(time: Duration) -> f64 {
     let world = World::untapped(config(1.0));
-    let mut stream = connected(world.address, 1);
+    let mut stream = wire::connected(world.address, 1);
     let frame = wire::frame(TIME, &wire::Number { number: 0 });
     let (began, mut answered, mut length) = (Instant::now(), 0_u64, [0; 4]);
     while began.elapsed() < time {

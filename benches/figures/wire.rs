@@ -1,66 +1,15 @@
 //! The few messages that the bench reads and writes itself.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
 use prost::Message;
 
 /// Ids of messages, without the protobuf offset.
 pub const PLACE_ORDER: i32 = 3;
 pub const HISTORICAL_DATA_REQUEST: i32 = 20;
-pub const START_API: i32 = 71;
+const START_API: i32 = 71;
 pub const BAR_UPDATE: i32 = 90;
-
-/// A field of a message, as it stands on the wire.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Field<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-}
-
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let (first, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(first & 0x7f) << shift;
-        if first & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
-}
-
-/// The first field with this number. What was cut off at the end is not missed.
-pub fn field(mut bytes: &[u8], number: u64) -> Option<Field<'_>> {
-    loop {
-        let key = varint(&mut bytes)?;
-        let value = match key & 7 {
-            0 => Field::Number(varint(&mut bytes)?),
-            1 => Field::Bytes(take(&mut bytes, 8)?),
-            2 => {
-                let length = varint(&mut bytes)? as usize;
-                Field::Bytes(take(&mut bytes, length)?)
-            }
-            5 => Field::Bytes(take(&mut bytes, 4)?),
-            _ => return None,
-        };
-        if key >> 3 == number {
-            return Some(value);
-        }
-    }
-}
-
-fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
-    let (taken, rest) = bytes.split_at_checked(length.min(bytes.len()))?;
-    *bytes = rest;
-    Some(taken)
-}
-
-/// A text, or a message, within a message.
-pub fn bytes(bytes: &[u8], at: u64) -> Option<&[u8]> {
-    match field(bytes, at)? {
-        Field::Bytes(bytes) => Some(bytes),
-        Field::Number(_) => None,
-    }
-}
 
 /// A contract.
 #[derive(Clone, PartialEq, Message)]
@@ -142,4 +91,16 @@ pub fn frame(id: i32, message: &impl Message) -> Vec<u8> {
     bytes.extend((id + 200).to_be_bytes());
     message.encode_raw(&mut bytes);
     bytes
+}
+
+/// A client that is nothing but a socket, greeted and begun.
+pub fn connected(address: SocketAddr, client: i32) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream.write_all(b"API\0\0\0\0\x09v213..226").unwrap();
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).unwrap();
+    stream.read_exact(&mut vec![0; u32::from_be_bytes(length) as usize]).unwrap();
+    stream.write_all(&frame(START_API, &Number { number: client })).unwrap();
+    stream
 }

@@ -48,7 +48,7 @@ fn find(mut bytes: &[u8], tag: u64) -> Option<Value<'_>> {
 }
 
 /// A number of a message.
-pub(super) fn number(bytes: &[u8], tag: u64) -> Option<u64> {
+pub fn number(bytes: &[u8], tag: u64) -> Option<u64> {
     match find(bytes, tag)? {
         Value::Number(number) => Some(number),
         Value::Bytes(_) => None,
@@ -56,7 +56,7 @@ pub(super) fn number(bytes: &[u8], tag: u64) -> Option<u64> {
 }
 
 /// A text, or a message, within a message.
-pub(super) fn bytes(bytes: &[u8], tag: u64) -> Option<&[u8]> {
+pub fn bytes(bytes: &[u8], tag: u64) -> Option<&[u8]> {
     match find(bytes, tag)? {
         Value::Bytes(bytes) => Some(bytes),
         Value::Number(_) => None,

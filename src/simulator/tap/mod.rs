@@ -3,7 +3,7 @@
 //! Nothing of the simulator depends on it, and without one nothing is done: benches and tests
 //! put one into the configuration, and the command `bench`.
 
-mod fields;
+pub mod fields;
 mod matching;
 
 use std::sync::Arc;
