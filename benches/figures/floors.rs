@@ -13,9 +13,14 @@ use ibapi::contracts::Contract;
 use ibapi::market_data::historical::{BarSize, HistoricalBarUpdate, ToDuration};
 use ibapi::orders::{Action, Order, order_builder};
 use ibapi::prelude::SubscriptionItem;
+use robo_trader::domain::MarketTime;
+use robo_trader::domain::book::Record;
+use robo_trader::journal::sqlite::SqliteJournal;
+use robo_trader::journal::{Durability, Journal};
 use robo_trader::simulator::tap::fields;
 
 use super::matching::{Orders, histogram};
+use super::trading;
 use super::wire;
 use super::world::{World, config};
 
@@ -134,6 +139,35 @@ pub fn fsync(times: usize) -> Histogram<u64> {
     let (dir, mut took) = (tempfile::tempdir().unwrap(), histogram());
     for time in robo_trader::cli::syncs(dir.path(), times).unwrap() {
         took.saturating_record(u64::try_from(time.as_nanos()).unwrap());
+    }
+    took
+}
+
+/// What an order is appended with: the target it follows from, and itself.
+fn facts_of_orders(count: usize) -> Vec<[Record; 2]> {
+    let (mut orders, mut before) = (Vec::new(), None);
+    let bars = trading::walk(1, count * 20);
+    trading::play(&[bars], &trading::settings(1, (1, 2)), &mut |record: &Record| {
+        let accepted = before.replace(record.clone()).filter(|before: &Record| before.fact.kind() == "target.accepted");
+        if let (Some(accepted), true) = (accepted, record.fact.kind() == "order.intended") {
+            orders.push([accepted, record.clone()]);
+        }
+    });
+    orders.truncate(count);
+    assert_eq!(orders.len(), count, "the walk is long enough");
+    orders
+}
+
+/// The journal alone, at `process` durability: the facts of an order and another, with as much time between them as
+/// asked: nanoseconds.
+pub fn append(times: usize, pause: Duration) -> Histogram<u64> {
+    let (dir, mut took) = (tempfile::tempdir().unwrap(), histogram());
+    let mut journal = SqliteJournal::open(&dir.path().join("journal.db"), ACCOUNT).unwrap();
+    for facts in facts_of_orders(times) {
+        std::thread::sleep(pause);
+        let began = std::time::Instant::now();
+        journal.append(&facts, Durability::Process, MarketTime::from_secs(1_700_000_000)).unwrap();
+        took.saturating_record(u64::try_from(began.elapsed().as_nanos()).unwrap());
     }
     took
 }

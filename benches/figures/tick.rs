@@ -52,6 +52,11 @@ impl Case {
     fn cut(&self) -> f64 {
         5e3 / self.speed
     }
+
+    /// The same as a duration.
+    fn pause(&self) -> Duration {
+        Duration::from_secs_f64(self.cut() / 1e3)
+    }
 }
 
 /// A case as it was measured, in one run or several.
@@ -216,6 +221,8 @@ struct Found {
     bare: Orders,
     ibapi: Orders,
     fsync: Histogram<u64>,
+    /// The journal alone: an order's facts as long after another's as bars of *alone* are apart, and at once.
+    append: [Histogram<u64>; 2],
     /// How long each floor was measured in all.
     floors: Duration,
 }
@@ -224,9 +231,14 @@ struct Found {
 fn found(form: Form) -> Found {
     let (time, loaded, floor) = (form.seconds(2, 25, 300), form.seconds(2, 15, 120), form.seconds(2, 10, 100));
     let syncs = form.of(50, 500, 5_000);
+    let appends = form.of(10, 100, 1_000);
     let (mut bare, mut ibapi, mut fsync) = (Orders::default(), Orders::default(), histogram());
+    let mut append = [histogram(), histogram()];
     let mut floors = || {
         fsync.add(floors::fsync(syncs)).unwrap();
+        for (times, pause) in append.iter_mut().zip([ALONE.pause(), Duration::ZERO]) {
+            times.add(floors::append(appends, pause)).unwrap();
+        }
         bare.add(&floors::bare(ALONE.speed, WARM, floor));
         ibapi.add(&floors::ibapi(ALONE.speed, WARM, floor));
     };
@@ -242,7 +254,7 @@ fn found(form: Form) -> Found {
     let alone = runs.map(together);
     let both = |case: &Case| DURABILITIES.map(|durability| run(Case { durability, ..*case }, loaded));
     let loaded: Vec<Measured> = LOADED.iter().flat_map(both).collect();
-    let found = Found { alone, parts, loaded, bare, ibapi, fsync, floors: floor * 2 };
+    let found = Found { alone, parts, loaded, bare, ibapi, fsync, append, floors: floor * 2 };
     found.all().for_each(|measured| println!("{}", measured.row().join("  ")));
     found
 }
@@ -290,7 +302,17 @@ impl Found {
             let (bare, ibapi) = (self.bare.us(part), self.ibapi.us(part));
             format!("`ibapi` alone took {} us in the same run, a bare socket {}", known(ibapi), known(bare))
         };
-        let stages = format!("{}; {}", process.limit(), beneath(0.5));
+        let [append, warm] = [0, 1].map(|which| quantile(&self.append[which], 0.5));
+        let sum = floor.zip(append).map(|(floor, append)| floor + append);
+        let stages = format!(
+            "the floor is {} us: {}, and the journal alone {} for the facts of an order (which take {} where one \
+             follows the other at once: after the pause between two bars nothing is left in the processor's caches); {}",
+            known(sum),
+            beneath(0.5),
+            known(append),
+            known(warm),
+            process.limit()
+        );
         vec![
             aim("tick to order alone, `process`, p50", "at most 250 us".into(), p50, Some(250.0), stages.clone()),
             aim(
@@ -349,11 +371,16 @@ impl Found {
         };
         let mut rows = vec![floor("floor: a bare socket", &self.bare), floor("floor: `ibapi` alone", &self.ibapi)];
         rows.extend(self.all().map(Measured::row));
-        let mut sync = vec!["floor: fsync of 8 kB".to_owned(), "none".to_owned()];
-        sync.extend(quantiles(&self.fsync));
-        sync.extend(["none".to_owned(), self.fsync.len().to_string()]);
-        sync.extend(vec!["none".to_owned(); 4]);
-        rows.push(sync);
+        let part = |name: &str, durability: &str, times: &Histogram<u64>| {
+            let mut row = vec![name.to_owned(), durability.to_owned()];
+            row.extend(quantiles(times));
+            row.extend(["none".to_owned(), times.len().to_string()]);
+            row.extend(vec!["none".to_owned(); 4]);
+            row
+        };
+        rows.push(part("floor: the journal alone, bars apart", "process", &self.append[0]));
+        rows.push(part("the same, one after the other", "process", &self.append[1]));
+        rows.push(part("floor: fsync of 8 kB", "none", &self.fsync));
         let beside: Vec<Vec<String>> = self.all().map(Measured::beside).collect();
         let stages: Vec<Vec<String>> = self.all().map(Measured::stage_row).collect();
         let stage_head: Vec<&str> =
@@ -422,7 +449,9 @@ behind one waits for its cancel. The load is 24 symbols with 20 updates a second
 second each; bars of all symbols close at the same moment: the last order waits for those before it. HDR histograms of \
 three digits; p99 is unknown below 100 orders, p99.9 below 1,000. The message limit is raised to 1,000 (as the \
 simulator's), for at these rates IBKR's would be measured instead. The floors answer a fixed order on the same frames as \
-*alone*: a thread that waits on a socket, and `ibapi` with nothing behind it.";
+*alone*: a thread that waits on a socket, and `ibapi` with nothing behind it. The journal's floor is one thread that \
+appends the two facts of an order (the target, the order) to a journal, with the pause of *alone* between two orders, and \
+without: that is how much of any figure here is code and data coming into the processor's caches again.";
 
 const PLOTS: &str = "\
 ![percentiles at process durability](benchmarks/tick-process.svg)\n\n\

@@ -6,7 +6,8 @@ pub(super) const VERSION: i64 = 1;
 /// Marks the file as ours (`PRAGMA application_id`, "robt").
 pub(super) const APPLICATION_ID: i64 = 0x726f_6274;
 
-/// Version 1.
+/// Version 1. No index beside the key: only people ask by kind, for whom a walk through the whole is quick enough, and
+/// each batch would write the index, too, before its orders may leave. (Journals that have one keep it.)
 pub(super) const CREATE: &str = r"
 CREATE TABLE facts (
     seq         INTEGER PRIMARY KEY,
@@ -20,7 +21,6 @@ CREATE TABLE facts (
     version     INTEGER NOT NULL,
     body        TEXT NOT NULL    -- JSON, decimals as text
 ) STRICT;
-CREATE INDEX facts_by_kind ON facts (kind);
 
 CREATE VIEW orders AS
 WITH intended AS (
