@@ -60,7 +60,8 @@ pub struct DeskLoop {
     ack_deadline: Duration,
     attached: Option<Attached>,
     deadlines: BTreeMap<u64, Instant>,
-    decided: BTreeMap<Symbol, MarketTime>,
+    /// Ends of bars decided on since progress was last published.
+    decided: Vec<(Symbol, MarketTime)>,
     viewed_at: Option<Instant>,
     /// Executions known when the read of the broker's state began; `None` once something has
     /// moved that makes that read prove nothing.
@@ -110,7 +111,7 @@ impl DeskLoop {
             ack_deadline,
             attached: None,
             deadlines: BTreeMap::new(),
-            decided: BTreeMap::new(),
+            decided: Vec::new(),
             viewed_at: None,
             reading: None,
             progress,
@@ -420,8 +421,7 @@ impl DeskLoop {
             | Event::ShuttingDown => return,
         };
         if let Some(symbol) = self.desk.marks().symbol(contract) {
-            let last = self.decided.entry(symbol).or_insert(end);
-            *last = end.max(*last);
+            self.decided.push((symbol, end));
         }
     }
 
@@ -433,20 +433,18 @@ impl DeskLoop {
             u64::try_from(book.live_orders().filter(|order| wanted(order.state)).count()).unwrap_or(u64::MAX)
         };
         let waiting = self.attached.as_ref().map_or(0, |attached| attached.outbox.waiting());
-        let progress = Progress {
+        let counts = book.counts();
+        let now = Progress {
             ready: self.desk.is_ready(),
             time: self.desk.now(),
-            decided: self.decided.clone(),
-            executions: book.counts().executions,
-            commissions: book.counts().costed,
+            decided: BTreeMap::new(),
+            executions: counts.executions,
+            commissions: counts.costed,
             working: state(|state| matches!(state, OrderState::Working | OrderState::Cancelling)),
             unanswered: state(|state| matches!(state, OrderState::Sent | OrderState::Cancelling)) + waiting,
         };
-        self.progress.send_if_modified(|old| {
-            let changed = *old != progress;
-            *old = progress;
-            changed
-        });
+        let newly = &mut self.decided;
+        self.progress.send_if_modified(|told| told.advance(now, newly.drain(..)));
         let now = Instant::now();
         if may_wait && self.viewed_at.is_some_and(|at| now - at < VIEW_INTERVAL) {
             return;

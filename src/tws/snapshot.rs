@@ -71,46 +71,45 @@ impl Reader<'_> {
     }
 
     async fn open_orders(&self) -> Result<Vec<BrokerOrder>, RequestError> {
-        let rows = self
-            .desk
-            .ask("open orders", Priority::Heartbeat, async {
-                rows(&mut self.client.all_open_orders().await?, |_| false).await
-            })
-            .await?;
         // Live news of the same orders may run in between: the newest row of each counts.
         let mut orders: BTreeMap<(i32, i32, i64), BrokerOrder> = BTreeMap::new();
-        for row in rows {
-            match row {
-                Orders::OrderData(data) => {
-                    let order = open_order(&data);
-                    let foreign = order.order_id <= 0;
-                    let key = (order.client_id, order.order_id, if foreign { order.perm_id } else { 0 });
-                    orders.insert(key, order);
-                }
-                Orders::OrderStatus(status) => {
-                    if let Some(order) = orders.get_mut(&(status.client_id, status.order_id, 0)) {
-                        order.status = BrokerStatus::from_word(status.status.as_str());
-                    }
+        let take = |row| match row {
+            Orders::OrderData(data) => {
+                let order = open_order(&data);
+                let foreign = order.order_id <= 0;
+                let key = (order.client_id, order.order_id, if foreign { order.perm_id } else { 0 });
+                orders.insert(key, order);
+            }
+            Orders::OrderStatus(status) => {
+                if let Some(order) = orders.get_mut(&(status.client_id, status.order_id, 0)) {
+                    order.status = BrokerStatus::from_word(status.status.as_str());
                 }
             }
-        }
+        };
+        self.desk
+            .ask("open orders", Priority::Heartbeat, async {
+                rows(&mut self.client.all_open_orders().await?, |_| false, take).await
+            })
+            .await?;
         let ended =
             |status| matches!(status, BrokerStatus::Filled | BrokerStatus::Cancelled | BrokerStatus::ApiCancelled);
         Ok(orders.into_values().filter(|order| self.is_ours(&order.account.0) && !ended(order.status)).collect())
     }
 
     async fn completed_orders(&self) -> Result<Vec<BrokerOrder>, RequestError> {
-        let rows = self
-            .desk
+        let mut orders = Vec::new();
+        let take = |row| match row {
+            Orders::OrderData(data) => {
+                orders.extend(Some(completed_order(&data)).filter(|order| self.is_ours(&order.account.0)));
+            }
+            Orders::OrderStatus(_) => {}
+        };
+        self.desk
             .ask("completed orders", Priority::Heartbeat, async {
-                rows(&mut self.client.completed_orders(false).await?, |_| false).await
+                rows(&mut self.client.completed_orders(false).await?, |_| false, take).await
             })
             .await?;
-        let orders = rows.into_iter().filter_map(|row| match row {
-            Orders::OrderData(data) => Some(completed_order(&data)),
-            Orders::OrderStatus(_) => None,
-        });
-        Ok(orders.filter(|order| self.is_ours(&order.account.0)).collect())
+        Ok(orders)
     }
 
     async fn executions(&self, last_n_days: u32) -> Result<(Vec<Execution>, Vec<Commission>), RequestError> {
@@ -119,46 +118,44 @@ impl Reader<'_> {
             last_n_days: i32::try_from(last_n_days).unwrap_or(i32::MAX),
             ..ExecutionFilter::default()
         };
-        let rows = self
-            .desk
-            .ask("executions", Priority::Heartbeat, async {
-                rows(&mut self.client.executions(filter).await?, |_| false).await
-            })
-            .await?;
         let mut executions: BTreeMap<ExecutionId, Execution> = BTreeMap::new();
         let mut commissions: BTreeMap<ExecutionId, Commission> = BTreeMap::new();
-        for row in rows {
-            match row {
-                Executions::ExecutionData(data) => {
-                    if let Some(execution) = execution(&data, self.latest).filter(|e| self.is_ours(&e.account.0)) {
-                        executions.insert(execution.id.clone(), execution);
-                    }
-                }
-                Executions::CommissionReport(report) => {
-                    if let Some(commission) = commission(&report) {
-                        commissions.insert(commission.execution.clone(), commission);
-                    }
+        let take = |row| match row {
+            Executions::ExecutionData(data) => {
+                if let Some(execution) = execution(&data, self.latest).filter(|e| self.is_ours(&e.account.0)) {
+                    executions.insert(execution.id.clone(), execution);
                 }
             }
-        }
+            Executions::CommissionReport(report) => {
+                if let Some(commission) = commission(&report) {
+                    commissions.insert(commission.execution.clone(), commission);
+                }
+            }
+        };
+        self.desk
+            .ask("executions", Priority::Heartbeat, async {
+                rows(&mut self.client.executions(filter).await?, |_| false, take).await
+            })
+            .await?;
         let mut executions: Vec<Execution> = executions.into_values().collect();
         executions.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         Ok((executions, commissions.into_values().collect()))
     }
 
     async fn positions(&self) -> Result<BTreeMap<ContractId, BrokerPosition>, RequestError> {
-        let rows = self
-            .desk
+        let mut all = Vec::new();
+        self.desk
             .ask("positions", Priority::Heartbeat, async {
                 let mut positions = self.client.positions().await?;
-                let rows = rows(&mut positions, |row| matches!(row, PositionUpdate::PositionEnd)).await;
+                let is_end = |row: &_| matches!(row, PositionUpdate::PositionEnd);
+                let end = rows(&mut positions, is_end, |row| all.push(row)).await;
                 // It stays open at the gateway until told otherwise.
                 positions.cancel().await;
-                rows
+                end
             })
             .await?;
         let mut positions = BTreeMap::new();
-        for row in rows {
+        for row in all {
             let PositionUpdate::Position(row) = row else { continue };
             if !self.is_ours(&row.account) {
                 continue;
@@ -193,17 +190,18 @@ impl Reader<'_> {
 
     /// The account's money.
     pub(super) async fn account_state(&self) -> Result<AccountState, RequestError> {
-        let rows = self
-            .desk
+        let mut all = Vec::new();
+        self.desk
             .ask("account summary", Priority::Heartbeat, async {
                 let mut summary = self.client.account_summary(&AccountGroup("All".to_owned()), TAGS).await?;
-                let rows = rows(&mut summary, |row| matches!(row, AccountSummaryResult::End)).await;
+                let is_end = |row: &_| matches!(row, AccountSummaryResult::End);
+                let end = rows(&mut summary, is_end, |row| all.push(row)).await;
                 // IBKR allows two at a time (322).
                 summary.cancel().await;
-                rows
+                end
             })
             .await?;
-        let ours = rows.into_iter().filter_map(|row| match row {
+        let ours = all.into_iter().filter_map(|row| match row {
             AccountSummaryResult::Summary(row) if self.is_ours(&row.account) => Some(row),
             AccountSummaryResult::Summary(_) | AccountSummaryResult::End => None,
         });
@@ -211,24 +209,24 @@ impl Reader<'_> {
     }
 }
 
-/// All rows up to the end of the answer: the end of the stream, or a row that `is_end` knows.
-/// Lost rows are an error: half a snapshot is none.
-async fn rows<S, T>(stream: &mut S, is_end: impl Fn(&T) -> bool) -> Result<Vec<T>, Error>
+/// Takes all rows up to the end of the answer: the end of the stream, or a row that `is_end` knows. Lost rows are an
+/// error: half a snapshot is none. The API's rows are large (an order has 4 kB) and a day has many: none waits for the
+/// others.
+async fn rows<S, T>(stream: &mut S, is_end: impl Fn(&T) -> bool, mut take: impl FnMut(T)) -> Result<(), Error>
 where
     S: Stream<Item = Result<SubscriptionItem<T>, Error>> + Unpin,
 {
-    let mut rows = Vec::new();
     while let Some(item) = stream.next().await {
         match item? {
-            SubscriptionItem::Data(row) if is_end(&row) => return Ok(rows),
-            SubscriptionItem::Data(row) => rows.push(row),
+            SubscriptionItem::Data(row) if is_end(&row) => return Ok(()),
+            SubscriptionItem::Data(row) => take(row),
             SubscriptionItem::Notice(notice) if notice.code == SUBSCRIPTION_LAG_CODE => {
                 return Err(Error::Notice(notice));
             }
             SubscriptionItem::Notice(notice) => debug!(code = notice.code, text = %notice.message, "notice"),
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 fn account_state(rows: impl Iterator<Item = AccountSummary>) -> AccountState {

@@ -12,7 +12,7 @@ use crate::domain::Symbol;
 const QUEUE: usize = 1_024;
 /// Messages kept for clients that come back or are behind, and bytes of them: an order with a long life has 8 kB.
 const KEPT: usize = 8_192;
-const KEPT_BYTES: usize = 8 << 20;
+const KEPT_BYTES: usize = 2 << 20;
 
 /// What a message tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
