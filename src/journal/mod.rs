@@ -7,6 +7,7 @@
 
 mod decode;
 mod error;
+mod quick;
 mod schema;
 pub mod sqlite;
 #[cfg(test)]
