@@ -222,7 +222,8 @@ fn a_body_read_at_once_says_what_the_general_reading_says() {
         }
         let body = serde_json::to_string(&written).unwrap();
         let usual = quick::fact(written.kind(), &body, None, &mut names);
-        assert_eq!(usual.is_some(), at_once.contains(written.kind()), "as it is written it is read at once: {body}");
+        let at_once = at_once.contains(written.kind()) && !body.contains('\\');
+        assert_eq!(usual.is_some(), at_once, "as it is written it is read at once, without escapes: {body}");
     }
     let usual = ["day.peak_raised", "fill.costed", "fill.executed", "order.amended", "order.changed", "order.intended"];
     assert!(at_once.into_iter().eq(usual.into_iter().chain(["target.accepted", "target.disarmed"])));
