@@ -10,6 +10,7 @@ mod error;
 mod quick;
 mod schema;
 pub mod sqlite;
+mod start;
 #[cfg(test)]
 mod tests;
 pub mod upkeep;
