@@ -88,7 +88,8 @@ macro_rules! decimal_type {
             type Error = Unbelievable;
             fn try_from(value: Decimal) -> Result<Self, Unbelievable> {
                 let most: i64 = $most;
-                if value.abs() > Decimal::from(most) {
+                // Mostly its digits alone, read as a whole number, are not so many.
+                if value.mantissa().unsigned_abs() > u128::from(most.unsigned_abs()) && value.abs() > Decimal::from(most) {
                     return Err(Unbelievable { number: value.to_string(), what: $what, most });
                 }
                 Ok(Self(value))

@@ -9,7 +9,7 @@ use std::ops::{Add, Sub};
 use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, TimeZone, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An instant of market time: milliseconds since 1970-01-01T00:00:00 UTC.
@@ -90,9 +90,35 @@ impl Serialize for MarketTime {
     }
 }
 
+/// An instant as [`MarketTime`] writes it, to the second or the millisecond: every fact of a journal has one or two, and a
+/// start reads them all. `None` for any other text, of which chrono knows more.
+fn as_written(text: &str) -> Option<MarketTime> {
+    let bytes = text.as_bytes();
+    let number = |from: usize, to: usize| {
+        let digits = bytes.get(from..to)?;
+        digits.iter().try_fold(0_u32, |n, digit| digit.is_ascii_digit().then(|| n * 10 + u32::from(digit - b'0')))
+    };
+    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    let millis = match bytes {
+        [.., b'Z'] if bytes.len() == 20 => 0,
+        [.., b'Z'] if bytes.len() == 24 && bytes[19] == b'.' => number(20, 23)?,
+        _ => return None,
+    };
+    if marks.iter().any(|(at, mark)| bytes[*at] != *mark) {
+        return None;
+    }
+    let year = i32::try_from(number(0, 4)?).ok()?;
+    let date = NaiveDate::from_ymd_opt(year, number(5, 7)?, number(8, 10)?)?;
+    let at = date.and_hms_milli_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?, millis)?;
+    Some(MarketTime(at.and_utc().timestamp_millis()))
+}
+
 impl FromStr for MarketTime {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(at) = as_written(text) {
+            return Ok(at);
+        }
         let at = DateTime::parse_from_rfc3339(text).map_err(|e| format!("{text:?} is not an RFC 3339 instant: {e}"))?;
         Ok(Self::from(at.with_timezone(&Utc)))
     }
@@ -114,6 +140,50 @@ mod tests {
             let at = MarketTime::from_millis(millis);
             let text = serde_json::to_string(&at).unwrap();
             assert_eq!(serde_json::from_str::<MarketTime>(&text).unwrap(), at, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_by_hand_is_what_chrono_reads() {
+        let by_chrono =
+            |text: &str| Some(MarketTime::from(DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc)));
+        let mut read = 0;
+        for text in [
+            "2026-06-05T16:00:20Z",
+            "2026-06-05T16:00:20.001Z",
+            "2024-02-29T23:59:59.999Z",
+            "0000-01-01T00:00:00Z",
+            "9999-12-31T23:59:59Z",
+            "1969-12-31T23:59:59.999Z",
+            "2023-02-29T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-06-05T24:00:00Z",
+            "2026-06-05T16:60:00Z",
+            "2026-06-05T16:00:60Z",
+            "2026-06-05 16:00:20Z",
+            "2026-06-05T16:00:20z",
+            "2026-06-05T16:00:20.1Z",
+            "2026-06-05T16:00:2\u{e9}Z",
+            "+026-06-05T16:00:20Z",
+            "2026-06-05T16:00:20+00:00",
+            "2026-06-05T16:00:20,001Z",
+            "",
+            "Z",
+        ] {
+            if let Some(at) = as_written(text) {
+                read += 1;
+                assert_eq!(Some(at), by_chrono(text), "{text}");
+            }
+        }
+        assert_eq!(read, 6, "what is wrong or written otherwise is left to chrono");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_instant_reads_back_by_hand(millis in -62_167_219_200_000_i64..253_402_300_800_000) {
+            for at in [MarketTime::from_millis(millis), MarketTime::from_secs(millis / 1_000)] {
+                proptest::prop_assert_eq!(as_written(&at.to_string()), Some(at));
+            }
         }
     }
 }

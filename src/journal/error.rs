@@ -117,8 +117,8 @@ pub enum JournalError {
     /// The writer thread is gone.
     #[error("the journal's writer has stopped after an earlier error")]
     Stopped,
-    /// The writer thread cannot be started.
-    #[error("cannot start the journal's writer thread: {0}")]
+    /// A thread of its own cannot be started.
+    #[error("cannot start a thread for the journal: {0}")]
     Thread(#[source] std::io::Error),
 }
 

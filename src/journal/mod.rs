@@ -7,8 +7,10 @@
 
 mod decode;
 mod error;
+mod quick;
 mod schema;
 pub mod sqlite;
+mod start;
 #[cfg(test)]
 mod tests;
 pub mod upkeep;

@@ -52,15 +52,13 @@ impl SqliteJournal {
     /// # Errors
     /// A directory or file that cannot be used, a file that is no journal, or a later version's.
     pub fn open(path: &Path, account: &str) -> Result<Self, JournalError> {
-        if let Some(directory) = path.parent() {
-            crate::private_dir::make(directory)
-                .map_err(|source| JournalError::Directory { path: directory.to_path_buf(), source })?;
-        }
-        if !path.exists() {
-            create(path)?;
-        }
-        let connection = Connection::open(path).map_err(|source| cannot_open(path, source))?;
-        look_into(&connection, path)?;
+        let connection = connect(path)?;
+        check(&connection, path)?;
+        Self::of(connection, path, account)
+    }
+
+    /// Of a connection to a file that was found to be good.
+    pub(super) fn of(connection: Connection, path: &Path, account: &str) -> Result<Self, JournalError> {
         let open = |source| cannot_open(path, source);
         connection.pragma_update(None, "journal_mode", "WAL").map_err(open)?;
         // Writing the log back waits for the disk: it has a time of its own, see `tidy`.
@@ -112,8 +110,7 @@ impl SqliteJournal {
     }
 
     pub(super) fn failed(&self) -> impl Fn(rusqlite::Error) -> JournalError + use<> {
-        let path = self.path.clone();
-        move |source| JournalError::Store { path: path.clone(), trouble: Trouble::of(&source), source }
+        failed(&self.path)
     }
 
     /// Facts that go where the next start does not look would be lost.
@@ -181,7 +178,21 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
     Some((file.dev(), file.ino()))
 }
 
-/// Another program's file, a later version's, an emptied or a damaged one is told before anything is done with it.
+/// A connection for writing; the file and its directory are made where they are not there.
+pub(super) fn connect(path: &Path) -> Result<Connection, JournalError> {
+    if let Some(directory) = path.parent() {
+        crate::private_dir::make(directory)
+            .map_err(|source| JournalError::Directory { path: directory.to_path_buf(), source })?;
+    }
+    if !path.exists() {
+        create(path)?;
+    }
+    let connection = Connection::open(path).map_err(|source| cannot_open(path, source))?;
+    look_into(&connection, path)?;
+    Ok(connection)
+}
+
+/// Another program's file, a later version's or an emptied one is told before anything is done with it.
 fn look_into(connection: &Connection, path: &Path) -> Result<(), JournalError> {
     let open = |source| cannot_open(path, source);
     let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0)).map_err(open);
@@ -194,14 +205,25 @@ fn look_into(connection: &Connection, path: &Path) -> Result<(), JournalError> {
     if owner != APPLICATION_ID || found > VERSION {
         return Err(JournalError::Schema { path: path.to_path_buf(), found, known: VERSION });
     }
-    let finding: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(open)?;
+    Ok(())
+}
+
+/// A damaged file is told before anything is done with what it says.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+    let finding = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    let finding = finding.map_err(|source| cannot_open(path, source))?;
     if finding != "ok" {
         return Err(JournalError::Damaged { path: path.to_path_buf(), finding: finding.replace('\n', " ") });
     }
     Ok(())
 }
 
-fn cannot_open(path: &Path, source: rusqlite::Error) -> JournalError {
+fn failed(path: &Path) -> impl Fn(rusqlite::Error) -> JournalError + use<> {
+    let path = path.to_path_buf();
+    move |source| JournalError::Store { path: path.clone(), trouble: Trouble::of(&source), source }
+}
+
+pub(super) fn cannot_open(path: &Path, source: rusqlite::Error) -> JournalError {
     JournalError::Open { path: path.to_path_buf(), trouble: Trouble::of(&source), source }
 }
 
@@ -315,24 +337,34 @@ impl Journal for SqliteJournal {
     }
 
     fn replay(&mut self, from: u64, take: &mut dyn FnMut(Row)) -> Result<(), JournalError> {
-        let failed = self.failed();
-        // Numbers that no append gives are seen, too: they are found missing, not passed over.
-        let first = if from <= 1 { i64::MIN } else { i64::try_from(from).unwrap_or(i64::MAX) };
-        let mut expected = from.max(1);
-        let mut decoder = Decoder::default();
-        let query = format!("SELECT {COLUMNS} FROM facts WHERE seq >= ?1 ORDER BY seq");
-        let mut select = self.connection.prepare(&query).map_err(&failed)?;
-        let mut rows = select.query([first]).map_err(&failed)?;
-        while let Some(row) = rows.next().map_err(&failed)? {
-            let found = row.get::<_, i64>(0).map_err(&failed)?;
-            let seq = u64::try_from(found).unwrap_or(0);
-            if seq != expected {
-                return Err(JournalError::Gap { path: self.path.clone(), expected, found });
-            }
-            expected += 1;
-            let record = decoder.record(row, seq)?;
-            take(Row { seq, record });
-        }
-        Ok(())
+        rows(&self.connection, &self.path, from, take)
     }
+}
+
+/// Reads the records from number `from` on, in order, into `take`.
+pub(super) fn rows(
+    connection: &Connection,
+    path: &Path,
+    from: u64,
+    take: &mut dyn FnMut(Row),
+) -> Result<(), JournalError> {
+    let failed = failed(path);
+    // Numbers that no append gives are seen, too: they are found missing, not passed over.
+    let first = if from <= 1 { i64::MIN } else { i64::try_from(from).unwrap_or(i64::MAX) };
+    let mut expected = from.max(1);
+    let mut decoder = Decoder::default();
+    let query = format!("SELECT {COLUMNS} FROM facts WHERE seq >= ?1 ORDER BY seq");
+    let mut select = connection.prepare(&query).map_err(&failed)?;
+    let mut rows = select.query([first]).map_err(&failed)?;
+    while let Some(row) = rows.next().map_err(&failed)? {
+        let found = row.get::<_, i64>(0).map_err(&failed)?;
+        let seq = u64::try_from(found).unwrap_or(0);
+        if seq != expected {
+            return Err(JournalError::Gap { path: path.to_path_buf(), expected, found });
+        }
+        expected += 1;
+        let record = decoder.record(row, seq)?;
+        take(Row { seq, record });
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@ use tracing::{info, warn};
 
 use super::RunConfig;
 use super::alerts::Unseen;
+use super::board::Past;
 use super::exit::RunError;
 use crate::calendar::ExpectedWindows;
 use crate::clock;
@@ -62,14 +63,13 @@ pub(super) struct Opened {
 pub(super) fn open(config: &RunConfig, session: &Session, now: MarketTime) -> Result<Opened, RunError> {
     let (venue, account) = (session.venue().clone(), session.account().clone());
     let path = SqliteJournal::path(&config.state_dir, venue.as_str(), &account.0);
-    let mut journal = SqliteJournal::open(&path, &account.0)?;
-    let mut book = Book::default();
-    let (mut records, mut unseen) = (0_u64, Unseen::default());
-    journal.replay(1, &mut |row| {
+    let (mut book, mut unseen, mut records) = (Book::default(), Unseen::default(), 0_u64);
+    let mut past = config.board.is_some().then(Past::default);
+    let mut journal = SqliteJournal::open_and_replay(&path, &account.0, &mut |row| {
         book.apply(&row.record);
         unseen.note(&row.record);
-        if let Some(board) = &config.board {
-            board.replayed(&row.record, &book);
+        if let Some(past) = &mut past {
+            past.note(&row.record, &book);
         }
         records += 1;
     })?;
@@ -85,6 +85,9 @@ pub(super) fn open(config: &RunConfig, session: &Session, now: MarketTime) -> Re
             )));
         }
         info!(records, path = %path.display(), "journal replayed");
+    }
+    if let Some((board, past)) = config.board.as_ref().zip(past) {
+        board.opened(past, &book);
     }
     let planned = |symbol: &Symbol| config.settings.symbols.iter().any(|(name, _)| name == symbol);
     for (name, shares) in unmanaged(&book, planned) {

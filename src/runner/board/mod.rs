@@ -5,6 +5,7 @@
 
 pub mod indicators;
 mod link;
+mod past;
 pub mod positions;
 mod schemas;
 mod sections;
@@ -26,15 +27,17 @@ use super::operate::{Reply, Request};
 use super::outlook::{DashboardState, Outlook, Status};
 use crate::control::Asked;
 use crate::desk::Desk;
-use crate::domain::book::{Book, DayFact, Fact, FillFact, Record};
+use crate::domain::book::{Book, Fact, FillFact, Record};
 use crate::domain::{Bar, Symbol};
 use crate::strategy::Strategy;
 use indicators::{IndicatorView, Makers};
+pub use past::Past;
 use positions::{AccountView, PositionView};
 use state::{Came, State};
 use told::{Feed, Kind, Told};
 use views::{
     BarView, EquityView, FillView, HistoryView, LinkView, LogLines, LogView, OrderView, RefusalView, SignalView,
+    StepView,
 };
 
 use super::view::{DeskView, IncidentView, LockView};
@@ -64,19 +67,6 @@ pub struct Snapshot {
     pub refusals: Option<Vec<Arc<RefusalView>>>,
     /// The latest incidents, oldest first.
     pub incidents: Option<Vec<Arc<IncidentView>>>,
-}
-
-/// Tells the feed, or nobody.
-struct Teller<'a> {
-    feed: Option<&'a Feed>,
-}
-
-impl Teller<'_> {
-    fn tell(&self, kind: Kind, symbol: Option<&Symbol>, data: &impl Serialize) {
-        if let Some(feed) = self.feed {
-            feed.tell(kind, symbol, data);
-        }
-    }
 }
 
 /// The board. One a process, shared.
@@ -128,28 +118,27 @@ impl Board {
         drop(self.attached.subscribe().wait_for(|attached| *attached).await);
     }
 
-    /// Takes a fact of a journal that is being replayed: nobody is told.
-    pub(super) fn replayed(&self, record: &Record, book: &Book) {
-        let mut state = self.state();
-        self.take(&mut state, record, book, false);
+    /// Takes what a journal has left, of which `book` is made: nobody is told.
+    pub(super) fn opened(&self, past: Past, book: &Book) {
+        past.onto(&mut self.state(), book);
     }
 
     /// Takes facts that are durable and applied to `book`.
     pub(super) fn facts(&self, records: &[Record], book: &Book) {
         let mut state = self.state();
         for record in records {
-            self.take(&mut state, record, book, true);
+            self.take(&mut state, record, book);
         }
     }
 
-    fn take(&self, state: &mut State, record: &Record, book: &Book, tell: bool) {
-        let feed = Teller { feed: tell.then_some(&self.feed) };
-        let symbol = record.symbol.as_ref();
+    fn take(&self, state: &mut State, record: &Record, book: &Book) {
+        let (feed, symbol) = (&self.feed, record.symbol.as_ref());
         match &record.fact {
             Fact::Order(fact) => {
-                if let Some((intent, step)) = views::step(record, fact)
+                if let Some((intent, what, note)) = past::step(fact)
                     && let Some(order) = book.order(intent)
                 {
+                    let step = StepView { at: record.at, what, note: note.to_owned() };
                     feed.tell(Kind::Order, symbol, &*state.step(order, step));
                 }
             }
@@ -158,8 +147,8 @@ impl Board {
                     feed.tell(Kind::Fill, symbol, &*state.fill(FillView::of(fill, book)));
                 }
                 if let Some(order) = book.order(*intent) {
-                    let note = format!("{} at {} USD", execution.quantity, execution.price);
-                    let step = views::StepView { at: execution.at, what: "fill".to_owned(), note };
+                    let note = past::traded(execution.quantity, execution.price);
+                    let step = StepView { at: execution.at, what: "fill", note };
                     feed.tell(Kind::Order, symbol, &*state.step(order, step));
                 }
             }
@@ -176,13 +165,6 @@ impl Board {
             Fact::Refused(fact) => feed.tell(Kind::Refusal, symbol, &*state.refusal(RefusalView::of(record, fact))),
             Fact::Incident(_) => {
                 feed.tell(Kind::Incident, symbol, &*state.incident(super::view::incident_view(record)));
-            }
-            Fact::Day(fact) if !tell => {
-                let (source, equity_usd) = match fact {
-                    DayFact::Opened { equity, .. } => ("day_opened", *equity),
-                    DayFact::PeakRaised { equity } => ("peak", *equity),
-                };
-                state.equity(EquityView { at: record.at, equity_usd, peak_usd: book.peak_equity(), source });
             }
             Fact::Day(_)
             | Fact::Ledger(_)

@@ -14,7 +14,7 @@ use crate::domain::{MarketTime, Symbol};
 use crate::runner::view::{IncidentView, LockView};
 
 /// Orders and fills kept; live orders are kept beside them.
-const ORDERS: usize = 2_000;
+pub(super) const ORDERS: usize = 2_000;
 /// Ended orders, fills, refusals and incidents that the feed's snapshot begins with, of each: it goes to every client
 /// that comes, in one message, which many of them do not take beyond 1 MiB.
 const SHOWN: usize = 200;
@@ -27,7 +27,7 @@ const BARS: usize = 2_000;
 /// Points of the equity curve; beyond them every second one goes.
 const POINTS: usize = 4_000;
 /// Steps of an order's life kept.
-const STEPS: usize = 60;
+pub(super) const STEPS: usize = 60;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -207,6 +207,13 @@ impl State {
         }
     }
 
+    /// Has what the other one has of targets, refusals, incidents and equity.
+    pub(super) fn take_notes(&mut self, from: Self) {
+        (self.signals, self.targets) = (from.signals, from.targets);
+        (self.refusals, self.refused, self.incidents) = (from.refusals, from.refused, from.incidents);
+        (self.curve, self.stride) = (from.curve, from.stride);
+    }
+
     pub(super) fn snapshot(&self) -> Snapshot {
         // With the first account everything of its ledger is here.
         let is_open = self.account.is_some();
@@ -257,7 +264,7 @@ mod tests {
     fn order(intent: u64, is_live: bool, steps: usize) -> OrderView {
         let step = StepView {
             at: MarketTime::from_secs(1_800_000_000),
-            what: "submitted".to_owned(),
+            what: "submitted",
             note: "100 at 123.45 USD, what the broker said".to_owned(),
         };
         OrderView {
@@ -266,7 +273,7 @@ mod tests {
             order_id: 1_000_000,
             perm_id: Some(1_234_567_890),
             symbol: Some("AAPL".parse().unwrap()),
-            strategy: Some("bollinger-reversion".to_owned()),
+            strategy: Some("bollinger-reversion".into()),
             role: "entry",
             side: "BUY",
             order_type: "MKT",

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::{Layers, Source};
-use crate::domain::book::{Book, FillRecord, OrderFact, OrderRecord, Record, RefusedFact, TargetFact};
-use crate::domain::order::{OrderState, Role, TrailBy};
+use crate::domain::book::{Book, FillRecord, OrderRecord, Record, RefusedFact, TargetFact};
+use crate::domain::order::{OrderEvent, OrderState, Role, TrailBy};
 use crate::domain::{Bar, MarketTime, OrderKind, Price, Shares, Symbol, Usd};
 use crate::runner::layers::LayerView;
 use crate::strategy::script::file_of;
@@ -21,7 +21,7 @@ pub struct StepView {
     /// Market time.
     pub at: MarketTime,
     /// What happened.
-    pub what: String,
+    pub what: &'static str,
     /// The words that came with it.
     pub note: String,
 }
@@ -40,7 +40,7 @@ pub struct OrderView {
     /// What it trades.
     pub symbol: Option<Symbol>,
     /// The strategy that wanted it.
-    pub strategy: Option<String>,
+    pub strategy: Option<Arc<str>>,
     /// `entry`, `exit`, `stop` or `target`.
     pub role: &'static str,
     /// `BUY` or `SELL`.
@@ -122,7 +122,7 @@ impl OrderView {
             order_id: ticket.order_id,
             perm_id: order.perm_id,
             symbol: order.symbol.clone(),
-            strategy: order.strategy.as_deref().map(str::to_owned),
+            strategy: order.strategy.clone(),
             role: role(ticket.role),
             side: ticket.side.as_str(),
             order_type: ticket.kind.as_str(),
@@ -142,15 +142,17 @@ impl OrderView {
     }
 }
 
-/// The step that a fact about an order is.
-pub(super) fn step(record: &Record, fact: &OrderFact) -> Option<(u64, StepView)> {
-    let step = |what: &str, note: &str| StepView { at: record.at, what: what.to_owned(), note: note.to_owned() };
-    match fact {
-        OrderFact::Intended { ticket, .. } => Some((ticket.order_ref.intent, step("intended", ""))),
-        OrderFact::Adopted { ticket, .. } => Some((ticket.order_ref.intent, step("adopted", "found at the broker"))),
-        OrderFact::Amended { intent, .. } => Some((*intent, step("amended", ""))),
-        OrderFact::Changed { intent, event, note, .. } => Some((*intent, step(&snake(&format!("{event:?}")), note))),
-        OrderFact::Observed { .. } => None,
+/// What can happen to an order, in a word.
+pub(super) fn event_word(event: OrderEvent) -> &'static str {
+    match event {
+        OrderEvent::Acknowledged => "acknowledged",
+        OrderEvent::CancelRequested => "cancel_requested",
+        OrderEvent::CancelRefused => "cancel_refused",
+        OrderEvent::Lost => "lost",
+        OrderEvent::Completed => "completed",
+        OrderEvent::Cancelled => "cancelled",
+        OrderEvent::Rejected => "rejected",
+        OrderEvent::NotFound => "not_found",
     }
 }
 
@@ -214,7 +216,7 @@ pub struct SignalView {
     /// In what.
     pub symbol: Option<Symbol>,
     /// Who.
-    pub strategy: Option<String>,
+    pub strategy: Option<Arc<str>>,
     /// `accepted`, `disarmed` or `deferred`.
     pub what: &'static str,
     /// -1 to 1 of the allotted size, where accepted.
@@ -234,7 +236,7 @@ impl SignalView {
             TargetFact::Disarmed { why } => ("disarmed", None, None, Some(snake(&format!("{why:?}")))),
             TargetFact::Deferred => ("deferred", None, None, None),
         };
-        let strategy = record.strategy.as_deref().map(str::to_owned);
+        let strategy = record.strategy.clone();
         Self { at: record.at, symbol: record.symbol.clone(), strategy, what, target, size_shares, why }
     }
 }
@@ -247,7 +249,7 @@ pub struct RefusalView {
     /// In what.
     pub symbol: Option<Symbol>,
     /// Who wanted it.
-    pub strategy: Option<String>,
+    pub strategy: Option<Arc<str>>,
     /// Signed shares that were wanted.
     pub change_shares: Shares,
     /// The limit's name.
@@ -261,7 +263,7 @@ impl RefusalView {
         Self {
             at: record.at,
             symbol: record.symbol.clone(),
-            strategy: record.strategy.as_deref().map(str::to_owned),
+            strategy: record.strategy.clone(),
             change_shares: fact.change,
             name: fact.refusal.name(),
             text: fact.refusal.to_string(),
