@@ -90,16 +90,22 @@ impl Regular {
     const NONE: Self =
         Self { from: MarketTime::MAX, until: MarketTime::MIN, open: MarketTime::MAX, close: MarketTime::MIN };
 
+    #[inline]
     fn covers(&mut self, calendar: Calendar, at: MarketTime) -> bool {
         if at < self.from || at >= self.until {
-            let date = calendar.date_of(at);
-            let day = Calendar::Always.nominal_session(date);
-            let session = calendar.session(date).unwrap_or_else(|| calendar.nominal_session(date));
-            let closed = matches!(calendar.day(date), crate::calendar::Day::Closed);
-            let (open, close) = if closed { (MarketTime::MAX, MarketTime::MIN) } else { (session.open, session.close) };
-            *self = Self { from: day.open, until: day.close, open, close };
+            *self = Self::of(calendar, at);
         }
         self.open <= at && at < self.close
+    }
+
+    #[cold]
+    fn of(calendar: Calendar, at: MarketTime) -> Self {
+        let date = calendar.date_of(at);
+        let day = Calendar::Always.nominal_session(date);
+        let session = calendar.session(date).unwrap_or_else(|| calendar.nominal_session(date));
+        let closed = matches!(calendar.day(date), crate::calendar::Day::Closed);
+        let (open, close) = if closed { (MarketTime::MAX, MarketTime::MIN) } else { (session.open, session.close) };
+        Self { from: day.open, until: day.close, open, close }
     }
 }
 
@@ -252,22 +258,31 @@ impl<'a> Engine<'a> {
         }
         self.opens(at, instant);
         instant.ends.clear();
-        for (place, _) in instant.opens.drain(..) {
-            instant.opening[place] = false;
+        for (place, _) in &instant.opens {
+            instant.opening[*place] = false;
         }
+        instant.opens.clear();
     }
 
     fn ends(&mut self, at: MarketTime, instant: &Instant) {
         let followed = |place: usize| instant.opening[place];
-        for (place, bar) in instant.ends.iter().filter(|(place, _)| followed(*place)) {
-            self.close(*place, bar);
-            self.decide_on(*place, bar, at);
+        let mut last = false;
+        for (place, bar) in &instant.ends {
+            if followed(*place) {
+                self.close(*place, bar);
+                self.decide_on(*place, bar, at);
+            } else {
+                last = true;
+            }
         }
-        for (place, bar) in instant.ends.iter().filter(|(place, _)| !followed(*place)) {
-            self.close(*place, bar);
-        }
-        for (place, bar) in instant.ends.iter().filter(|(place, _)| !followed(*place)) {
-            self.decide_on(*place, bar, at);
+        if last {
+            let others = || instant.ends.iter().filter(|(place, _)| !followed(*place));
+            for (place, bar) in others() {
+                self.close(*place, bar);
+            }
+            for (place, bar) in others() {
+                self.decide_on(*place, bar, at);
+            }
         }
         if self.finer {
             self.decide_finished(at);

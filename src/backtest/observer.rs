@@ -305,8 +305,7 @@ impl Observer {
         } else {
             watched.chart.fills_left_out += 1;
         }
-        let reason = reason(desk, fill, before);
-        let ended = watched.trade(fill, before, reason)?;
+        let ended = watched.trade(fill, before, || reason(desk, fill, before))?;
         self.trades.push(ended.clone());
         Some(ended)
     }
@@ -365,7 +364,7 @@ impl Watched {
     }
 
     /// Takes a fill in; the round trip that it ends, if it does.
-    fn trade(&mut self, fill: &Fill, before: i64, reason: ExitReason) -> Option<Trade> {
+    fn trade(&mut self, fill: &Fill, before: i64, reason: impl FnOnce() -> ExitReason) -> Option<Trade> {
         let change = fill.side.signed(fill.quantity).0;
         let closes = before != 0 && (before > 0) != (change > 0);
         if !closes {
@@ -385,7 +384,7 @@ impl Watched {
         if before + change != 0 && beyond.is_zero() {
             return None;
         }
-        let ended = self.open.take().map(|open| open.ended(&self.symbol, fill.at, reason));
+        let ended = self.open.take().map(|open| open.ended(&self.symbol, fill.at, reason()));
         if !beyond.is_zero() {
             let mut next = Open::at(fill.at);
             next.opened = fill.side.signed(beyond);

@@ -21,6 +21,7 @@ impl Desk {
         }
     }
 
+    #[cold]
     fn begin_day(&mut self) {
         let date = self.date();
         if self.book.day().is_some_and(|day| day.date >= date) {

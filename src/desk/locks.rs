@@ -58,6 +58,7 @@ impl Desk {
         }
     }
 
+    #[cold]
     fn clear_expired(&mut self) {
         let over: Vec<(LockScope, LockCause)> = self
             .book

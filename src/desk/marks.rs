@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 
 use crate::domain::broker::AccountState;
-use crate::domain::{Bar, Contract, ContractId, MarketTime, Price, Symbol, Usd};
+use crate::domain::{Ascending, Bar, Contract, ContractId, MarketTime, Price, Symbol, Usd};
 use crate::strategy::Gauges;
 use crate::strategy::indicators::Volatility;
 
@@ -35,7 +35,7 @@ impl Mark {
 #[derive(Debug, Clone, Default)]
 pub struct Marks {
     contracts: BTreeMap<ContractId, Contract>,
-    marks: BTreeMap<ContractId, Mark>,
+    marks: Ascending<ContractId, Mark>,
     account: Option<Stated>,
 }
 
@@ -56,7 +56,7 @@ impl Marks {
     /// Takes a closed bar in; the last close before it, USD a share.
     #[inline]
     pub(super) fn see(&mut self, contract: ContractId, bar: &Bar, gauges: Gauges) -> Option<f64> {
-        let mark = self.marks.entry(contract).or_default();
+        let mark = self.marks.or_default(contract);
         let before = mark.close;
         if mark.end.is_none_or(|end| bar.end >= end) {
             mark.close = Some(bar.close);
@@ -67,7 +67,7 @@ impl Marks {
     }
 
     pub(super) fn close_before(&mut self, contract: ContractId, day: NaiveDate, close: f64) {
-        self.marks.entry(contract).or_default().prior = Some((day, close));
+        self.marks.or_default(contract).prior = Some((day, close));
     }
 
     /// The last close before an exchange day, as money; `None` where no history told it.

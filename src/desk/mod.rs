@@ -29,12 +29,11 @@ mod tickets;
 mod worth;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::domain::book::{Book, Fact, IncidentFact, LedgerFact, Record, TargetState};
 use crate::domain::broker::{BrokerOrder, BrokerPosition, BrokerSnapshot, OrderUpdate};
-use crate::domain::{Bar, Contract, ContractId, MarketTime, Price, Shares, Symbol};
+use crate::domain::{Ascending, Bar, Contract, ContractId, MarketTime, Price, Shares, Symbol};
 use crate::strategy::{Gauges, Heard, Target};
 
 pub use event::{Action, Decided, Event};
@@ -79,7 +78,7 @@ pub struct Desk {
     book: Book,
     marks: Marks,
     /// How each resolved contract is traded.
-    seats: BTreeMap<ContractId, Seat>,
+    seats: Ascending<ContractId, Seat>,
     /// Whether every seat is settled.
     all_settled: bool,
     /// How far the account's worth is from what would need attention.
@@ -126,7 +125,7 @@ impl Desk {
             plan,
             book,
             marks: Marks::default(),
-            seats: BTreeMap::new(),
+            seats: Ascending::default(),
             all_settled: false,
             worth: Worth::default(),
             now,
@@ -340,13 +339,15 @@ impl Desk {
             return;
         }
         self.all_settled = true;
-        let mut from = Bound::Unbounded;
+        let mut last = None;
         // Looked up anew each time: what one symbol does may concern the next.
         let restless = |seat: &(&ContractId, &Seat)| !seat.1.settled;
-        while let Some(contract) = self.seats.range((from, Bound::Unbounded)).find(restless).map(|(id, _)| *id) {
+        loop {
+            let next = self.seats.beyond(last).find(restless).map(|(id, _)| *id);
+            let Some(contract) = next else { break };
             self.drive(contract, trigger);
             self.all_settled &= self.seats.get(&contract).is_none_or(|seat| seat.settled);
-            from = Bound::Excluded(contract);
+            last = Some(contract);
         }
     }
 
@@ -393,13 +394,14 @@ impl Desk {
 
     /// Notes a fact about a contract (or none), applying it at once.
     fn record(&mut self, contract: Option<ContractId>, fact: Fact) {
-        let seat = contract.and_then(|contract| self.seats.get(&contract));
-        let symbol = match (seat, contract) {
-            (Some(seat), _) => Some(seat.symbol.clone()),
-            (None, Some(contract)) => self.marks.symbol(contract).or_else(|| self.book.symbol(contract).cloned()),
-            (None, None) => None,
+        let Some(seat) = contract.and_then(|contract| self.seats.get_mut(&contract)) else {
+            let name = |contract| self.marks.symbol(contract).or_else(|| self.book.symbol(contract).cloned());
+            return self.note(contract, contract.and_then(name), fact);
         };
-        self.note(contract, symbol, fact);
+        seat.settled = false;
+        self.all_settled = false;
+        let (symbol, strategy) = (Some(seat.symbol.clone()), Some(Arc::clone(&seat.strategy)));
+        self.apply(Record { at: self.now, strategy, symbol, contract, fact });
     }
 
     /// The same for a contract that only the broker may have a name for.
@@ -416,12 +418,17 @@ impl Desk {
         });
         let planned = || Some(Arc::from(self.plan.symbols.get(symbol.as_ref()?)?.strategy.as_str()));
         let strategy = seat.or_else(planned);
-        let record = Record { at: self.now, strategy, symbol, contract, fact };
-        let before = contract.map_or(Shares::ZERO, |contract| self.book.held(contract));
+        self.apply(Record { at: self.now, strategy, symbol, contract, fact });
+    }
+
+    fn apply(&mut self, record: Record) {
+        let contract = record.contract;
+        let trades = matches!(record.fact, Fact::Fill(_));
+        let before = contract.filter(|_| trades).map_or(Shares::ZERO, |contract| self.book.held(contract));
         self.book.apply(&record);
         self.facts_changed(&record.fact, contract, before);
         if contract.is_none() || matches!(record.fact, Fact::Lock(_)) {
-            self.seats.values_mut().for_each(|seat| seat.settled = false);
+            self.seats.iter_mut().for_each(|(_, seat)| seat.settled = false);
             self.all_settled = false;
         }
         if matches!(record.fact, Fact::Incident(_)) {

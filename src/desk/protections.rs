@@ -90,7 +90,7 @@ impl Desk {
         let set = &self.plan.guards.protections;
         let Some(trips) = set.low_profit_trips.and_then(|trips| usize::try_from(trips).ok()) else { return };
         let pause = set.low_profit_pause;
-        let contracts: Vec<ContractId> = self.seats.keys().copied().collect();
+        let contracts: Vec<ContractId> = self.seats.iter().map(|(contract, _)| *contract).collect();
         for contract in contracts {
             let Some(profit) = self.book.last_trips(contract, trips).filter(|profit| *profit < Usd::ZERO) else {
                 continue;

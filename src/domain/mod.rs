@@ -2,6 +2,7 @@
 //!
 //! Everything here is pure: values in, values out. No clock, no I/O, no async.
 
+pub mod ascending;
 pub mod bar;
 pub mod book;
 pub mod broker;
@@ -16,6 +17,7 @@ mod text;
 pub mod ticket;
 pub mod time;
 
+pub use ascending::Ascending;
 pub use bar::{Bar, BarFault, BarSize};
 pub use contract::{Contract, ContractId, Hours, PriceRule, Rounding, Symbol, Window};
 pub use history::{HistoryDuration, HistoryRequest, WhatToShow};

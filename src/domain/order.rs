@@ -186,17 +186,21 @@ pub struct NotOurs(pub String);
 impl OrderRef {
     /// Its text, as it travels.
     pub fn text(&self) -> Arc<str> {
-        // Written by hand: every order of a backtest passes here.
-        let mut digits = [0_u8; 20];
-        let (mut rest, mut at) = (self.intent, digits.len());
-        while at == digits.len() || rest > 0 {
+        // Written by hand, from its end, and with one allocation: every order of a backtest passes here.
+        let mut text = [0_u8; 64];
+        let (mut rest, mut at) = (self.intent, text.len());
+        while at == text.len() || rest > 0 {
             at -= 1;
             // A digit: below 10.
-            digits[at] = b'0' + (rest % 10) as u8;
+            text[at] = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
-        let number = std::str::from_utf8(&digits[at..]).unwrap_or_default();
-        [ORDER_REF_PREFIX, &self.ledger, "-", number].concat().into()
+        for part in ["-", &self.ledger, ORDER_REF_PREFIX] {
+            let Some(start) = at.checked_sub(part.len()) else { return self.to_string().into() };
+            text[start..at].copy_from_slice(part.as_bytes());
+            at = start;
+        }
+        std::str::from_utf8(&text[at..]).map_or_else(|_| self.to_string().into(), Arc::from)
     }
 
     /// The ledger and the intent number that a text names, where it is a reference of this program.

@@ -124,7 +124,7 @@ impl Exchange {
     /// A day ends: what accounts count by the day begins anew.
     pub fn end_of_day(&mut self) {
         let marks: std::collections::BTreeMap<ContractId, Price> =
-            self.markets.keys().filter_map(|id| Some((*id, self.mark(*id)?))).collect();
+            self.markets.iter().map(|(id, _)| id).filter_map(|id| Some((*id, self.mark(*id)?))).collect();
         for account in self.accounts.values_mut() {
             account.end_day(|contract| marks.get(&contract).copied());
         }

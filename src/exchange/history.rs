@@ -72,7 +72,7 @@ enum KeptRef<'a> {
 pub struct Core<'a> {
     config: &'a Config,
     accounts: &'a std::collections::BTreeMap<super::AccountId, super::account::Account>,
-    markets: &'a std::collections::BTreeMap<super::ContractId, super::state::Market>,
+    markets: &'a crate::domain::Ascending<super::ContractId, super::state::Market>,
     #[serde(serialize_with = "live_only")]
     orders: &'a Exchange,
     fills: [Fill; 0],
@@ -174,18 +174,21 @@ impl Exchange {
     pub fn forget_before(&mut self, before: MarketTime) {
         let parents: BTreeSet<OrderKey> =
             self.live_keys().filter_map(|key| self.slot(key).and_then(Slot::parent)).collect();
-        let (orders, forgotten) = (&mut self.orders, &mut self.forgotten);
-        self.ended.retain(|key| {
-            let ended_at = orders.get(key).and_then(|slot| slot.order.ended_at);
-            let stays = parents.contains(key) || ended_at.is_some_and(|at| at >= before);
+        let stays = |key: &OrderKey, slot: &Slot| {
+            let order = &slot.order;
+            order.status.is_live() || order.ended_at.is_some_and(|at| at >= before) || parents.contains(key)
+        };
+        let forgotten = &mut self.forgotten;
+        self.orders.retain(|key, slot| {
+            let stays = stays(key, slot);
             if !stays {
-                orders.remove(key);
                 let highest = forgotten.entry(key.client_id).or_insert(key.order_id);
                 *highest = (*highest).max(key.order_id);
             }
             stays
         });
         let orders = &self.orders;
+        self.ended.retain(|key| orders.contains_key(key));
         self.fills.retain(|fill| orders.contains_key(&fill.key));
     }
 

@@ -73,7 +73,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::broker::AccountId;
-use crate::domain::{ContractId, MarketTime, Price, PriceRule, Usd};
+use crate::domain::{Ascending, ContractId, MarketTime, Price, PriceRule, Usd};
 
 mod account;
 mod acts;
@@ -109,9 +109,9 @@ use state::{Market, Slot};
 pub struct Exchange {
     config: Config,
     accounts: BTreeMap<AccountId, account::Account>,
-    markets: BTreeMap<ContractId, Market>,
+    markets: Ascending<ContractId, Market>,
     #[serde(with = "state::slots")]
-    orders: BTreeMap<OrderKey, Slot>,
+    orders: Ascending<OrderKey, Slot>,
     fills: Vec<Arc<Fill>>,
     last_perm_id: i64,
     ambiguous: u64,
@@ -137,8 +137,8 @@ impl Exchange {
         Self {
             config,
             accounts: BTreeMap::new(),
-            markets: BTreeMap::new(),
-            orders: BTreeMap::new(),
+            markets: Ascending::default(),
+            orders: Ascending::default(),
             fills: Vec::new(),
             last_perm_id: FIRST_PERM_ID,
             ambiguous: 0,

@@ -159,25 +159,40 @@ impl Exchange {
 
     /// Puts an order to work, and with it its parent and siblings, or its children.
     fn transmit_family(&mut self, key: OrderKey, scene: &mut Scene) {
-        let root = self.slot(key).and_then(Slot::parent).unwrap_or(key);
+        let Some(slot) = self.slot(key) else { return };
+        let (root, live) = (slot.parent().unwrap_or(key), self.live_in(slot.order.order.contract));
+        let is_alone = root == key && *live == [key];
+        if is_alone {
+            return self.transmit(key, scene);
+        }
         let mut family = vec![root];
-        let contract = self.order(key).map(|order| order.order.contract);
-        let live = contract.map_or(&[][..], |contract| self.live_in(contract));
         let of_root = |member: &OrderKey| self.slot(*member).and_then(Slot::parent) == Some(root);
         family.extend(live.iter().copied().filter(|member| *member != root && of_root(member)));
         family.retain(|member| self.slot(*member).is_some_and(|slot| slot.order.status.is_live() && !slot.transmitted));
         for member in &family {
-            if let Some(slot) = self.orders.get_mut(member) {
-                slot.transmitted = true;
-                slot.change().order.transmit = true;
-            }
-            self.stand(*member, scene);
+            self.set_transmitted(*member, scene);
         }
         // Children of a parent that fills as it arrives arrive with its fill.
         family.retain(|member| self.slot(*member).is_some_and(|slot| self.can_work(slot)));
         for member in family {
             self.arrive(member, scene);
         }
+    }
+
+    /// The same for an order beside which nothing works.
+    fn transmit(&mut self, key: OrderKey, scene: &mut Scene) {
+        self.set_transmitted(key, scene);
+        if self.slot(key).is_some_and(|slot| self.can_work(slot)) {
+            self.arrive(key, scene);
+        }
+    }
+
+    fn set_transmitted(&mut self, key: OrderKey, scene: &mut Scene) {
+        if let Some(slot) = self.orders.get_mut(&key) {
+            slot.transmitted = true;
+            slot.change().order.transmit = true;
+        }
+        self.stand(key, scene);
     }
 
     /// Gives an order that may work now the status that fits it, and says so.
@@ -187,8 +202,8 @@ impl Exchange {
         let status = if waits { Status::PreSubmitted } else { Status::Submitted };
         if let Some(slot) = self.orders.get_mut(&key) {
             slot.change().status = status;
+            scene.events.push(Event::Changed(Arc::clone(&slot.order)));
         }
-        self.changed(key, scene);
     }
 
     pub(super) fn changed(&self, key: OrderKey, scene: &mut Scene) {
@@ -202,11 +217,11 @@ impl Exchange {
         order.status = status;
         order.ended_at = Some(scene.now);
         reason.clone_into(&mut order.reason);
+        scene.events.push(Event::Changed(Arc::clone(&slot.order)));
         if let Some(market) = self.markets.get_mut(&slot.order.order.contract) {
             market.live.retain(|live| *live != key);
         }
         self.bury(key);
-        self.changed(key, scene);
     }
 
     /// Ends an order by a rule, not by its client.

@@ -90,7 +90,7 @@ impl Exchange {
         }
         let Some(account) = self.accounts.get(&order.account) else { return Ok(()) };
         let (mut worth, mut equity) = (Usd::ZERO, account.cash());
-        for (contract, market) in &self.markets {
+        for (contract, market) in self.markets.iter() {
             let this = *contract == order.contract;
             let held = account.position(*contract);
             if held.is_zero() && market.live.is_empty() && !this {

@@ -1,6 +1,5 @@
 //! What the exchange remembers of contracts and orders.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
@@ -8,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::prices::Nature;
 use super::{Borrow, Order, OrderKey};
-use crate::domain::{MarketTime, Price, PriceRule, Shares, Usd};
+use crate::domain::{Ascending, MarketTime, Price, PriceRule, Shares, Usd};
 
 /// Digits after the point of an average fill price.
 const AVERAGE_DIGITS: u32 = 8;
@@ -150,11 +149,11 @@ mod exact {
 
 /// Orders as a list: JSON has no keys but texts.
 pub(super) mod slots {
-    use super::{BTreeMap, Deserialize, OrderKey, Serialize, Slot};
+    use super::{Ascending, Deserialize, OrderKey, Serialize, Slot};
     use serde::{Deserializer, Serializer};
 
     pub(in crate::exchange) fn serialize<S: Serializer>(
-        orders: &BTreeMap<OrderKey, Slot>,
+        orders: &Ascending<OrderKey, Slot>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         orders.values().collect::<Vec<_>>().serialize(serializer)
@@ -162,7 +161,7 @@ pub(super) mod slots {
 
     pub(in crate::exchange) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<BTreeMap<OrderKey, Slot>, D::Error> {
+    ) -> Result<Ascending<OrderKey, Slot>, D::Error> {
         let slots = Vec::<Slot>::deserialize(deserializer)?;
         Ok(slots.into_iter().map(|slot| (slot.order.order.key, slot)).collect())
     }

@@ -151,8 +151,13 @@ impl Exchange {
     /// what a worse price sets off, by arrival, then limit orders. Orders that a fill wakes take
     /// part too.
     fn sweep(&mut self, contract: ContractId, look: Look, regular: bool, scene: &mut Scene) {
-        let trails = |(_, slot): &(OrderKey, &Slot)| slot.order.order.kind.trails_by().is_some();
-        let rested: Vec<OrderKey> = self.able(contract, look, regular).filter(trails).map(|(key, _)| key).collect();
+        let trails = |slot: &Slot| slot.order.order.kind.trails_by().is_some();
+        let any_trails = self.live_in(contract).iter().any(|key| self.slot(*key).is_some_and(trails));
+        let rested: Vec<OrderKey> = if any_trails {
+            self.able(contract, look, regular).filter(|(_, slot)| trails(slot)).map(|(key, _)| key).collect()
+        } else {
+            Vec::new()
+        };
         let mut seen = Vec::new();
         while let Some(key) = self.next_unseen(contract, look, regular, &seen) {
             seen.push(key);
@@ -166,7 +171,9 @@ impl Exchange {
                 self.cancel_by_rule(key, "immediate-or-cancel", scene);
             }
         }
-        self.trail_all(contract, look, regular, &rested);
+        if any_trails {
+            self.trail_all(contract, look, regular, &rested);
+        }
     }
 
     /// The orders that take part in a look, by arrival.

@@ -31,7 +31,7 @@ impl Book {
     }
 
     fn execute(&mut self, intent: u64, execution: &Arc<Execution>) {
-        let fills = self.fills.entry(execution.contract).or_default();
+        let fills = self.fills.or_default(execution.contract);
         match self.executions.entry(execution.id.stem().to_owned()) {
             Entry::Occupied(known) => {
                 let (contract, index) = *known.get();
@@ -95,7 +95,7 @@ impl Book {
             self.counts.costed += 1;
         }
         let change = commission.amount - former.unwrap_or_default();
-        let position = self.positions.entry(contract).or_default();
+        let position = self.positions.or_default(contract);
         position.fees += change;
         self.fees += change;
         if position.quantity().is_zero() {
@@ -109,7 +109,11 @@ impl Book {
             let fill = self.fills.get(contract).and_then(|fills| fills.get(*index));
             fill.is_some_and(|fill| fill.execution.id.stem() == stem)
         };
-        self.newest_fill.filter(newest).or_else(|| self.executions.get(stem).copied())
+        self.newest_fill.filter(newest).or_else(|| {
+            // Ids are often counted up: beyond the last one there is nothing to be searched.
+            let last = self.executions.last_key_value()?.0;
+            if stem > last.as_str() { None } else { self.executions.get(stem).copied() }
+        })
     }
 
     /// Whether an execution (this very revision or a later one) is on record.

@@ -12,18 +12,12 @@ impl Book {
     /// Forgets the orders that have ended, and fills from before this instant; gives the orders back,
     /// by intent number. Positions, cash, counts, streaks, targets and locks stay as they are.
     pub fn forget_before(&mut self, at: MarketTime) -> Vec<OrderRecord> {
-        let ended = |order: &OrderRecord| !order.state.is_live() && order.at < at;
-        let intents: Vec<u64> = self.orders.iter().filter(|(_, order)| ended(order)).map(|(id, _)| *id).collect();
-        let forgotten: Vec<OrderRecord> =
-            intents.iter().filter_map(|intent| self.orders.remove(intent)).map(|order| *order).collect();
-        for order in &forgotten {
-            self.by_order_id.remove(&order.ticket.order_id);
-            if let Some(id) = order.perm_id {
-                self.by_perm_id.remove(&id);
-            }
-        }
+        let forgotten = self.orders.take_if(|order| !order.state.is_live() && order.at < at);
+        let orders = &self.orders;
+        self.by_order_id.retain(|_, intent| orders.contains_key(intent));
+        self.by_perm_id.retain(|_, intent| orders.contains_key(intent));
         let mut executions = BTreeMap::new();
-        for (contract, fills) in &mut self.fills {
+        for (contract, fills) in self.fills.iter_mut() {
             fills.retain(|fill| fill.execution.at >= at);
             for (index, fill) in fills.iter().enumerate() {
                 executions.insert(fill.execution.id.stem().to_owned(), (*contract, index));
@@ -31,6 +25,6 @@ impl Book {
         }
         self.executions = executions;
         self.newest_fill = None;
-        forgotten
+        forgotten.into_iter().map(|order| *order).collect()
     }
 }

@@ -148,7 +148,7 @@ impl Book {
                     if let Some(foreign) = self.foreign.get_mut(&contract) {
                         *foreign = foreign.scaled(*new, *old);
                     }
-                    for target in self.targets.entry(contract).or_default().values_mut() {
+                    for target in self.targets.or_default(contract).values_mut() {
                         target.size = target.size.scaled(*new, *old);
                     }
                 }

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::order::OrderState;
 use super::position::Position;
 use super::ticket::Ticket;
-use super::{ContractId, MarketTime, Price, Shares, Symbol, Usd};
+use super::{Ascending, ContractId, MarketTime, Price, Shares, Symbol, Usd};
 
 pub use facts::{
     DayFact, Disarm, Fact, FillFact, IncidentFact, OrderFact, Record, RefusedFact, SessionFact, TargetFact,
@@ -127,7 +127,7 @@ pub struct Book {
     fees: Usd,
     /// What all positions cost, magnitudes added.
     tied_up: Usd,
-    positions: BTreeMap<ContractId, Position>,
+    positions: Ascending<ContractId, Position>,
     /// What changed positions beside fills.
     changes: BTreeMap<ContractId, Vec<ledger::Change>>,
     foreign: BTreeMap<ContractId, Shares>,
@@ -136,13 +136,13 @@ pub struct Book {
     /// What others' trades brought since the ledger began, USD.
     foreign_cash: Usd,
     funded_at: MarketTime,
-    symbols: BTreeMap<ContractId, Symbol>,
-    orders: BTreeMap<u64, Box<OrderRecord>>,
+    symbols: Ascending<ContractId, Symbol>,
+    orders: Ascending<u64, Box<OrderRecord>>,
     /// Ascending.
-    live: BTreeMap<ContractId, Vec<u64>>,
-    by_order_id: BTreeMap<i32, u64>,
-    by_perm_id: BTreeMap<i64, u64>,
-    fills: BTreeMap<ContractId, Vec<FillRecord>>,
+    live: Ascending<ContractId, Vec<u64>>,
+    by_order_id: Ascending<i32, u64>,
+    by_perm_id: Ascending<i64, u64>,
+    fills: Ascending<ContractId, Vec<FillRecord>>,
     /// Execution stem -> (contract, index in `fills`).
     executions: BTreeMap<String, (ContractId, usize)>,
     /// Where the newest fill is.
@@ -153,13 +153,13 @@ pub struct Book {
     early_costs: BTreeMap<String, super::broker::Commission>,
     /// By the part of the id that corrections keep.
     foreign_executions: BTreeMap<String, ledger::ForeignTrade>,
-    targets: BTreeMap<ContractId, BTreeMap<Arc<str>, TargetState>>,
+    targets: Ascending<ContractId, BTreeMap<Arc<str>, TargetState>>,
     locks: BTreeMap<(LockScope, LockCause), Lock>,
     streaks: streaks::Streaks,
     /// Facts applied so far.
     facts: u64,
     /// The fact that last moved an order, a fill or a holding of a contract.
-    touched: BTreeMap<ContractId, u64>,
+    touched: Ascending<ContractId, u64>,
     day: Option<DayState>,
     entries_sent: VecDeque<MarketTime>,
     session: u64,
@@ -224,7 +224,7 @@ impl Book {
 
     fn apply_target(&mut self, fact: &TargetFact, record: &Record) {
         let (Some(contract), Some(strategy)) = (record.contract, &record.strategy) else { return };
-        let targets = self.targets.entry(contract).or_default();
+        let targets = self.targets.or_default(contract);
         match fact {
             TargetFact::Accepted { value, size, stale } => {
                 let state = TargetState {
@@ -275,7 +275,7 @@ impl Book {
 
     /// Changes a contract's position, and what is kept of all of them.
     fn change_position<T>(&mut self, contract: ContractId, change: impl FnOnce(&mut Position) -> T) -> T {
-        let position = self.positions.entry(contract).or_default();
+        let position = self.positions.or_default(contract);
         let before = position.cost().abs();
         let result = change(position);
         self.tied_up += position.cost().abs() - before;

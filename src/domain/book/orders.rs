@@ -83,7 +83,9 @@ impl Book {
             reference,
             note: String::new(),
         };
-        self.orders.entry(intent).or_insert_with(|| Box::new(order));
+        if !self.orders.contains_key(&intent) {
+            self.orders.insert(intent, Box::new(order));
+        }
         self.by_order_id.insert(ticket.order_id, intent);
         if let Some(id) = perm_id {
             self.by_perm_id.insert(id, intent);
@@ -104,7 +106,7 @@ impl Book {
     /// Keeps the index of live orders true.
     pub(super) fn index(&mut self, intent: u64) {
         let Some(order) = self.orders.get(&intent) else { return };
-        let live = self.live.entry(order.ticket.contract).or_default();
+        let live = self.live.or_default(order.ticket.contract);
         match (live.binary_search(&intent), order.state.is_live()) {
             (Err(place), true) => live.insert(place, intent),
             (Ok(place), false) => {
