@@ -3,9 +3,11 @@
 
 mod support;
 
+use robo_trader::domain::book::Fact;
 use robo_trader::simulator::SimulatorConfig;
 use robo_trader::simulator::faults::Scenario;
 use support::faults::Story;
+use support::journal;
 
 fn scenario(lines: &[&str]) -> SimulatorConfig {
     let rules = lines.iter().map(|line| line.parse().unwrap()).collect();
@@ -201,5 +203,38 @@ async fn too_many_messages_are_held_back() {
     let from = story.told("error = { code = 100 }").await;
     story.log.says(from, &["we send too fast"]).await;
     story.executions(2).await;
+    story.accounted_for().await;
+}
+
+#[tokio::test]
+async fn symbols_beyond_ibkrs_sixty_real_time_bars_wait_by_name_and_nothing_is_refused() {
+    let names: Vec<String> = (b'A'..=b'Z')
+        .flat_map(|a| [b'X', b'Y', b'Z'].map(|b| [a, b]))
+        .take(70)
+        .map(|name| String::from_utf8(name.to_vec()).unwrap())
+        .collect();
+    let symbols: &'static str = Box::leak(names.join(",").into_boxed_str());
+    let rules = SimulatorConfig { pacing: true, ..SimulatorConfig::default() };
+    let pairs = [("SYMBOLS", symbols), ("HISTORICAL_PACING", "yes"), ("DATA_BAR_SIZE", "1 min")];
+    let mut story = Story::begin(&pairs, rules).await;
+    let wait = "some symbols wait for their real-time bars";
+    story.log.says(0, &[wait, "symbols=10 "]).await;
+    story.executions(3).await;
+    let layers = story.board.status().unwrap().layers;
+    let waiting = layers.iter().filter(|layer| layer.why.as_deref().is_some_and(|why| why.contains("IBKR lets 60")));
+    let waiting: Vec<&str> = waiting.filter_map(|layer| layer.layer.strip_prefix("bars ")).collect();
+    assert_eq!(waiting, names[60..], "the last in the order of SYMBOLS");
+    assert!(journal(story.dir.path()).iter().all(|record| match &record.fact {
+        Fact::Order(_) => record.symbol.as_ref().is_none_or(|symbol| !waiting.contains(&symbol.as_str())),
+        _ => true,
+    }));
+    // What a session has begun counts in the next.
+    let from = story.told("close").await;
+    story.lost().await;
+    story.cleared().await;
+    story.ready().await;
+    story.log.says(from, &[wait, "symbols=70 "]).await;
+    let refused: Vec<String> = story.log.lines().into_iter().filter(|line| line.contains("Real-time Query")).collect();
+    assert!(refused.is_empty(), "{refused:?}");
     story.accounted_for().await;
 }

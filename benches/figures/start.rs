@@ -19,9 +19,7 @@ const EXCHANGE: &str = "an-exchange";
 /// Milliseconds from the start to Ready, to the first symbol's bars and to the last one's.
 fn paced(symbols: usize) -> [f64; 3] {
     let dir = tempfile::tempdir().unwrap();
-    // More than 45 symbols come as real-time bars, of which IBKR lets 60 be subscribed in ten minutes: that would be
-    // all there is to see.
-    let world = World::start(SimulatorConfig { message_rate: 50, pacing: symbols <= 45, ..config(1.0) });
+    let world = World::start(SimulatorConfig { message_rate: 50, pacing: true, ..config(1.0) });
     let mut live = Live::start(world.address, dir.path(), symbols, LIFE);
     let ready = live.says(" ready: ");
     let first = live.warm(1);
@@ -143,7 +141,7 @@ pub fn measure(form: Form) -> Outcome {
          IBKR's pacing of history on both sides; medians of {times}. From there on a symbol's next bar decides. What \
          limits it is the message limit: each symbol needs its contract, its market rule and its bars, and 45 messages \
          may leave in any 1.1 s. Of 100 symbols, which come as real-time bars, IBKR lets 60 be subscribed in ten \
-         minutes: this rule is lifted here, and in life the others' live bars wait for it.\n\n{}\n\
+         minutes: the others have their history meanwhile, and wait for their live bars.\n\n{}\n\
          Opening a journal as a start does, its file checked while it is replayed into a book, medians of {times}:\n\n{}\n\
          From the start of the process to Ready with a journal of {} facts ({} MB): {} ms, median of {times}: {} (opening \
          and replaying are measured apart, on the same file; the rest is what that leaves).",

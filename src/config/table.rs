@@ -36,7 +36,11 @@ pub const TABLE: &[Spec] = &[
     spec("IBKR_READONLY", "no", "yes: send no orders, whatever the mode (as mode observe)"),
     spec("IBKR_TIMEOUT", "10", "seconds that any request may take"),
     spec("MESSAGE_RATE", "45", "messages to the gateway in any sliding second (IBKR allows 50)"),
-    spec("HISTORICAL_PACING", "yes", "obey IBKR's pacing of historical requests; off is for simulators only"),
+    spec(
+        "HISTORICAL_PACING",
+        "yes",
+        "obey IBKR's pacing of historical requests and of new real-time bars; off is for simulators only",
+    ),
     // The connection.
     spec(
         "DIAL_DEADLINE",

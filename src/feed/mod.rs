@@ -21,7 +21,7 @@ use crate::desk::Event;
 use crate::desk::operator::Order;
 use crate::domain::book::IncidentFact;
 use crate::domain::{Bar, BarSize, Contract, HistoryDuration, HistoryRequest, MarketTime};
-use crate::tws::{BarItem, BarStream, RequestError, Session, StreamEnd};
+use crate::tws::{BarItem, BarStream, RequestError, Session, StreamEnd, Turn};
 use closing::Aggregating;
 pub use pulse::Pulse;
 use pulse::Silence;
@@ -102,6 +102,8 @@ pub struct Feed {
     pub broker_time: watch::Receiver<MarketTime>,
     /// Admits so many histories at a time.
     pub histories: Arc<Semaphore>,
+    /// Its place among those who want real-time bars, where it has lined up already.
+    pub turn: Option<Turn>,
     /// How to go about it.
     pub config: FeedConfig,
 }
@@ -205,7 +207,14 @@ impl Feed {
     async fn realtime(&mut self) -> Result<(), FeedError> {
         let (show, regular) = (self.config.request.show, self.config.request.regular_only);
         let farms = self.config.pulse.farms();
-        let stream = self.session.realtime_bars(&self.contract, show, regular).await?;
+        let turn = self.turn.take().unwrap_or_else(|| self.session.line_up(&self.contract.symbol));
+        if turn.waits() && self.config.request.size > BarSize::Secs30 {
+            // It trades nothing meanwhile, but what it holds has a price. Smaller bars are too dear: their histories are
+            // paced, and whoever has its turn needs them.
+            let bars = self.history().await?;
+            self.catch_up(bars).await?;
+        }
+        let stream = self.session.realtime_bars(turn, &self.contract, show, regular).await?;
         let bars = self.history().await?;
         let mut aggregating = Aggregating::new(self.config.calendar, self.config.request.size);
         let mut joined: Option<MarketTime> = None;

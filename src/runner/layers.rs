@@ -75,8 +75,17 @@ impl Layer {
 struct State {
     /// Why it is down; `None` while it is up.
     down: Option<String>,
+    /// It is down because it waits for its turn: no fault, and no incident.
+    waits: bool,
     since: MarketTime,
     alive: Instant,
+}
+
+impl State {
+    /// Up, since now.
+    fn new(now: Instant) -> Self {
+        Self { down: None, waits: false, since: wall_now(), alive: now }
+    }
 }
 
 /// One layer, for people and programs.
@@ -142,13 +151,10 @@ impl Layers {
         let now = Instant::now();
         let recovered = {
             let mut states = self.states();
-            let state =
-                states.entry(layer.clone()).or_insert_with(|| State { down: None, since: wall_now(), alive: now });
+            let state = states.entry(layer.clone()).or_insert_with(|| State::new(now));
             let away = now - std::mem::replace(&mut state.alive, now);
-            state.down.take().map(|why| {
-                state.since = wall_now();
-                (why, away)
-            })
+            let down = state.down.take().inspect(|_| state.since = wall_now());
+            down.filter(|_| !std::mem::take(&mut state.waits)).map(|why| (why, away))
         };
         if let Some((why, away)) = recovered {
             let name = layer.name();
@@ -166,9 +172,8 @@ impl Layers {
         let now = Instant::now();
         let unnoticed = {
             let mut states = self.states();
-            let state =
-                states.entry(layer.clone()).or_insert_with(|| State { down: None, since: wall_now(), alive: now });
-            if state.down.replace(why.to_owned()).is_some() {
+            let state = states.entry(layer.clone()).or_insert_with(|| State::new(now));
+            if state.down.replace(why.to_owned()).is_some() && !std::mem::take(&mut state.waits) {
                 return;
             }
             state.since = wall_now();
@@ -187,6 +192,27 @@ impl Layers {
             detect_ms: Some(millis(unnoticed)),
             ..IncidentFact::new(format!("{}_down", layer.word()), text)
         });
+    }
+
+    /// Bars that wait for their turn, and until when by this machine's clock: down by name, but no fault. Those that wait
+    /// no more are unknown until they come.
+    pub fn wait(&self, waiting: &BTreeMap<Symbol, MarketTime>) {
+        let (mut states, now) = (self.states(), Instant::now());
+        let still = |layer: &Layer| matches!(layer, Layer::Bars(symbol) if waiting.contains_key(symbol));
+        states.retain(|layer, state| !state.waits || still(layer));
+        for (symbol, until) in waiting {
+            let state = states.entry(Layer::Bars(symbol.clone())).or_insert_with(|| State::new(now));
+            if state.down.is_none() || state.waits {
+                let why = format!("it waits until {until} to be subscribed: IBKR lets 60 symbols begin in ten minutes");
+                (state.down, state.waits) = (Some(why), true);
+            }
+        }
+    }
+
+    /// What is down and should not be.
+    fn faults(&self) -> Vec<String> {
+        let states = self.states();
+        states.iter().filter(|(_, state)| state.down.is_some() && !state.waits).map(|(layer, _)| layer.name()).collect()
     }
 
     /// Forgets a layer that only a session knew: the next one says anew.
@@ -242,7 +268,7 @@ impl Layers {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let outage = self.outage(wall_now()).map(|(name, _)| name.to_owned());
-            let down: Vec<String> = self.view().into_iter().filter(|line| !line.up).map(|line| line.layer).collect();
+            let down = self.faults();
             if let Some(name) = overrun.ended(outage) {
                 if down.is_empty() {
                     info!(outage = %name, "the expected outage is over, everything is up");
@@ -310,6 +336,40 @@ mod tests {
         assert!(layers.view()[1].blocks.as_ref().unwrap().contains("entries in AAPL"));
         layers.forget(|layer| matches!(layer, Layer::Farm(_)));
         assert_eq!(layers.view().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn bars_that_wait_for_their_turn_are_named_and_are_no_fault() {
+        let layers = Layers::new(ExpectedWindows::default());
+        let (desk, mut events) = mpsc::channel(8);
+        layers.report_to(Some(desk));
+        let symbol = |name: &str| -> Symbol { name.parse().unwrap() };
+        let until = MarketTime::from_secs(1_800_000_000);
+        layers.down(Layer::Bars(symbol("CCC")), "silent");
+        let waiting = |names: &[&str]| names.iter().map(|name| (symbol(name), until)).collect();
+        layers.wait(&waiting(&["AAA", "BBB", "CCC"]));
+        let told = |layers: &Layers| -> Vec<(String, String)> {
+            let down = layers.view().into_iter().filter(|line| !line.up);
+            down.map(|line| (line.layer, line.why.unwrap())).collect()
+        };
+        let (names, whys): (Vec<_>, Vec<_>) = told(&layers).into_iter().unzip();
+        assert_eq!((names.join(" "), layers.faults()), ("bars AAA bars BBB bars CCC".into(), vec!["bars CCC".into()]));
+        assert!(whys[0].contains("until 2027-01-15T08:00:00Z") && whys[2] == "silent", "{whys:?}");
+        // One comes, one is subscribed and not heard of yet.
+        layers.up(Layer::Bars(symbol("AAA")));
+        layers.wait(&waiting(&[]));
+        assert_eq!(told(&layers), [("bars CCC".to_owned(), "silent".to_owned())]);
+        // A wait that ends in a fault is one.
+        layers.wait(&waiting(&["BBB"]));
+        layers.down(Layer::Bars(symbol("BBB")), "refused");
+        assert_eq!(layers.faults(), ["bars BBB", "bars CCC"]);
+        layers.report_to(None);
+        let mut incidents = Vec::new();
+        while let Some(event) = events.recv().await {
+            let Event::Incident(incident) = event else { panic!("{event:?}") };
+            incidents.push(incident.name);
+        }
+        assert_eq!(incidents, ["bars_down", "bars_down"]);
     }
 
     #[test]

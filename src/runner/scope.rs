@@ -23,7 +23,7 @@ use super::view::DeskView;
 use crate::config::Settings;
 use crate::desk::Event;
 use crate::domain::{Contract, ContractId, MarketTime, Symbol};
-use crate::feed::{Feed, FeedConfig, FeedError, Track};
+use crate::feed::{Feed, FeedConfig, FeedError, Kind, Track};
 use crate::robust_connection::{HealthPolicy, health};
 use crate::tws::{Notices, RequestError, SendError, Session};
 
@@ -132,6 +132,7 @@ impl Scope<'_> {
         tasks.shutdown().await;
         // What only this session said of farms, the next one says anew.
         self.layers.forget(|layer| matches!(layer, Layer::Farm(_)));
+        self.layers.wait(&BTreeMap::new());
         ended
     }
 
@@ -195,9 +196,9 @@ impl Scope<'_> {
         if !self.once {
             tasks.spawn(self.reads().compare());
             tasks.spawn(self.reads().follow_holdings());
-            let (view, layers) = (self.view.clone(), self.layers.clone());
+            let (view, layers, session) = (self.view.clone(), self.layers.clone(), self.session.clone());
             tasks.spawn(async move {
-                super::bars::watch(view, layers).await;
+                super::bars::watch(view, layers, session).await;
                 Report::Lost("the bars' watcher has ended".into())
             });
         }
@@ -215,7 +216,11 @@ impl Scope<'_> {
         tasks: &mut JoinSet<Report>,
     ) {
         let Some(track) = self.tracks.get(&contract.symbol) else { return };
+        // At once, and so in the symbols' order; who comes again lines up once it has waited.
+        let lines_up = self.feed.kind == Kind::Realtime && !self.once && wait.is_zero();
+        let turn = lines_up.then(|| self.session.line_up(&contract.symbol));
         let feed = Feed {
+            turn,
             session: self.session.clone(),
             contract: contract.clone(),
             track: Arc::clone(track),

@@ -15,6 +15,7 @@ use super::limiter::Priority;
 use super::orders::api_contract;
 use super::pacer::Pacer;
 use super::requests::{Desk, within};
+use super::turns::Turn;
 use crate::domain::history::DurationUnit;
 use crate::domain::{Bar, BarSize, Contract, HistoryDuration, HistoryRequest, WhatToShow};
 
@@ -169,9 +170,10 @@ impl Historian<'_> {
         Ok(BarStream::historical(updates, clock, self.patience(), open))
     }
 
-    /// Five-second bars.
+    /// Five-second bars, once it is their turn.
     pub(super) async fn realtime(
         &self,
+        turn: Turn,
         contract: &Contract,
         show: WhatToShow,
         regular_only: bool,
@@ -182,7 +184,9 @@ impl Historian<'_> {
         };
         let asked = api_contract(contract);
         let question = self.client.realtime_bars(&asked).what_to_show(api_show).trading_hours(hours(regular_only));
+        turn.come().await;
         let bars = self.desk.ask(&what, Priority::Data, question.subscribe()).await?;
+        turn.left();
         Ok(BarStream::realtime(bars, BarClock::new(contract, BarSize::Secs5, regular_only)))
     }
 

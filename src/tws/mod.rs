@@ -22,6 +22,7 @@ mod requests;
 pub mod session;
 mod snapshot;
 pub mod sockets;
+pub mod turns;
 mod zones;
 
 pub use bars::{BarItem, BarStream};
@@ -33,3 +34,4 @@ pub use holdings::HoldingStream;
 pub use limiter::Priority;
 pub use order_stream::{Notices, OrderItem, OrderStream};
 pub use session::Session;
+pub use turns::Turn;

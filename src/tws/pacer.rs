@@ -5,7 +5,8 @@
 //! six for one contract, exchange and kind of data within two seconds. For all bars: at most 50
 //! open at a time, of which streams may hold 45, so that a question can always be asked.
 //!
-//! The rules hold for the log-in, not for the session: one pacer outlives all sessions.
+//! The rules hold for the log-in, not for the session: one pacer outlives all sessions, and with it the [`turns`](super::turns)
+//! of real-time bars.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, warn};
 
+use super::turns::Turns;
 use crate::domain::{BarSize, Contract, ContractId, HistoryRequest, WhatToShow};
 
 const OPEN: usize = 50;
@@ -82,6 +84,7 @@ pub struct Pacer {
     open: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     state: Mutex<State>,
+    turns: Arc<Turns>,
 }
 
 impl Pacer {
@@ -93,6 +96,7 @@ impl Pacer {
             open: Arc::new(Semaphore::new(OPEN)),
             streams: Arc::new(Semaphore::new(OPEN_STREAMS)),
             state: Mutex::default(),
+            turns: Turns::new(paced),
         }
     }
 
@@ -159,6 +163,11 @@ impl Pacer {
     /// The same for requests that stay open.
     pub fn streams_left(&self) -> usize {
         self.streams.available_permits().min(self.open_left())
+    }
+
+    /// The turns of those who subscribe to real-time bars.
+    pub(super) fn turns(&self) -> &Arc<Turns> {
+        &self.turns
     }
 
     async fn pace(&self, contract: &Contract, request: &HistoryRequest, weight: u32) {

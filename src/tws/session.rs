@@ -19,6 +19,7 @@ use super::orders::{LatestTime, api_contract, api_order};
 use super::pacer::Pacer;
 use super::requests::Desk;
 use super::snapshot::Reader;
+use super::turns::Turn;
 use crate::domain::broker::{AccountId, AccountState, BrokerSnapshot, Venue};
 use crate::domain::{Bar, Contract, HistoryRequest, MarketTime, Symbol, Ticket, WhatToShow};
 
@@ -196,17 +197,29 @@ impl Session {
         self.historian().stream(contract, request).await
     }
 
-    /// Five-second bars as they end; no history. They take no place among the historical ones.
+    /// A place in the line of those who want real-time bars: IBKR lets 60 subscriptions begin in any ten minutes.
+    pub fn line_up(&self, symbol: &Symbol) -> Turn {
+        self.inner.pacer.turns().line_up(symbol)
+    }
+
+    /// Who in that line has to wait, in order, and for how long.
+    pub fn waiting_for_realtime(&self) -> Vec<(Symbol, Duration)> {
+        self.inner.pacer.turns().waiting()
+    }
+
+    /// Five-second bars as they end; no history. They take no place among the historical ones. Waits for its turn first,
+    /// which can take ten minutes and more.
     ///
     /// # Errors
     /// The request could not be sent; a refusal comes by the stream.
     pub async fn realtime_bars(
         &self,
+        turn: Turn,
         contract: &Contract,
         show: WhatToShow,
         regular_only: bool,
     ) -> Result<BarStream, RequestError> {
-        self.historian().realtime(contract, show, regular_only).await
+        self.historian().realtime(turn, contract, show, regular_only).await
     }
 
     /// Hands an order to the gateway (or changes one: same order id). Its fate comes by the order

@@ -11,6 +11,7 @@ use robo_trader::domain::Shares;
 use robo_trader::domain::book::{Fact, FillFact, OrderFact, SessionFact};
 use robo_trader::domain::order::OrderState;
 use robo_trader::domain::progress::Progress;
+use robo_trader::runner::board::Board;
 use robo_trader::runner::{RunError, Summary as DaemonSummary};
 use robo_trader::simulator::faults::Rule;
 use robo_trader::simulator::{Running, SimulatorConfig, Summary};
@@ -94,6 +95,7 @@ pub struct Story {
     pub running: Running,
     pub daemon: Daemon,
     pub log: Log,
+    pub board: Arc<Board>,
     pairs: Vec<(&'static str, &'static str)>,
     _logging: DefaultGuard,
 }
@@ -121,8 +123,10 @@ impl Story {
         .unwrap();
         let dir = tempfile::tempdir().unwrap();
         let pairs: Vec<_> = QUICK.iter().chain(pairs).copied().collect();
-        let daemon = Daemon::start(settings(running.address, &pairs), dir.path(), Start::default());
-        Self { dir, running, daemon, log, pairs, _logging: logging }
+        let board = Board::new();
+        let how = Start { board: Some(Arc::clone(&board)), ..Start::default() };
+        let daemon = Daemon::start(settings(running.address, &pairs), dir.path(), how);
+        Self { dir, running, daemon, log, board, pairs, _logging: logging }
     }
 
     /// Another daemon with the same state, after the first has ended.
