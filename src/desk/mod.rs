@@ -318,7 +318,7 @@ impl Desk {
         let Some(strategy) = self.strategy_of(contract) else { return };
         // On a first start the warm-up never trades; later it may have seen bars that the desk
         // missed, and an opinion among them counts, as old news.
-        let missed = self.book.target(contract, &strategy).map(|accepted| accepted.at);
+        let missed = self.book.target(contract, strategy).map(|accepted| accepted.at);
         if let (Some(at), Some((spoken, target))) = (missed, opinion)
             && spoken > at
         {
@@ -448,8 +448,8 @@ impl Desk {
         Some(&self.seats.get(&contract)?.plan)
     }
 
-    fn strategy_of(&self, contract: ContractId) -> Option<Arc<str>> {
-        Some(Arc::clone(&self.seats.get(&contract)?.strategy))
+    fn strategy_of(&self, contract: ContractId) -> Option<&str> {
+        Some(&self.seats.get(&contract)?.strategy)
     }
 
     /// A contract is resolved: it has its seat where the plan has one for its symbol.
