@@ -233,7 +233,9 @@ impl Desk {
     pub fn release(&mut self, actions: &mut VecDeque<Action>, mut fact: impl FnMut(&Record)) {
         self.decided.records.iter().for_each(&mut fact);
         self.decided.records.clear();
-        actions.extend(self.decided.actions.drain(..));
+        if !self.decided.actions.is_empty() {
+            actions.extend(self.decided.actions.drain(..));
+        }
         (self.decided.wants_reconcile, self.decided.wants_compare, self.decided.answer) = (false, false, None);
     }
 
