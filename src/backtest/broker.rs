@@ -7,7 +7,7 @@ use crate::domain::broker::{
     AccountId, AccountState, BrokerOrder, BrokerSnapshot, BrokerStatus, Commission, Execution, OrderNews, OrderUpdate,
     StatusReport,
 };
-use crate::domain::{Bar, ContractId, MarketTime, PriceRule, Shares, Symbol, Ticket, TimeInForce, Usd};
+use crate::domain::{Ascending, Bar, ContractId, MarketTime, PriceRule, Shares, Symbol, Ticket, TimeInForce, Usd};
 use crate::exchange::{AccountView, Config, Event, Exchange, Fill, Kind, NewOrder, Order, OrderKey, Status};
 
 /// The client whose orders these are.
@@ -22,7 +22,7 @@ pub struct Broker {
     symbols: BTreeMap<ContractId, Symbol>,
     /// The quantity of each live order when the desk was told of it last: only what differs is told
     /// again.
-    told: BTreeMap<i32, Shares>,
+    told: Ascending<i32, Shares>,
     /// Fills of orders of late.
     fills: Vec<Arc<Fill>>,
 }
@@ -37,7 +37,7 @@ impl Broker {
             account,
             currency: "USD".into(),
             symbols: BTreeMap::new(),
-            told: BTreeMap::new(),
+            told: Ascending::default(),
             fills: Vec::new(),
         }
     }
@@ -158,7 +158,9 @@ impl Broker {
             match event {
                 Event::Changed(order) => self.tell_change(&order, updates),
                 Event::Filled(fill) => {
-                    updates.extend(self.execution(&fill).map(OrderUpdate::Execution));
+                    if let Some(execution) = self.execution(&fill) {
+                        updates.push_back(OrderUpdate::Execution(execution));
+                    }
                     updates.push_back(OrderUpdate::Commission(Commission {
                         execution: fill.id.clone(),
                         amount: fill.commission,

@@ -238,9 +238,9 @@ impl<'a> Engine<'a> {
 
     /// A contract's place among the lines; steps come in their order, so the next one is tried first.
     fn place(&self, contract: ContractId, last: usize) -> Option<usize> {
-        let near = [last, last + 1].into_iter();
-        let near = near.filter(|place| self.lines.get(*place).is_some_and(|line| line.contract == contract));
-        near.min().or_else(|| self.places.get(&contract).copied())
+        let is_at = |place: usize| self.lines.get(place).is_some_and(|line| line.contract == contract);
+        let near = if is_at(last) { Some(last) } else { Some(last + 1).filter(|next| is_at(*next)) };
+        near.or_else(|| self.places.get(&contract).copied())
     }
 
     fn instant(&mut self, at: MarketTime, instant: &mut Instant) {

@@ -66,6 +66,7 @@ pub struct Observer {
     fills: u64,
     refusals: BTreeMap<String, u64>,
     curve: Vec<EquityPoint>,
+    /// Instants from one point of the curve to the next, a power of two.
     curve_stride: u64,
     days: Vec<DayPoint>,
     day_ends: MarketTime,
@@ -216,7 +217,7 @@ impl Observer {
         }
         (self.last, self.last_benchmark) = (Some(point), self.benchmark);
         self.measure(point);
-        if self.running.instants.is_multiple_of(self.curve_stride) {
+        if self.running.instants & (self.curve_stride - 1) == 0 {
             self.curve.push(point);
             if self.curve.len() >= 2 * CURVE {
                 let mut index = 0;

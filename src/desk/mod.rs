@@ -233,7 +233,9 @@ impl Desk {
     pub fn release(&mut self, actions: &mut VecDeque<Action>, mut fact: impl FnMut(&Record)) {
         self.decided.records.iter().for_each(&mut fact);
         self.decided.records.clear();
-        actions.extend(self.decided.actions.drain(..));
+        if !self.decided.actions.is_empty() {
+            actions.extend(self.decided.actions.drain(..));
+        }
         (self.decided.wants_reconcile, self.decided.wants_compare, self.decided.answer) = (false, false, None);
     }
 
@@ -318,7 +320,7 @@ impl Desk {
         let Some(strategy) = self.strategy_of(contract) else { return };
         // On a first start the warm-up never trades; later it may have seen bars that the desk
         // missed, and an opinion among them counts, as old news.
-        let missed = self.book.target(contract, &strategy).map(|accepted| accepted.at);
+        let missed = self.book.target(contract, strategy).map(|accepted| accepted.at);
         if let (Some(at), Some((spoken, target))) = (missed, opinion)
             && spoken > at
         {
@@ -448,8 +450,8 @@ impl Desk {
         Some(&self.seats.get(&contract)?.plan)
     }
 
-    fn strategy_of(&self, contract: ContractId) -> Option<Arc<str>> {
-        Some(Arc::clone(&self.seats.get(&contract)?.strategy))
+    fn strategy_of(&self, contract: ContractId) -> Option<&str> {
+        Some(&self.seats.get(&contract)?.strategy)
     }
 
     /// A contract is resolved: it has its seat where the plan has one for its symbol.

@@ -26,7 +26,7 @@ impl Desk {
     /// Takes a strategy's target in: sized now if it changed, nothing if it repeats.
     pub(super) fn accept(&mut self, contract: ContractId, target: Target, stale: bool) {
         let Some(strategy) = self.strategy_of(contract) else { return };
-        let former = self.book.target(contract, &strategy);
+        let former = self.book.target(contract, strategy);
         #[allow(clippy::float_cmp, reason = "a repeated target is the same number, not a close one")]
         if former.is_some_and(|former| former.value == target.value()) {
             return;
@@ -70,7 +70,7 @@ impl Desk {
     /// entry that old is not made (its moment has passed).
     pub(super) fn refresh(&mut self, contract: ContractId) {
         let Some(strategy) = self.strategy_of(contract) else { return };
-        let Some(target) = self.book.target(contract, &strategy) else { return };
+        let Some(target) = self.book.target(contract, strategy) else { return };
         #[allow(clippy::float_cmp, reason = "flat is exactly zero")]
         let unsized_yet = target.size.is_zero() && target.value != 0.0 && target.disarmed.is_none();
         if unsized_yet && !target.stale {
@@ -92,7 +92,7 @@ impl Desk {
     /// No entry until the target changes (rule 2). Nothing where the symbol is disarmed already.
     pub(super) fn disarm(&mut self, contract: ContractId, why: Disarm) {
         let Some(strategy) = self.strategy_of(contract) else { return };
-        let former = self.book.target(contract, &strategy).map(|target| target.disarmed.clone());
+        let former = self.book.target(contract, strategy).map(|target| target.disarmed.clone());
         // Those that close a position ask for more than the others: they replace them, and need no target.
         let asks = |why: &Disarm| match why {
             Disarm::Flattened => 2,
@@ -115,7 +115,7 @@ impl Desk {
         if self.must_be_flat(contract) || self.must_flatten(contract) {
             return Shares::ZERO;
         }
-        let target = self.strategy_of(contract).and_then(|strategy| self.book.target(contract, &strategy));
+        let target = self.strategy_of(contract).and_then(|strategy| self.book.target(contract, strategy));
         let Some(target) = target else { return held };
         if target.stale && trigger != Trigger::FreshBar {
             return held;

@@ -59,6 +59,11 @@ impl<K: Ord + Copy, V> Ascending<K, V> {
         }
     }
 
+    /// Takes a key out; the value that it had.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        self.place(*key).ok().map(|place| self.0.remove(place).1)
+    }
+
     /// The value of a key, which has one from now on.
     #[inline]
     pub fn or_default(&mut self, key: K) -> &mut V
@@ -144,7 +149,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_a_map_whatever_the_order_of_its_keys(
-            steps in prop::collection::vec((0_u64..40, 0_u8..5, any::<u16>()), 0..80),
+            steps in prop::collection::vec((0_u64..40, 0_u8..6, any::<u16>()), 0..80),
         ) {
             let (mut map, mut model) = (Ascending::default(), BTreeMap::new());
             for (key, step, value) in steps {
@@ -154,6 +159,7 @@ mod tests {
                         map.get_mut(&key).map(|known| std::mem::replace(known, value)),
                         model.get_mut(&key).map(|known| std::mem::replace(known, value)),
                     ),
+                    4 => prop_assert_eq!(map.remove(&key), model.remove(&key)),
                     3 => prop_assert_eq!(map.or_default(key), model.entry(key).or_default()),
                     _ => {
                         let goes = |known: &u16| known.is_multiple_of(3);

@@ -72,16 +72,15 @@ impl Exchange {
         if self.borrow_of(order.contract) != Borrow::Locate || order.side == Side::Buy || self.is_protective(order) {
             return false;
         }
-        let before = self.worst(&order.account, order.contract, order.key, None);
-        self.worst(&order.account, order.contract, order.key, Some(order)).short > before.short
+        let (before, after) = self.worst_with(order);
+        after.short > before.short
     }
 
     fn review_margin(&self, order: &NewOrder) -> Result<(), Refusal> {
         if self.is_protective(order) {
             return Ok(());
         }
-        let before = self.worst(&order.account, order.contract, order.key, None);
-        let after = self.worst(&order.account, order.contract, order.key, Some(order));
+        let (before, after) = self.worst_with(order);
         if after.short > before.short && self.borrow_of(order.contract) == Borrow::None {
             return Err(Refusal::NotBorrowable);
         }
@@ -99,7 +98,9 @@ impl Exchange {
             let worst = match (this, market.live.is_empty()) {
                 (true, _) => after,
                 (false, true) => Worst::of(held),
-                (false, false) => self.worst(&order.account, *contract, order.key, None),
+                (false, false) => {
+                    self.working(&order.account, *contract, order.key).worst(self.held(&order.account, *contract))
+                }
             };
             let price = self
                 .mark(*contract)
@@ -121,31 +122,62 @@ impl Exchange {
         self.slot(key).is_some_and(|parent| parent.order.order.side != order.side)
     }
 
-    /// The largest positions, long and short, that an account's live orders could build in a
-    /// contract; `new` stands in the place of the order with the key `skip`.
-    fn worst(&self, account: &AccountId, contract: ContractId, skip: OrderKey, new: Option<&NewOrder>) -> Worst {
-        // Allocates nothing while no order belongs to a group.
-        let mut groups: BTreeMap<(Side, &str), Shares> = BTreeMap::new();
-        let mut sums = [Shares::ZERO; 2];
+    /// The largest positions, long and short, that an account's live orders could build in an order's
+    /// contract: without the order (or the one of its key), and with it.
+    fn worst_with(&self, order: &NewOrder) -> (Worst, Worst) {
+        let held = self.held(&order.account, order.contract);
+        let mut working = self.working(&order.account, order.contract, order.key);
+        let before = working.worst(held);
+        let filled = self.slot(order.key).map_or(Shares::ZERO, |slot| slot.order.filled);
+        working.add(order, order.quantity - filled);
+        (before, working.worst(held))
+    }
+
+    fn held(&self, account: &AccountId, contract: ContractId) -> Shares {
+        self.accounts.get(account).map_or(Shares::ZERO, |account| account.position(contract))
+    }
+
+    /// An account's live orders in a contract but the one with the key `skip`.
+    fn working(&self, account: &AccountId, contract: ContractId, skip: OrderKey) -> Working<'_> {
+        let mut working = Working::default();
         let others = self.live_in(contract).iter().filter(|key| **key != skip).filter_map(|key| self.slot(*key));
-        let others = others
-            .filter(|slot| slot.order.order.account == *account && !self.is_protective(&slot.order.order))
-            .map(|slot| (&slot.order.order, slot.remaining()));
-        let filled = self.slot(skip).map_or(Shares::ZERO, |slot| slot.order.filled);
-        for (order, open) in others.chain(new.map(|order| (order, order.quantity - filled))) {
-            if order.oca_group.is_empty() {
-                sums[order.side as usize] += open;
-            } else {
-                // Of a group, only one trades.
-                let most = groups.entry((order.side, &order.oca_group)).or_default();
-                *most = (*most).max(open);
+        for slot in others {
+            if slot.order.order.account == *account && !self.is_protective(&slot.order.order) {
+                working.add(&slot.order.order, slot.remaining());
             }
         }
-        for ((side, _), most) in groups {
-            sums[side as usize] += most;
+        working
+    }
+}
+
+/// What working orders could trade.
+#[derive(Debug, Default)]
+struct Working<'a> {
+    /// By side, of orders that stand alone.
+    sums: [Shares; 2],
+    /// Of each group only one trades. Nothing is allocated while no order belongs to one.
+    groups: BTreeMap<(Side, &'a str), Shares>,
+}
+
+impl<'a> Working<'a> {
+    fn add(&mut self, order: &'a NewOrder, open: Shares) {
+        if order.oca_group.is_empty() {
+            self.sums[order.side as usize] += open;
+        } else {
+            let most = self.groups.entry((order.side, &order.oca_group)).or_default();
+            *most = (*most).max(open);
         }
-        let held = self.accounts.get(account).map_or(Shares::ZERO, |account| account.position(contract));
-        let [bought, sold] = sums;
+    }
+
+    /// The largest positions that they could build from what is held.
+    fn worst(&self, held: Shares) -> Worst {
+        let [mut bought, mut sold] = self.sums;
+        for ((side, _), most) in &self.groups {
+            match side {
+                Side::Buy => bought += *most,
+                Side::Sell => sold += *most,
+            }
+        }
         Worst { long: (held + bought).max(Shares::ZERO), short: (sold - held).max(Shares::ZERO) }
     }
 }

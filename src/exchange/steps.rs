@@ -158,9 +158,10 @@ impl Exchange {
         } else {
             Vec::new()
         };
+        // Nothing joins the live orders of a contract in here: one that is alone stays so.
+        let is_alone = self.live_in(contract).len() == 1;
         let mut seen = Vec::new();
         while let Some(key) = self.next_unseen(contract, look, regular, &seen) {
-            seen.push(key);
             let outcome = self.outcome(key, look);
             let siblings = if outcome == Outcome::Rests { Vec::new() } else { self.siblings(key) };
             self.count_ambiguity(key, outcome, look, regular, &siblings);
@@ -170,6 +171,10 @@ impl Exchange {
             if self.is_spent(key) {
                 self.cancel_by_rule(key, "immediate-or-cancel", scene);
             }
+            if is_alone {
+                break;
+            }
+            seen.push(key);
         }
         if any_trails {
             self.trail_all(contract, look, regular, &rested);

@@ -147,8 +147,10 @@ impl Exchange {
         let commission = total - order.commission;
         order.commission = total;
         let placed = &order.order;
-        let account = self.accounts.entry(placed.account.clone()).or_default();
-        let realized = account.trade(placed.contract, placed.side, quantity, price, commission);
+        // An order of an account that was never opened is refused: there is one.
+        let account = self.accounts.get_mut(&placed.account);
+        let realized =
+            account.and_then(|account| account.trade(placed.contract, placed.side, quantity, price, commission));
         let fill = Fill {
             id,
             key,
