@@ -189,8 +189,10 @@ async fn a_stream_goes_on_where_its_history_ends() {
         }
     }
     check(&bars);
-    let mut realtime =
-        session.realtime_bars(session.line_up(&contract.symbol), &contract, WhatToShow::Trades, false).await.unwrap();
+    let mut realtime = session
+        .realtime_bars(session.line_up(&contract.symbol, true), &contract, WhatToShow::Trades, false)
+        .await
+        .unwrap();
     let Ok(BarItem::Update(bar)) = timeout(PATIENCE, realtime.next()).await.unwrap() else { panic!("no bar") };
     assert_eq!(bar.end.since(bar.time), Duration::from_secs(5));
     session.close().await;

@@ -228,6 +228,11 @@ async fn symbols_beyond_ibkrs_sixty_real_time_bars_wait_by_name_and_nothing_is_r
         Fact::Order(_) => record.symbol.as_ref().is_none_or(|symbol| !waiting.contains(&symbol.as_str())),
         _ => true,
     }));
+    // A farm that was away and is back: who cannot be subscribed anew keeps what it has.
+    let from = story.told("farm = { kind = \"market\", name = \"usfarm\" }").await;
+    story.log.says(from, &["farm usfarm (market data)"]).await;
+    story.cleared().await;
+    story.executions(2).await;
     // What a session has begun counts in the next.
     let from = story.told("close").await;
     story.lost().await;

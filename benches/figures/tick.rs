@@ -439,7 +439,7 @@ const BESIDE_HEAD: [&str; 11] = [
 const METHOD: &str = "\
 From the last byte of the bar's frame leaving the simulator's socket to the first byte of the resulting order's frame \
 arriving there: through wire, `ibapi`, feed, strategy, sizing, risk, the write-ahead journal, outbox and `ibapi` again. \
-A bar closes with the first frame of the next one (from 46 symbols on, with real-time bars of five seconds). Measured are \
+A bar closes with the first frame of the next one (from 41 symbols on, with real-time bars of five seconds). Measured are \
 orders that are the first thing to come of their symbol behind that frame; counted beside them are orders *after \
 something else* of their symbol, and those before which the gateway had told the time after the frame, which may then be \
 what closed the bar (*closed by time*). The *cut* is the time between two bars of a symbol: an order that takes longer is \

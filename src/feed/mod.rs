@@ -114,6 +114,8 @@ struct Line {
     farms: watch::Receiver<u64>,
     /// When it last said anything.
     heard: Instant,
+    /// It is to be subscribed anew once this turn has come: until then it may well live.
+    turn: Option<Turn>,
 }
 
 /// What a subscription brings next.
@@ -123,6 +125,14 @@ enum Next {
     Time,
     /// It is to be subscribed anew.
     Anew,
+}
+
+/// Waits for a turn, for ever without one.
+async fn comes(turn: Option<&Turn>) {
+    match turn {
+        Some(turn) => turn.come().await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Feed {
@@ -190,7 +200,7 @@ impl Feed {
             let request = self.request().await;
             self.session.stream_bars(&self.contract, &request).await?
         };
-        let mut line = Line { stream, farms, heard: Instant::now() };
+        let mut line = Line { stream, farms, heard: Instant::now(), turn: None };
         loop {
             match self.next(&mut line).await? {
                 Next::Time => {}
@@ -207,7 +217,7 @@ impl Feed {
     async fn realtime(&mut self) -> Result<(), FeedError> {
         let (show, regular) = (self.config.request.show, self.config.request.regular_only);
         let farms = self.config.pulse.farms();
-        let turn = self.turn.take().unwrap_or_else(|| self.session.line_up(&self.contract.symbol));
+        let turn = self.turn.take().unwrap_or_else(|| self.session.line_up(&self.contract.symbol, true));
         if turn.waits() && self.config.request.size > BarSize::Secs30 {
             // It trades nothing meanwhile, but what it holds has a price. Smaller bars are too dear: their histories are
             // paced, and whoever has its turn needs them.
@@ -220,7 +230,7 @@ impl Feed {
         let mut joined: Option<MarketTime> = None;
         let mut whole = self.config.request.size <= BarSize::Secs5;
         self.catch_up(bars).await?;
-        let mut line = Line { stream, farms, heard: Instant::now() };
+        let mut line = Line { stream, farms, heard: Instant::now(), turn: None };
         loop {
             let small = match self.next(&mut line).await? {
                 Next::Item(BarItem::Update(small)) => small,
@@ -272,6 +282,14 @@ impl Feed {
             }
             changed = line.farms.changed() => {
                 changed.map_err(|_| FeedError::Stopped)?;
+                if self.config.kind != Kind::Realtime {
+                    return Ok(Next::Anew);
+                }
+                line.turn.get_or_insert_with(|| self.session.line_up(&self.contract.symbol, false));
+                Ok(Next::Time)
+            }
+            () = comes(line.turn.as_ref()) => {
+                self.turn = line.turn.take();
                 Ok(Next::Anew)
             }
             changed = self.broker_time.changed() => {

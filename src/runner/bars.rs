@@ -1,6 +1,6 @@
 //! Watches each symbol's bars: a layer of health of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::layers::{Layer, Layers};
 use super::view::DeskView;
 use crate::clock::wall_now;
 use crate::domain::{MarketTime, Symbol};
-use crate::tws::Session;
+use crate::tws::{Session, Waiting};
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -26,13 +26,16 @@ pub(super) async fn watch(mut view: watch::Receiver<Arc<DeskView>>, layers: Laye
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let view = Arc::clone(&view.borrow_and_update());
-        let waiting = ends(&session.waiting_for_realtime(), &waited, wall_now());
-        layers.wait(&waiting);
         let open = view.symbols.iter().filter(|symbol| symbol.open_since.is_some());
-        for symbol in open.filter(|symbol| !waiting.contains_key(&symbol.symbol)) {
-            if age(&view, symbol, NOW).is_some_and(|age| age <= 2 * view.bar_s) {
-                layers.up(Layer::Bars(symbol.symbol.clone()));
-            }
+        let come = open.filter(|symbol| age(&view, symbol, NOW).is_some_and(|age| age <= 2 * view.bar_s));
+        let come: BTreeSet<&Symbol> = come.map(|symbol| &symbol.symbol).collect();
+        // Whose former subscription still brings bars waits for nothing that is missing.
+        let mut waiting = session.waiting_for_realtime();
+        waiting.retain(|waiting| waiting.blind || !come.contains(&waiting.symbol));
+        let waiting = ends(&waiting, &waited, wall_now());
+        layers.wait(&waiting);
+        for symbol in come.into_iter().filter(|symbol| !waiting.contains_key(*symbol)) {
+            layers.up(Layer::Bars(symbol.clone()));
         }
         tell(&waiting, &waited);
         waited = waiting;
@@ -41,12 +44,8 @@ pub(super) async fn watch(mut view: watch::Receiver<Arc<DeskView>>, layers: Laye
 
 /// When each wait ends, by this machine's clock: it is for the reader alone, and nothing is decided by it. What was said
 /// before stays said while it is about the same.
-fn ends(
-    waiting: &[(Symbol, Duration)],
-    said: &BTreeMap<Symbol, MarketTime>,
-    now: MarketTime,
-) -> BTreeMap<Symbol, MarketTime> {
-    let end = |(symbol, left): &(Symbol, Duration)| {
+fn ends(waiting: &[Waiting], said: &BTreeMap<Symbol, MarketTime>, now: MarketTime) -> BTreeMap<Symbol, MarketTime> {
+    let end = |Waiting { symbol, left, .. }: &Waiting| {
         let end = now + Duration::from_secs(left.as_secs() + 1);
         let same = |said: &&MarketTime| end.since(**said).max(said.since(end)) <= ABOUT;
         (symbol.clone(), said.get(symbol).filter(same).copied().unwrap_or(end))
@@ -77,7 +76,10 @@ mod tests {
     fn what_was_said_of_an_end_stays_said_while_it_is_about_the_same() {
         let symbol: Symbol = "AAA".parse().unwrap();
         let at = MarketTime::from_secs;
-        let left = |seconds: u64| [(symbol.clone(), Duration::from_millis(1_000 * seconds + 400))];
+        let left = |seconds: u64| {
+            let left = Duration::from_millis(1_000 * seconds + 400);
+            [Waiting { symbol: symbol.clone(), left, blind: true }]
+        };
         let said = ends(&left(600), &BTreeMap::new(), at(1_000));
         assert_eq!(said[&symbol], at(1_601));
         assert_eq!(ends(&left(598), &said, at(1_001)), said, "a second's rounding");

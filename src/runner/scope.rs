@@ -218,7 +218,7 @@ impl Scope<'_> {
         let Some(track) = self.tracks.get(&contract.symbol) else { return };
         // At once, and so in the symbols' order; who comes again lines up once it has waited.
         let lines_up = self.feed.kind == Kind::Realtime && !self.once && wait.is_zero();
-        let turn = lines_up.then(|| self.session.line_up(&contract.symbol));
+        let turn = lines_up.then(|| self.session.line_up(&contract.symbol, true));
         let feed = Feed {
             turn,
             session: self.session.clone(),

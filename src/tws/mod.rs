@@ -34,4 +34,4 @@ pub use holdings::HoldingStream;
 pub use limiter::Priority;
 pub use order_stream::{Notices, OrderItem, OrderStream};
 pub use session::Session;
-pub use turns::Turn;
+pub use turns::{Turn, Waiting};

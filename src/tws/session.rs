@@ -19,7 +19,7 @@ use super::orders::{LatestTime, api_contract, api_order};
 use super::pacer::Pacer;
 use super::requests::Desk;
 use super::snapshot::Reader;
-use super::turns::Turn;
+use super::turns::{Turn, Waiting};
 use crate::domain::broker::{AccountId, AccountState, BrokerSnapshot, Venue};
 use crate::domain::{Bar, Contract, HistoryRequest, MarketTime, Symbol, Ticket, WhatToShow};
 
@@ -198,12 +198,13 @@ impl Session {
     }
 
     /// A place in the line of those who want real-time bars: IBKR lets 60 subscriptions begin in any ten minutes.
-    pub fn line_up(&self, symbol: &Symbol) -> Turn {
-        self.inner.pacer.turns().line_up(symbol)
+    /// `blind`: there are no bars until its turn has come.
+    pub fn line_up(&self, symbol: &Symbol, blind: bool) -> Turn {
+        self.inner.pacer.turns().line_up(symbol, blind)
     }
 
-    /// Who in that line has to wait, in order, and for how long.
-    pub fn waiting_for_realtime(&self) -> Vec<(Symbol, Duration)> {
+    /// Who in that line has to wait, in order.
+    pub fn waiting_for_realtime(&self) -> Vec<Waiting> {
         self.inner.pacer.turns().waiting()
     }
 

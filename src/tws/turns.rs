@@ -31,8 +31,19 @@ struct State {
     next: u64,
     /// Subscriptions that began within the window, by number.
     begun: BTreeMap<u64, Instant>,
-    /// Those in the line, by number.
-    line: BTreeMap<u64, Symbol>,
+    /// Those in the line, by number, and whether they have no bars until then.
+    line: BTreeMap<u64, (Symbol, bool)>,
+}
+
+/// Somebody who has to wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Who.
+    pub symbol: Symbol,
+    /// For how long.
+    pub left: Duration,
+    /// Whether there are no bars until then.
+    pub blind: bool,
 }
 
 /// A place in the line; dropping it gives it up, or does nothing once it has come.
@@ -48,24 +59,24 @@ impl Turns {
         Arc::new(Self { paced, state: Mutex::default(), moved: Notify::new() })
     }
 
-    /// A place at the end of the line.
-    pub(super) fn line_up(self: &Arc<Self>, symbol: &Symbol) -> Turn {
+    /// A place at the end of the line; `blind`: there are no bars until the turn has come.
+    pub(super) fn line_up(self: &Arc<Self>, symbol: &Symbol, blind: bool) -> Turn {
         let mut state = self.state();
         let number = state.next;
         state.next += 1;
         if self.paced {
-            state.line.insert(number, symbol.clone());
+            state.line.insert(number, (symbol.clone(), blind));
         }
         Turn { turns: Arc::clone(self), number }
     }
 
-    /// Who has to wait, in order, and for how long.
-    pub(super) fn waiting(&self) -> Vec<(Symbol, Duration)> {
+    /// Who has to wait, in order.
+    pub(super) fn waiting(&self) -> Vec<Waiting> {
         let (mut state, now) = (self.state(), Instant::now());
         let count = state.line.len();
         let due = state.due(count, now);
         let line = state.line.values().zip(due).filter(|(_, due)| *due > now);
-        line.map(|(symbol, due)| (symbol.clone(), due - now)).collect()
+        line.map(|((symbol, blind), due)| Waiting { symbol: symbol.clone(), left: due - now, blind: *blind }).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -90,6 +101,9 @@ impl State {
 
     /// Takes the turn with this number where it has come; otherwise says when to look again.
     fn take(&mut self, number: u64, now: Instant) -> Option<Instant> {
+        if !self.line.contains_key(&number) {
+            return None;
+        }
         let before = self.line.range(..number).count();
         let due = self.due(before + 1, now).pop().filter(|due| *due > now);
         if due.is_none() {
@@ -108,8 +122,8 @@ impl Turn {
         self.turns.paced && state.due(before + 1, now).pop().is_some_and(|due| due > now)
     }
 
-    /// Waits until it has come, and counts it.
-    pub(super) async fn come(&self) {
+    /// Waits until it has come, and counts it, once. Cancel-safe.
+    pub async fn come(&self) {
         if !self.turns.paced {
             return;
         }
@@ -156,7 +170,8 @@ mod tests {
     async fn came(turns: &Arc<Turns>, numbers: std::ops::Range<usize>) -> Vec<(u64, usize)> {
         let begin = Instant::now();
         let mut tasks = JoinSet::new();
-        let mut line: Vec<(usize, Turn)> = numbers.map(|number| (number, turns.line_up(&symbol(number)))).collect();
+        let mut line: Vec<(usize, Turn)> =
+            numbers.map(|number| (number, turns.line_up(&symbol(number), true))).collect();
         // Who asks first is not who lined up first.
         line.reverse();
         for (number, turn) in line {
@@ -196,14 +211,17 @@ mod tests {
     async fn who_waits_is_named_with_the_time_and_who_leaves_makes_room() {
         let turns = Turns::new(true);
         came(&turns, 0..60).await;
-        let (first, second) = (turns.line_up(&symbol(60)), turns.line_up(&symbol(61)));
+        let (first, second) = (turns.line_up(&symbol(60), true), turns.line_up(&symbol(61), true));
         assert!(first.waits() && second.waits());
-        let wait = Duration::from_secs(601);
-        assert_eq!(turns.waiting(), [(symbol(60), wait), (symbol(61), wait)]);
+        let wait = |number: usize, blind: bool| Waiting { symbol: symbol(number), left: WINDOW, blind };
+        let sees = turns.line_up(&symbol(0), false);
+        assert!(sees.waits());
+        assert_eq!(turns.waiting(), [wait(60, true), wait(61, true), wait(0, false)]);
+        drop(sees);
         let mut second_comes = std::pin::pin!(second.come());
         assert!(futures::poll!(second_comes.as_mut()).is_pending());
         drop(first);
-        assert_eq!(turns.waiting(), [(symbol(61), wait)]);
+        assert_eq!(turns.waiting(), [wait(61, true)]);
         second_comes.await;
         assert_eq!(turns.waiting(), []);
     }
@@ -212,7 +230,7 @@ mod tests {
     async fn a_request_that_left_late_counts_from_then() {
         let turns = Turns::new(true);
         came(&turns, 0..59).await;
-        let slow = turns.line_up(&symbol(59));
+        let slow = turns.line_up(&symbol(59), true);
         slow.come().await;
         advance(Duration::from_secs(30)).await;
         slow.left();
