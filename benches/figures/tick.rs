@@ -336,7 +336,7 @@ impl Found {
                 full_p99,
                 sync[1].map(|sync| 1_500.0 + sync),
                 format!(
-                    "an fsync alone has a p99 of {} us and took {} us at most, and an order may wait for its own and                      for that of the batch before",
+                    "an fsync alone has a p99 of {} us and took {} us at most, and an order may wait for its own and for that of the batch before",
                     known(sync[1]),
                     number(self.fsync.max() as f64 / 1e3)
                 ),
