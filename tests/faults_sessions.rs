@@ -3,9 +3,11 @@
 
 mod support;
 
+use robo_trader::domain::book::{Fact, Record, SessionFact};
 use robo_trader::simulator::SimulatorConfig;
 use robo_trader::simulator::faults::Scenario;
 use support::faults::{Story, sessions};
+use support::journal;
 
 #[tokio::test]
 async fn a_gateway_that_is_down_is_dialled_until_it_is_back() {
@@ -150,7 +152,9 @@ async fn what_is_held_back_for_a_moment_is_no_lost_session() {
     let mut story = Story::trading(&[("PROBE_DEADLINE", "20")]).await;
     story.told("freeze = \"300ms\"").await;
     story.executions(2).await;
-    assert_eq!(sessions(story.dir.path()), 1);
+    let lost = |record: &Record| matches!(record.fact, Fact::Session(SessionFact::Lost { .. }));
+    let records = journal(story.dir.path());
+    assert_eq!((records.iter().find(|record| lost(record)), sessions(story.dir.path())), (None, 1));
     story.accounted_for().await;
 }
 

@@ -222,9 +222,12 @@ pub fn compare(state_dir: &Path, account: &Summary) -> u64 {
 
 /// Sessions that were Ready.
 pub fn sessions(state_dir: &Path) -> usize {
-    let ready =
-        |record: &&robo_trader::domain::book::Record| matches!(record.fact, Fact::Session(SessionFact::Ready { .. }));
-    journal(state_dir).iter().filter(ready).count()
+    // A fence that was closed and opened again within a session is told by the same number.
+    let number = |record: &robo_trader::domain::book::Record| match record.fact {
+        Fact::Session(SessionFact::Ready { number, .. }) => Some(number),
+        _ => None,
+    };
+    journal(state_dir).iter().filter_map(number).collect::<std::collections::BTreeSet<u64>>().len()
 }
 
 /// A little while, for what takes real time by its nature.
