@@ -134,15 +134,6 @@ async fn answer(address: SocketAddr, stop: Arc<AtomicBool>) {
     }
 }
 
-/// The bare fsync, as the command `bench` measures it for operators: nanoseconds.
-pub fn fsync(times: usize) -> Histogram<u64> {
-    let (dir, mut took) = (tempfile::tempdir().unwrap(), histogram());
-    for time in robo_trader::cli::syncs(dir.path(), times).unwrap() {
-        took.saturating_record(u64::try_from(time.as_nanos()).unwrap());
-    }
-    took
-}
-
 /// What an order is appended with: the target it follows from, and itself.
 fn facts_of_orders(count: usize) -> Vec<[Record; 2]> {
     let (mut orders, mut before) = (Vec::new(), None);
@@ -158,16 +149,74 @@ fn facts_of_orders(count: usize) -> Vec<[Record; 2]> {
     orders
 }
 
-/// The journal alone, at `process` durability: the facts of an order and another, with as much time between them as
-/// asked: nanoseconds.
-pub fn append(times: usize, pause: Duration) -> Histogram<u64> {
+/// The journal alone: the facts of an order and another, with as much time between them as asked: nanoseconds.
+pub fn append(times: usize, pause: Duration, durability: Durability) -> Histogram<u64> {
     let (dir, mut took) = (tempfile::tempdir().unwrap(), histogram());
     let mut journal = SqliteJournal::open(&dir.path().join("journal.db"), ACCOUNT).unwrap();
     for facts in facts_of_orders(times) {
         std::thread::sleep(pause);
         let began = std::time::Instant::now();
-        journal.append(&facts, Durability::Process, MarketTime::from_secs(1_700_000_000)).unwrap();
+        journal.append(&facts, durability, MarketTime::from_secs(1_700_000_000)).unwrap();
         took.saturating_record(u64::try_from(began.elapsed().as_nanos()).unwrap());
     }
     took
+}
+
+/// The bare fsync of 8 kB, as the command `bench` measures it for operators, each after a pause: nanoseconds.
+fn fsync(times: usize, pause: Duration) -> Histogram<u64> {
+    let (dir, mut took) = (tempfile::tempdir().unwrap(), histogram());
+    for time in robo_trader::cli::syncs(dir.path(), times, pause).unwrap() {
+        took.saturating_record(u64::try_from(time.as_nanos()).unwrap());
+    }
+    took
+}
+
+/// What only the journal and the disk take: the journal at `process` durability, at `full`, and the bare fsync; each with
+/// a pause before every one, and without.
+pub struct Disk([[Histogram<u64>; 2]; 3]);
+
+/// Each by its name and durability.
+const DISK: [(&str, &str); 3] = [
+    ("floor: the journal alone, bars apart", "process"),
+    ("floor: the journal alone, bars apart", "full"),
+    ("floor: fsync of 8 kB, bars apart", "none"),
+];
+
+impl Disk {
+    pub fn measure(times: usize, pause: Duration) -> Self {
+        let both = [pause, Duration::ZERO];
+        let [process, full] = [Durability::Process, Durability::PowerCut]
+            .map(|durability| both.map(|pause| append(times, pause, durability)));
+        Self([process, full, both.map(|pause| fsync(times, pause))])
+    }
+
+    /// The same measured once more.
+    pub fn add(&mut self, more: &Self) {
+        for (times, more) in self.0.iter_mut().flatten().zip(more.0.iter().flatten()) {
+            times.add(more).unwrap();
+        }
+    }
+
+    /// The journal at `process` durability, with a pause and without.
+    pub fn process(&self) -> &[Histogram<u64>; 2] {
+        &self.0[0]
+    }
+
+    /// The same at `full`.
+    pub fn full(&self) -> &[Histogram<u64>; 2] {
+        &self.0[1]
+    }
+
+    /// The bare fsync.
+    pub fn fsync(&self) -> &[Histogram<u64>; 2] {
+        &self.0[2]
+    }
+
+    /// All of it by name and durability.
+    pub fn rows(&self) -> impl Iterator<Item = (&'static str, &'static str, &Histogram<u64>)> {
+        let named = DISK.into_iter().zip(&self.0);
+        named.flat_map(|((name, durability), [apart, at_once])| {
+            [(name, durability, apart), ("the same, one after the other", durability, at_once)]
+        })
+    }
 }

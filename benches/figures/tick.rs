@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Form;
-use super::floors;
+use super::floors::{self, Disk};
 use super::live::Live;
 use super::matching::{Orders, histogram, quantile};
 use super::page::{Outcome, Target, known, median, number, table};
@@ -220,9 +220,8 @@ struct Found {
     loaded: Vec<Measured>,
     bare: Orders,
     ibapi: Orders,
-    fsync: Histogram<u64>,
-    /// The journal alone: an order's facts as long after another's as bars of *alone* are apart, and at once.
-    append: [Histogram<u64>; 2],
+    /// Pauses as long as bars of *alone* are apart.
+    disk: Disk,
     /// How long each floor was measured in all.
     floors: Duration,
 }
@@ -230,14 +229,13 @@ struct Found {
 /// The floors, then the daemon alone at both durabilities by turns, then the floors again.
 fn found(form: Form) -> Found {
     let (time, loaded, floor) = (form.seconds(2, 25, 300), form.seconds(2, 15, 120), form.seconds(2, 10, 100));
-    let syncs = form.of(50, 500, 5_000);
-    let appends = form.of(10, 100, 1_000);
-    let (mut bare, mut ibapi, mut fsync) = (Orders::default(), Orders::default(), histogram());
-    let mut append = [histogram(), histogram()];
+    let writes = form.of(10, 100, 1_000);
+    let (mut bare, mut ibapi, mut disk) = (Orders::default(), Orders::default(), None::<Disk>);
     let mut floors = || {
-        fsync.add(floors::fsync(syncs)).unwrap();
-        for (times, pause) in append.iter_mut().zip([ALONE.pause(), Duration::ZERO]) {
-            times.add(floors::append(appends, pause)).unwrap();
+        let measured = Disk::measure(writes, ALONE.pause());
+        match &mut disk {
+            Some(all) => all.add(&measured),
+            None => disk = Some(measured),
         }
         bare.add(&floors::bare(ALONE.speed, WARM, floor));
         ibapi.add(&floors::ibapi(ALONE.speed, WARM, floor));
@@ -254,7 +252,8 @@ fn found(form: Form) -> Found {
     let alone = runs.map(together);
     let both = |case: &Case| DURABILITIES.map(|durability| run(Case { durability, ..*case }, loaded));
     let loaded: Vec<Measured> = LOADED.iter().flat_map(both).collect();
-    let found = Found { alone, parts, loaded, bare, ibapi, fsync, append, floors: floor * 2 };
+    // Both rounds of the floors are over.
+    let found = Found { alone, parts, loaded, bare, ibapi, disk: disk.unwrap(), floors: floor * 2 };
     found.all().for_each(|measured| println!("{}", measured.row().join("  ")));
     found
 }
@@ -289,7 +288,7 @@ impl Found {
 
     fn targets(&self) -> Vec<Target> {
         let [[p50, p99], [full_p50, full_p99]] = self.parts;
-        let (floor, sync) = (self.ibapi.us(0.5), [0.5, 0.99].map(|part| quantile(&self.fsync, part)));
+        let (floor, sync) = (self.ibapi.us(0.5), [0.5, 0.99].map(|part| quantile(&self.disk.fsync()[0], part)));
         let [process, full] = &self.alone;
         let aim = |what: &str, aim: String, measured: Option<f64>, most: Option<f64>, why: String| Target {
             what: what.to_owned(),
@@ -298,23 +297,14 @@ impl Found {
             met: measured.zip(most).map(|(measured, most)| measured <= most),
             why,
         };
-        let beneath = |part| {
-            let (bare, ibapi) = (self.bare.us(part), self.ibapi.us(part));
-            format!("`ibapi` alone took {} us in the same run, a bare socket {}", known(ibapi), known(bare))
-        };
-        let [append, warm] = [0, 1].map(|which| quantile(&self.append[which], 0.5));
-        let sum = floor.zip(append).map(|(floor, append)| floor + append);
-        let stages = format!(
-            "the floor is {} us: {}, and the journal alone {} for the facts of an order (which take {} where one \
-             follows the other at once: after the pause between two bars nothing is left in the processor's caches); {}",
-            known(sum),
-            beneath(0.5),
-            known(append),
-            known(warm),
-            process.limit()
-        );
         vec![
-            aim("tick to order alone, `process`, p50", "at most 250 us".into(), p50, Some(250.0), stages.clone()),
+            aim(
+                "tick to order alone, `process`, p50",
+                "at most 250 us".into(),
+                p50,
+                Some(250.0),
+                self.floor(self.disk.process(), process),
+            ),
             aim(
                 "the same as a multiple of `ibapi` alone",
                 format!("at most 3 times {} us", known(floor)),
@@ -322,26 +312,53 @@ impl Found {
                 floor.map(|floor| 3.0 * floor),
                 format!("{}; it is {} times", process.limit(), known(p50.zip(floor).map(|(p50, floor)| p50 / floor))),
             ),
-            aim("tick to order alone, `process`, p99", "at most 1,500 us".into(), p99, Some(1_500.0), beneath(0.99)),
+            aim(
+                "tick to order alone, `process`, p99",
+                "at most 1,500 us".into(),
+                p99,
+                Some(1_500.0),
+                self.beneath(0.99),
+            ),
             aim(
                 "tick to order alone, `full`, p50",
-                format!("at most 250 us and an fsync ({} us)", known(sync[0])),
+                format!("at most 250 us and an fsync ({} us, bars apart)", known(sync[0])),
                 full_p50,
                 sync[0].map(|sync| 250.0 + sync),
-                full.limit(),
+                self.floor(self.disk.full(), full),
             ),
             aim(
                 "tick to order alone, `full`, p99",
-                format!("at most 1,500 us and an fsync ({} us)", known(sync[1])),
+                format!("at most 1,500 us and an fsync ({} us, bars apart)", known(sync[1])),
                 full_p99,
                 sync[1].map(|sync| 1_500.0 + sync),
                 format!(
-                    "an fsync alone has a p99 of {} us and took {} us at most, and an order may wait for its own and for that of the batch before",
-                    known(sync[1]),
-                    number(self.fsync.max() as f64 / 1e3)
+                    "{}, and the journal alone {} for the facts of an order",
+                    self.beneath(0.99),
+                    known(quantile(&self.disk.full()[0], 0.99))
                 ),
             ),
         ]
+    }
+
+    /// What is below the daemon at this part.
+    fn beneath(&self, part: f64) -> String {
+        let (bare, ibapi) = (self.bare.us(part), self.ibapi.us(part));
+        format!("`ibapi` alone took {} us in the same run, a bare socket {}", known(ibapi), known(bare))
+    }
+
+    /// What no median can be below: `ibapi` and the journal, each alone.
+    fn floor(&self, journal: &[Histogram<u64>; 2], measured: &Measured) -> String {
+        let [apart, at_once] = [0, 1].map(|which| quantile(&journal[which], 0.5));
+        let sum = self.ibapi.us(0.5).zip(apart).map(|(ibapi, journal)| ibapi + journal);
+        format!(
+            "the floor is {} us: {}, and the journal alone {} for the facts of an order (which take {} where one \
+             follows the other at once: after the pause between two bars nothing is left in the processor's caches); {}",
+            known(sum),
+            self.beneath(0.5),
+            known(apart),
+            known(at_once),
+            measured.limit()
+        )
     }
 
     fn plots(&self) -> Vec<(&'static str, String)> {
@@ -354,7 +371,7 @@ impl Found {
             lines.push(("a bare socket".to_owned(), true, &self.bare.latency));
             lines.push(("ibapi alone".to_owned(), true, &self.ibapi.latency));
             if durability == "full" {
-                lines.push(("fsync".to_owned(), true, &self.fsync));
+                lines.push(("fsync, bars apart".to_owned(), true, &self.disk.fsync()[0]));
             }
             percentiles(&format!("From tick to order, JOURNAL_DURABILITY={durability}"), &lines)
         };
@@ -378,9 +395,7 @@ impl Found {
             row.extend(vec!["none".to_owned(); 4]);
             row
         };
-        rows.push(part("floor: the journal alone, bars apart", "process", &self.append[0]));
-        rows.push(part("the same, one after the other", "process", &self.append[1]));
-        rows.push(part("floor: fsync of 8 kB", "none", &self.fsync));
+        rows.extend(self.disk.rows().map(|(name, durability, times)| part(name, durability, times)));
         let beside: Vec<Vec<String>> = self.all().map(Measured::beside).collect();
         let stages: Vec<Vec<String>> = self.all().map(Measured::stage_row).collect();
         let stage_head: Vec<&str> =
@@ -451,7 +466,9 @@ three digits; p99 is unknown below 100 orders, p99.9 below 1,000. The message li
 simulator's), for at these rates IBKR's would be measured instead. The floors answer a fixed order on the same frames as \
 *alone*: a thread that waits on a socket, and `ibapi` with nothing behind it. The journal's floor is one thread that \
 appends the two facts of an order (the target, the order) to a journal, with the pause of *alone* between two orders, and \
-without: that is how much of any figure here is code and data coming into the processor's caches again.";
+without: that is how much of any figure here is code and data coming into the processor's caches again. The bare fsync is \
+measured in both ways, too: a disk that rested a tenth of a second takes several times as long, and an order's fsync has \
+such a rest before it.";
 
 const PLOTS: &str = "\
 ![percentiles at process durability](benchmarks/tick-process.svg)\n\n\

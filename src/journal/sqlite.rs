@@ -61,6 +61,9 @@ impl SqliteJournal {
     pub(super) fn of(connection: Connection, path: &Path, account: &str) -> Result<Self, JournalError> {
         let open = |source| cannot_open(path, source);
         connection.pragma_update(None, "journal_mode", "WAL").map_err(open)?;
+        // On macOS an fsync leaves the bytes in the drive's own cache, unless asked like this. No other system looks.
+        connection.pragma_update(None, "fullfsync", true).map_err(open)?;
+        connection.pragma_update(None, "checkpoint_fullfsync", true).map_err(open)?;
         // Writing the log back waits for the disk: it has a time of its own, see `tidy`.
         connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(open)?;
         Ok(Self { file: identity(path), ..Self::new(connection, path, account) })

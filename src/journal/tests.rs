@@ -41,6 +41,16 @@ fn what_is_appended_is_read_back_from_any_record_on() {
 }
 
 #[test]
+fn where_the_system_has_a_deeper_sync_it_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = journal(&dir.path().join("journal.db"));
+    for pragma in ["fullfsync", "checkpoint_fullfsync"] {
+        let on: i64 = journal.connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0)).unwrap();
+        assert_eq!(on, 1, "{pragma}");
+    }
+}
+
+#[test]
 fn an_unknown_kind_or_version_or_an_unreadable_body_refuses_to_start() {
     let dir = tempfile::tempdir().unwrap();
     for (index, (change, part)) in [

@@ -33,14 +33,16 @@ pub(super) struct Replayed {
     pub(super) us_per_fact: f64,
 }
 
-/// Writing a little to a new file of this folder and having it on the disk for sure, so many times: how long each took.
+/// Writing a little to a new file of this folder and having it on the disk for sure, so many times, each after a pause:
+/// how long each took.
 ///
 /// # Errors
 /// The file system refuses.
-pub fn syncs(dir: &Path, times: usize) -> io::Result<Vec<Duration>> {
+pub fn syncs(dir: &Path, times: usize, pause: Duration) -> io::Result<Vec<Duration>> {
     let mut file = crate::private_dir::create_new(&dir.join("fsync"))?;
     let mut took = Vec::with_capacity(times);
     for _ in 0..times {
+        std::thread::sleep(pause);
         let began = Instant::now();
         file.write_all(&BYTES).and_then(|()| file.sync_all())?;
         took.push(began.elapsed());
@@ -50,7 +52,7 @@ pub fn syncs(dir: &Path, times: usize) -> io::Result<Vec<Duration>> {
 
 /// The same as what an operator is told.
 pub(super) fn fsync(dir: &Path) -> Result<Times, Failed> {
-    syncs(dir, SYNCS).map(Times::of).map_err(|source| Failed::Disk { dir: dir.to_path_buf(), source })
+    syncs(dir, SYNCS, Duration::ZERO).map(Times::of).map_err(|source| Failed::Disk { dir: dir.to_path_buf(), source })
 }
 
 /// Appending facts, batch by batch.
