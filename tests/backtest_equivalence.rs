@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use robo_trader::backtest::data::Wanted;
-use robo_trader::backtest::{Played, Setup, run};
-use robo_trader::domain::book::{Fact, FillFact, OrderFact, Record};
+use robo_trader::backtest::{Listener, Played, Setup, run};
+use robo_trader::domain::book::{Fact, FillFact, OrderFact, OrderRecord, Record};
 use robo_trader::domain::broker::AccountId;
 use robo_trader::domain::{BarSize, MarketTime};
 use robo_trader::exchange::{Config, Friction};
@@ -35,8 +35,30 @@ fn story(records: &[Record]) -> Vec<String> {
     records.iter().filter_map(line).collect()
 }
 
+/// What a backtest tells while it runs.
+#[derive(Default)]
+struct Told {
+    records: Vec<Record>,
+    orders: Vec<OrderRecord>,
+}
+
+impl Listener for Told {
+    fn fact(&mut self, record: &Record) {
+        self.records.push(record.clone());
+    }
+
+    fn order(&mut self, order: &OrderRecord) {
+        self.orders.push(order.clone());
+    }
+}
+
 /// The same bars by the backtest.
 fn backtested(data: &Path, pairs: &[(&str, &str)], exchange: Config) -> (Played, Vec<Record>) {
+    let (played, told) = told(data, pairs, exchange, false);
+    (played, told.records)
+}
+
+fn told(data: &Path, pairs: &[(&str, &str)], exchange: Config, forgets: bool) -> (Played, Told) {
     let settings = settings(SocketAddr::from(([127, 0, 0, 1], 1)), pairs);
     let wanted = Wanted {
         paths: vec![data.to_path_buf()],
@@ -55,7 +77,7 @@ fn backtested(data: &Path, pairs: &[(&str, &str)], exchange: Config) -> (Played,
         cash: settings.default_cash,
         seed: 7,
         trade_from: MarketTime::MIN,
-        forgets: false,
+        forgets,
         described: Vec::new(),
         warnings: Vec::new(),
     };
@@ -64,9 +86,9 @@ fn backtested(data: &Path, pairs: &[(&str, &str)], exchange: Config) -> (Played,
         .iter()
         .map(|(symbol, plan)| (symbol.clone(), build(&plan.strategy, &plan.params).unwrap()))
         .collect();
-    let mut records = Vec::new();
-    let played = run(&setup, &wanted.load().unwrap(), strategies, &mut |record: &Record| records.push(record.clone()));
-    (played, records)
+    let mut told = Told::default();
+    let played = run(&setup, &wanted.load().unwrap(), strategies, &mut told);
+    (played, told)
 }
 
 /// Plays the same both ways and compares; at least so many fills.
@@ -180,6 +202,40 @@ async fn minutes_inside_of_the_bars_decided_on() {
         _ => false,
     };
     assert!(records.iter().filter(inside).count() > 0, "no order traded inside of a bar");
+}
+
+/// A book that forgets what has ended, within a session of very many orders, too, decides and tells the same.
+#[test]
+fn a_book_that_forgets_tells_the_same_story() {
+    let data = tempfile::tempdir().unwrap();
+    let symbols = ["AAA", "BBB", "CCC", "DDD"];
+    for (symbol, period) in symbols.into_iter().zip([0.7, 0.8, 0.9, 1.1]) {
+        write_waves(data.path(), symbol, &[3, 4, 5], 50.0, period);
+    }
+    let pairs = [
+        ("SYMBOLS", "AAA,BBB,CCC,DDD"),
+        ("STRATEGY_PARAMS", "fast=1,slow=2"),
+        ("RISK_STOP_LOSS_PCT", "0.003"),
+        ("RISK_TAKE_PROFIT_PCT", "0.01"),
+        ("RISK_MAX_ORDERS_PER_MINUTE", "1000"),
+        ("RISK_MAX_DAILY_NOTIONAL", "100000000"),
+        ("RISK_MAX_DAILY_LOSS_PCT", "1"),
+    ];
+    let pairs: Vec<_> = MINUTES.into_iter().chain(pairs).collect();
+    let [(played, kept), (forgetful, told)] =
+        [false, true].map(|forgets| told(data.path(), &pairs, Config::default(), forgets));
+    assert!(kept.orders.len() > 1_000, "only {} orders in three days", kept.orders.len());
+    assert_eq!(told.records, kept.records);
+    let by_intent = |orders: &[OrderRecord]| {
+        let mut all: Vec<OrderRecord> = orders.to_vec();
+        all.sort_by_key(|order| order.ticket.order_ref.intent);
+        all
+    };
+    assert_eq!(by_intent(&told.orders), kept.orders, "each order is told once, as it ended");
+    let known = forgetful.desk.book().orders().count();
+    assert!(known < 400, "{known} orders are still known, of the last day alone some 500");
+    let (past, other) = (played.desk.book(), forgetful.desk.book());
+    assert_eq!((past.cash(), past.fees(), past.counts()), (other.cash(), other.fees(), other.counts()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

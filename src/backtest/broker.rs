@@ -114,11 +114,15 @@ impl Broker {
         }
     }
 
-    /// The session has ended: day orders expire, and what ended long ago is forgotten.
+    /// The session has ended: day orders expire.
     pub fn end_of_session(&mut self, at: MarketTime, updates: &mut VecDeque<OrderUpdate>) {
         let contracts: Vec<ContractId> = self.symbols.keys().copied().collect();
         let events = contracts.into_iter().flat_map(|contract| self.exchange.end_of_session(contract, at)).collect();
         self.tell(events, updates);
+    }
+
+    /// Forgets what ended before this instant: nobody comes back to it.
+    pub fn forget_before(&mut self, at: MarketTime) {
         self.exchange.forget_before(at);
     }
 

@@ -15,7 +15,7 @@ use super::broker::{Broker, CLIENT};
 use super::observer::Observer;
 use crate::calendar::Calendar;
 use crate::desk::{Action, Desk, Event, Plan, Recovered, ledger_id};
-use crate::domain::book::{Book, LedgerFact};
+use crate::domain::book::{Book, LedgerFact, OrderRecord};
 use crate::domain::broker::{AccountId, OrderUpdate, Venue};
 use crate::domain::{Bar, BarSize, Contract, ContractId, MarketTime, PriceRule, Symbol, Usd};
 use crate::exchange;
@@ -24,6 +24,10 @@ use crate::tape::{Step, Steps};
 
 /// The account of a backtest.
 const ACCOUNT: &str = "DU1234567";
+
+/// Orders after which what has ended is forgotten, though the session goes on: a day's orders of many symbols would not
+/// stay near the processor.
+const FORGET_AFTER: u64 = 128;
 
 /// What an engine is made of.
 pub struct Parts {
@@ -41,7 +45,7 @@ pub struct Parts {
     pub finer: bool,
     /// Bars that are decided on before this instant only warm the strategies.
     pub trade_from: MarketTime,
-    /// Whether ended orders leave the book with their session.
+    /// Whether ended orders leave the book.
     pub forgets: bool,
 }
 
@@ -69,6 +73,10 @@ pub struct Engine<'a> {
     finer: bool,
     trade_from: MarketTime,
     forgets: bool,
+    /// Ended orders that the book has forgotten, to be told with their session.
+    ended: Vec<OrderRecord>,
+    /// Orders of the book when it forgot last.
+    forgotten_at: u64,
     session_end: Option<MarketTime>,
     /// Where the exchange day began in which bars opened last.
     day: Option<MarketTime>,
@@ -152,6 +160,8 @@ impl<'a> Engine<'a> {
             finer,
             trade_from,
             forgets,
+            ended: Vec::new(),
+            forgotten_at: 0,
             session_end: None,
             day: None,
             hours_until: MarketTime::MIN,
@@ -228,9 +238,7 @@ impl<'a> Engine<'a> {
         let now = self.desk.now();
         self.settle(now);
         self.observer.finish();
-        for order in self.desk.book().orders() {
-            self.listener.order(order);
-        }
+        self.tell_orders(true);
         let fault = |line: &Line| Some(format!("{}: its strategy failed: {}", line.symbol, line.running.fault()?));
         let faults = self.lines.iter().filter_map(fault).collect();
         Ended { desk: self.desk, broker: self.broker, observer: self.observer, faults }
@@ -257,6 +265,9 @@ impl<'a> Engine<'a> {
             self.session_end = Some(self.calendar.next_close(at));
         }
         self.opens(at, instant);
+        if self.forgets && self.desk.book().counts().orders >= self.forgotten_at + FORGET_AFTER {
+            self.forget_within(at);
+        }
         instant.ends.clear();
         for (place, _) in &instant.opens {
             instant.opening[*place] = false;
@@ -347,11 +358,36 @@ impl<'a> Engine<'a> {
     fn end_session(&mut self, at: MarketTime) {
         self.broker.end_of_session(at, &mut self.updates);
         self.settle(at);
+        self.broker.forget_before(at);
         if self.forgets {
-            for order in self.desk.forget_before(at) {
-                self.listener.order(&order);
-            }
+            self.forget_before(at);
+            self.tell_orders(false);
         }
+    }
+
+    fn forget_before(&mut self, at: MarketTime) {
+        self.forgotten_at = self.desk.book().counts().orders;
+        self.ended.extend(self.desk.forget_before(at));
+    }
+
+    /// The same within a session. A day that the book has not opened is measured from before its fills: they stay.
+    fn forget_within(&mut self, at: MarketTime) {
+        let date = self.calendar.date_of(at);
+        if self.desk.book().day().is_some_and(|day| day.date == date) {
+            self.broker.forget_before(at);
+            self.forget_before(at);
+        }
+    }
+
+    /// Tells of the orders that are forgotten, and at the end of all others, by intent number.
+    fn tell_orders(&mut self, others: bool) {
+        let others = self.desk.book().orders().filter(|_| others);
+        let mut orders: Vec<&OrderRecord> = self.ended.iter().chain(others).collect();
+        orders.sort_by_key(|order| order.ticket.order_ref.intent);
+        for order in orders {
+            self.listener.order(order);
+        }
+        self.ended.clear();
     }
 
     fn opens(&mut self, at: MarketTime, instant: &Instant) {

@@ -46,9 +46,9 @@ pub struct Setup {
     pub seed: u64,
     /// Bars that end before this instant only warm the strategies.
     pub trade_from: MarketTime,
-    /// Whether orders leave the book once they have ended and their session is over, and fills with
-    /// them: memory does not grow with the run then, and the book at its end tells of the last
-    /// session's orders only. The listener hears of all.
+    /// Whether orders leave the book some time after they have ended, and fills with them: memory does
+    /// not grow with the run then, and the book at its end tells of its latest orders only. The
+    /// listener hears of all.
     pub forgets: bool,
     /// The run in words.
     pub described: Described,
@@ -66,7 +66,7 @@ pub trait Listener {
         let _ = trade;
     }
 
-    /// An order of ours has ended, or the run has. In order of their ends, sessions apart.
+    /// An order of ours has ended, or the run has. By intent number, sessions apart.
     fn order(&mut self, order: &OrderRecord) {
         let _ = order;
     }

@@ -253,7 +253,8 @@ impl Observer {
         self.below = true;
         let fall = self.peak - point.equity;
         running.drawdown_usd = running.drawdown_usd.max(fall);
-        if self.peak > 0.0 {
+        // A product says already, to less than the quotient's rounding, that most falls are not the deepest.
+        if self.peak > 0.0 && fall > running.drawdown * self.peak * (1.0 - 1e-9) {
             running.drawdown = running.drawdown.max(fall / self.peak);
         }
         running.drawdown_seconds = running.drawdown_seconds.max(point.at.since(peak_at).as_secs());

@@ -7,9 +7,9 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 
 use crate::domain::broker::AccountState;
+use crate::domain::value::Quote;
 use crate::domain::{Ascending, Bar, Contract, ContractId, MarketTime, Price, Symbol, Usd};
 use crate::strategy::Gauges;
-use crate::strategy::indicators::Volatility;
 
 /// What is known of one contract's market.
 #[derive(Debug, Clone, Default)]
@@ -105,6 +105,11 @@ impl Marks {
         self.marks.get(&id)?.price()
     }
 
+    /// The same, to be multiplied.
+    pub fn quote(&self, id: ContractId) -> Option<Quote> {
+        self.marks.get(&id)?.close.and_then(Quote::from_f64)
+    }
+
     /// The average true range as money.
     pub fn range(&self, id: ContractId) -> Option<Price> {
         self.marks.get(&id)?.gauges.atr.and_then(Price::from_f64)
@@ -112,8 +117,7 @@ impl Marks {
 
     /// The volatility of a year of so many bars, as a fraction of the price.
     pub fn volatility(&self, id: ContractId, bars: f64) -> Option<Decimal> {
-        let of_a_bar = self.marks.get(&id)?.gauges.volatility?;
-        Decimal::from_f64(Volatility::annual(of_a_bar, bars))
+        Decimal::from_f64(self.marks.get(&id)?.gauges.volatility?.annual(bars))
     }
 
     /// The account's money as last stated.

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 
 use super::Desk;
 use crate::domain::book::{DayFact, Fact, FillFact};
+use crate::domain::value::Value;
 use crate::domain::{Bar, ContractId, MarketTime, Shares, Usd};
 use crate::strategy::Gauges;
 
@@ -63,13 +64,13 @@ impl Desk {
 
     /// Equity, and what the positions are worth with their magnitudes added, USD.
     pub(super) fn worths(&self) -> Option<(Usd, Usd)> {
-        let (mut equity, mut gross) = (self.book.cash()?, Usd::ZERO);
+        let (mut worth, mut gross) = (Value::default(), Value::default());
         for (contract, position) in self.book.positions().filter(|(_, position)| !position.quantity().is_zero()) {
-            let worth = position.market_value(self.last_price(contract)?);
-            equity += worth;
-            gross += worth.abs();
+            let price = self.marks.quote(contract)?;
+            worth.add(price, position.quantity());
+            gross.add(price, position.quantity().abs());
         }
-        Some((equity, gross))
+        Some((self.book.cash()? + worth.usd(), gross.usd()))
     }
 
     /// A price moves: of a held contract, the worth moves with it.

@@ -16,6 +16,7 @@ pub mod refusal;
 mod text;
 pub mod ticket;
 pub mod time;
+pub mod value;
 
 pub use ascending::Ascending;
 pub use bar::{Bar, BarFault, BarSize};

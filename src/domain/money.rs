@@ -18,13 +18,13 @@ use serde::{Deserialize, Serialize};
 /// What [`short_decimal`] looks at lies below this, and so within every range of a type here.
 const SHORT: f64 = 1e11;
 
-/// As [`decimal_from_f64`] for numbers of at most four digits after the point, as nearly all prices
-/// are; `None` for others. A whole number below 2^53 divided by a power of ten is rounded once, so if
-/// the quotient is the value itself, these digits are its shortest text.
+/// A number of at most four digits after the point, as nearly all prices are, as its digits and how many of them are
+/// after the point; `None` for others. A whole number below 2^53 divided by a power of ten is rounded once, so if the
+/// quotient is the value itself, these digits are its shortest text.
 #[allow(clippy::float_arithmetic, reason = "it is checked to be exact")]
 #[allow(clippy::float_cmp, reason = "it is the same number or it is not")]
 #[inline]
-fn short_decimal(value: f64) -> Option<Decimal> {
+fn short(value: f64) -> Option<(i64, u32)> {
     if value.abs() >= SHORT {
         return None;
     }
@@ -37,10 +37,25 @@ fn short_decimal(value: f64) -> Option<Decimal> {
                 whole /= 10;
                 digits -= 1;
             }
-            return Some(Decimal::new(whole, digits));
+            return Some((whole, digits));
         }
     }
     None
+}
+
+/// As [`decimal_from_f64`] for such numbers.
+#[inline]
+fn short_decimal(value: f64) -> Option<Decimal> {
+    short(value).map(|(whole, digits)| Decimal::new(whole, digits))
+}
+
+/// Such a number in ten-thousandths, and how many digits after the point it needs.
+#[inline]
+pub(super) fn ten_thousandths(value: f64) -> Option<(i64, u32)> {
+    const POWERS: [i64; 5] = [10_000, 1_000, 100, 10, 1];
+    let (whole, digits) = short(value)?;
+    // At most four digits; below 10^11 before and four after the point: no i64 is too small for it.
+    Some((whole * POWERS.get(digits as usize)?, digits))
 }
 
 /// Powers of ten that an `f64` holds exactly, as far as digits after the point are common.

@@ -11,6 +11,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::MarginPlan;
+use crate::domain::value::{Quote, Value};
 use crate::domain::{ContractId, Price, Shares, Side, Usd};
 
 /// Digits after the point to which a part of a cost is rounded when it leaves a position. The
@@ -153,13 +154,21 @@ pub struct Balances {
 
 impl Account {
     /// Its sums at these marks.
-    pub(super) fn balances(&self, margin: MarginPlan, mark: impl Fn(ContractId) -> Option<Price>) -> Balances {
-        let (mut equity, mut gross) = (self.cash, Usd::ZERO);
+    pub(super) fn balances(&self, margin: MarginPlan, mark: impl Fn(ContractId) -> Option<Quote>) -> Balances {
+        let (mut worth, mut gross) = (Value::default(), Value::default());
         for (contract, held) in &self.positions {
-            let worth = mark(*contract).map_or(held.cost, |mark| mark * held.quantity);
-            equity += worth;
-            gross += worth.abs();
+            match mark(*contract) {
+                Some(mark) => {
+                    worth.add(mark, held.quantity);
+                    gross.add(mark, held.quantity.abs());
+                }
+                None => {
+                    worth.add_known(held.cost);
+                    gross.add_known(held.cost.abs());
+                }
+            }
         }
+        let (equity, gross) = (self.cash + worth.usd(), gross.usd());
         let available_funds = equity - gross * margin.initial();
         Balances { cash: self.cash, equity, available_funds, gross_position_value: gross }
     }

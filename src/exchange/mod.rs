@@ -73,6 +73,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::broker::AccountId;
+use crate::domain::value::Quote;
 use crate::domain::{Ascending, ContractId, MarketTime, Price, PriceRule, Usd};
 
 mod account;
@@ -201,12 +202,17 @@ impl Exchange {
     /// Cash, equity and available funds of an account at the present marks, USD; `None` where it was
     /// never opened. Cheaper than the whole of it.
     pub fn balances(&self, account: &AccountId) -> Option<Balances> {
-        Some(self.accounts.get(account)?.balances(self.config.margin, |contract| self.mark(contract)))
+        Some(self.accounts.get(account)?.balances(self.config.margin, |contract| self.quote(contract)))
     }
 
     /// The latest price of a contract; `None` before its first.
     pub fn mark(&self, contract: ContractId) -> Option<Price> {
         Price::from_f64(self.markets.get(&contract)?.last?)
+    }
+
+    /// The same, to be multiplied.
+    fn quote(&self, contract: ContractId) -> Option<Quote> {
+        Quote::from_f64(self.markets.get(&contract)?.last?)
     }
 
     /// How often a bar touched both a stop and the target beside it, so that the stop was taken.

@@ -9,7 +9,8 @@ use rust_decimal::Decimal;
 use super::{Borrow, Exchange, Kind, MarginPlan, NewOrder, OrderKey, Refusal};
 use crate::domain::broker::AccountId;
 use crate::domain::order::TrailBy;
-use crate::domain::{ContractId, Price, PriceRule, Shares, Side, Usd};
+use crate::domain::value::{Quote, Value};
+use crate::domain::{ContractId, Price, PriceRule, Shares, Side};
 
 /// Largest quantity of an order: beyond it, money might outgrow its decimals.
 const MOST_SHARES: i64 = 1_000_000_000;
@@ -88,7 +89,7 @@ impl Exchange {
             return Ok(());
         }
         let Some(account) = self.accounts.get(&order.account) else { return Ok(()) };
-        let (mut worth, mut equity) = (Usd::ZERO, account.cash());
+        let (mut worth, mut holdings) = (Value::default(), Value::default());
         for (contract, market) in self.markets.iter() {
             let this = *contract == order.contract;
             let held = account.position(*contract);
@@ -102,16 +103,15 @@ impl Exchange {
                     self.working(&order.account, *contract, order.key).worst(self.held(&order.account, *contract))
                 }
             };
-            let price = self
-                .mark(*contract)
-                .or_else(|| account.average_price(*contract))
-                .or_else(|| if this { order.kind.stated_prices().next() } else { None });
+            let paid = || account.average_price(*contract).map(Quote::from);
+            let stated = || if this { order.kind.stated_prices().next().map(Quote::from) } else { None };
+            let price = market.last.and_then(Quote::from_f64).or_else(paid).or_else(stated);
             // A contract without any price yet cannot be judged: its first trade will tell.
-            let price = price.unwrap_or_default();
-            worth += price * worst.magnitude();
-            equity += price * held;
+            let Some(price) = price else { continue };
+            worth.add(price, worst.magnitude());
+            holdings.add(price, held);
         }
-        let margin = worth * self.config.margin.initial();
+        let (equity, margin) = (account.cash() + holdings.usd(), worth.usd() * self.config.margin.initial());
         if margin > equity { Err(Refusal::Margin { equity, margin }) } else { Ok(()) }
     }
 

@@ -1,6 +1,6 @@
 //! A strategy at work on one symbol: live, simulated and in a backtest it is fed the same way.
 
-use super::indicators::{Atr, Volatility};
+use super::indicators::{Atr, Moves, Volatility};
 use super::{Strategy, Target};
 use crate::domain::Bar;
 
@@ -12,8 +12,8 @@ const ATR_BARS: usize = 14;
 pub struct Gauges {
     /// The average true range, USD a share, once enough bars were seen.
     pub atr: Option<f64>,
-    /// The standard deviation of a bar's return, as a fraction, once enough bars were seen.
-    pub volatility: Option<f64>,
+    /// How much a bar's price moves, once enough bars were seen.
+    pub volatility: Option<Moves>,
 }
 
 impl Gauges {

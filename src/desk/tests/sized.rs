@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::*;
+use crate::strategy::indicators::Moves;
 
 fn sized(sizing: Sizing) -> Plan {
     plan(|plan| {
@@ -20,7 +21,7 @@ fn bar(story: &mut Story, volatility: Option<f64>, target: Option<f64>) -> Vec<S
     story.minute += 1;
     let bar = Bar { time, end: story.now(), open: 50.0, high: 50.0, low: 50.0, close: 50.0, volume: None };
     let target = target.map(|value| Target::new(value).unwrap());
-    let gauges = Gauges { atr: Some(1.0), volatility };
+    let gauges = Gauges { atr: Some(1.0), volatility: volatility.map(Moves::of) };
     story.tell(Event::Bar { contract: AAPL, bar, target, gauges, newest: true })
 }
 

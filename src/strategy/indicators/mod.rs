@@ -12,5 +12,5 @@ mod window;
 
 pub use extreme::Extreme;
 pub use smoothed::{Atr, Ema, Macd, Rsi};
-pub use volatility::Volatility;
+pub use volatility::{Moves, Volatility};
 pub use window::{Change, Deviation, MovingSum, Spread, micros};
