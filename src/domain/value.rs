@@ -129,7 +129,7 @@ mod tests {
         }
         assert_eq!(value.usd().to_string(), "199999999998500000000000.00");
         for _ in 0..100 {
-            value.add(Quote::from_f64(99_999_999_999.2501).unwrap(), Shares(Shares::MOST));
+            value.add(Quote::from_f64(99_999_999_999.250_1).unwrap(), Shares(Shares::MOST));
         }
         assert_eq!(value.usd().to_string(), "10199999999923510000000000");
     }
