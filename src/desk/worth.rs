@@ -59,16 +59,25 @@ impl Desk {
     /// Cash and positions at the last prices, USD; `None` where cash or a held contract's price is
     /// not known.
     pub fn equity(&self) -> Option<Usd> {
-        Some(self.worths()?.0)
+        let mut worth = Value::default();
+        for (contract, shares) in self.held_now() {
+            worth.add(self.marks.quote(contract)?, shares);
+        }
+        Some(self.book.cash()? + worth.usd())
+    }
+
+    fn held_now(&self) -> impl Iterator<Item = (ContractId, Shares)> {
+        let all = self.book.positions().map(|(contract, position)| (contract, position.quantity()));
+        all.filter(|(_, shares)| !shares.is_zero())
     }
 
     /// Equity, and what the positions are worth with their magnitudes added, USD.
     pub(super) fn worths(&self) -> Option<(Usd, Usd)> {
         let (mut worth, mut gross) = (Value::default(), Value::default());
-        for (contract, position) in self.book.positions().filter(|(_, position)| !position.quantity().is_zero()) {
+        for (contract, shares) in self.held_now() {
             let price = self.marks.quote(contract)?;
-            worth.add(price, position.quantity());
-            gross.add(price, position.quantity().abs());
+            worth.add(price, shares);
+            gross.add(price, shares.abs());
         }
         Some((self.book.cash()? + worth.usd(), gross.usd()))
     }
