@@ -143,7 +143,9 @@ async fn at_rest(daemon: &mut Daemon, running: &Running) -> Result<(), String> {
             let fills = running.account().await.map_err(|error| error.to_string())?.fills;
             let heard =
                 |p: &robo_trader::domain::progress::Progress| p.ready && p.unanswered == 0 && p.executions >= fills;
-            daemon.progress.wait_for(heard).await.map_err(|_| "the daemon ended".to_owned())?;
+            if daemon.progress.wait_for(heard).await.is_err() {
+                return Err(format!("the daemon ended by itself: {}", daemon.why().await));
+            }
             if running.account().await.map_err(|error| error.to_string())?.fills == fills {
                 return Ok(());
             }

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use ibapi::subscriptions::NoticeStream;
@@ -100,7 +101,15 @@ pub struct Gateway {
     planned: Option<Planned>,
     limiter: Arc<Limiter>,
     pacer: Arc<Pacer>,
+    /// Handshakes in a row that were none.
+    garbled: AtomicU32,
+    /// Whether a session was had there.
+    known: AtomicBool,
 }
+
+/// Answers in a row that are no handshake, at which what answers is another service: one alone may be a gateway that
+/// goes down just then, or a damaged frame.
+const OTHER_SERVICE: u32 = 2;
 
 impl Gateway {
     /// The gateway at that address.
@@ -110,6 +119,8 @@ impl Gateway {
             pacer: Arc::new(Pacer::new(config.historical_pacing)),
             config,
             planned: None,
+            garbled: AtomicU32::new(0),
+            known: AtomicBool::new(false),
         }
     }
 
@@ -304,9 +315,18 @@ impl Dial for Gateway {
     type Error = DialError;
 
     async fn dial(&self) -> Result<Session, DialError> {
-        let (client, notices) = self.connect().await?;
+        let connected = self.connect().await;
+        if matches!(connected, Err(DialError::NotAGateway { .. })) {
+            self.garbled.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.garbled.store(0, Ordering::Relaxed);
+        }
+        let (client, notices) = connected?;
         match self.ready(client, notices).await {
-            Ok(session) => Ok(session),
+            Ok(session) => {
+                self.known.store(true, Ordering::Relaxed);
+                Ok(session)
+            }
             Err((client, error)) => {
                 // Close before anyone waits. Bounded, because a close never may hold up a retry.
                 if timeout(self.config.reply_within, client.disconnect()).await.is_err() {
@@ -318,7 +338,12 @@ impl Dial for Gateway {
     }
 
     fn fault(&self, error: &DialError) -> Fault {
-        match error.fault() {
+        let is_other = || !self.known.load(Ordering::Relaxed) && self.garbled.load(Ordering::Relaxed) >= OTHER_SERVICE;
+        let fault = match error {
+            DialError::NotAGateway { .. } if !is_other() => Fault::Transient,
+            error => error.fault(),
+        };
+        match fault {
             Fault::Transient if self.planned.as_ref().is_some_and(|planned| planned()) => Fault::Expected,
             fault => fault,
         }
@@ -377,6 +402,16 @@ mod tests {
         let gateway = gateway(None).planned_outages(Arc::new(|| true));
         assert_eq!(gateway.fault(&DialError::NoOrderId), Fault::Expected);
         assert_eq!(gateway.fault(&DialError::Settings { reason: String::new() }), Fault::Fatal);
+    }
+
+    #[test]
+    fn what_was_a_gateway_before_is_no_other_service_however_it_answers() {
+        let (garbled, gateway) =
+            (DialError::NotAGateway { address: String::new(), reason: String::new() }, gateway(None));
+        gateway.garbled.store(9, Ordering::Relaxed);
+        assert_eq!(gateway.fault(&garbled), Fault::Fatal);
+        gateway.known.store(true, Ordering::Relaxed);
+        assert_eq!(gateway.fault(&garbled), Fault::Transient);
     }
 
     #[test]

@@ -112,6 +112,15 @@ impl Daemon {
         self.ended().await
     }
 
+    /// What it ended by itself with.
+    pub async fn why(&mut self) -> String {
+        match tokio::time::timeout(PATIENCE, self.task.join_next()).await {
+            Ok(Some(Ok((_, Ok(()))))) => "nothing was wrong".to_owned(),
+            Ok(Some(Ok((_, Err(error))))) => error.to_string(),
+            other => format!("{other:?}"),
+        }
+    }
+
     /// Waits for its own end.
     pub async fn ended(mut self) -> (Summary, Result<(), RunError>) {
         let ended = tokio::time::timeout(PATIENCE, self.task.join_next()).await;
