@@ -63,6 +63,8 @@ const rest = async () => {
   S.strategies = new Map(strategies.strategies.map((s) => [s.symbol, s]));
   put("version", version.name + " " + version.version + ", up since " + when(version.started_at) + ", times of " + Intl.DateTimeFormat().resolvedOptions().timeZone + ", API at /api/v1/openapi.json, metrics at /metrics");
 };
+// From now on its bars are kept as they come, also while those before them are on their way.
+const wants = (symbol) => { if (!S.bars.has(symbol)) S.bars.set(symbol, []); due.bars.add(symbol); };
 const bars = async (symbol) => {
   const boot = S.boot;
   const rows = (await read("bars?limit=2000&symbol=" + encodeURIComponent(symbol))).bars;
@@ -107,10 +109,9 @@ const connect = () => {
   const heard = (message) => {
     if (message.seq) S.seq = message.seq;
     if (message.type === "hello") { if (S.boot !== message.boot) S.bars = new Map(); S.boot = message.boot; S.wait = 500; if (message.resumed) live(true); }
-    else if (message.type === "snapshot") { snapshot(message.data); due.rest = true; for (const symbol of S.positions.keys()) due.bars.add(symbol); live(true); }
+    else if (message.type === "snapshot") { snapshot(message.data); due.rest = true; for (const symbol of S.positions.keys()) wants(symbol); live(true); }
     else if (fold[message.type]) fold[message.type](message.data, message.symbol);
-    if (message.type === "history" || message.type === "position" && !S.bars.has(message.symbol)) due.bars.add(message.symbol);
-    if (message.type === "position" && !S.bars.has(message.symbol)) S.bars.set(message.symbol, []);
+    if (message.type === "history" || message.type === "position" && !S.bars.has(message.symbol)) wants(message.symbol);
     readDue();
     moved[message.type] = (moved[message.type] || 0) + 1;
     dirty();
