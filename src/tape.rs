@@ -4,14 +4,13 @@
 //! there open, in symbol order. Nothing that happens at an end can therefore see an open of the
 //! same instant.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
 use std::sync::Arc;
 
 use crate::calendar::Calendar;
 use crate::domain::{Bar, BarSize, ContractId, MarketTime, Symbol, Window};
+use agenda::{Agenda, Part, Turn};
 
+mod agenda;
 pub mod jumps;
 pub mod streamed;
 #[cfg(test)]
@@ -55,10 +54,39 @@ impl Step {
     }
 }
 
-/// A market's steps in order.
-pub trait Steps: Iterator<Item = Step> {
+/// The end of a bar.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct End<'a> {
+    /// The place of its series among all of the tape, by symbol.
+    pub place: usize,
+    /// The whole bar.
+    pub bar: &'a Bar,
+    /// Whether its successor opens at this very instant.
+    pub followed: bool,
+}
+
+/// The open of a bar.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Open {
+    /// The place of its series.
+    pub place: usize,
+    /// USD a share.
+    pub price: f64,
+}
+
+/// A market's steps, for one that takes an instant's ends first and then its opens.
+pub trait Steps {
+    /// The contracts of the series, by place.
+    fn contracts(&self) -> Vec<ContractId>;
+
     /// When the next step happens; `None` at the end.
     fn next_at(&self) -> Option<MarketTime>;
+
+    /// Takes the next step where it is the end of a bar at this instant.
+    fn end_at(&mut self, at: MarketTime) -> Option<End<'_>>;
+
+    /// Takes the next step where it is an open at this instant.
+    fn open_at(&mut self, at: MarketTime) -> Option<Open>;
 }
 
 /// One contract's bars on a tape: ascending, not overlapping (bar files are checked for it).
@@ -72,38 +100,6 @@ pub struct Series {
     pub bars: Arc<[Bar]>,
 }
 
-/// What comes next of a bar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    End,
-    Open,
-}
-
-/// A step to come: when, and its turn at that instant.
-type Coming = Reverse<(MarketTime, Turn)>;
-
-/// Ends before opens, each by the place of its series: one number, for a heap compares a lot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Turn(u64);
-
-impl Turn {
-    const OPEN: u64 = 1 << 63;
-
-    fn new(part: Part, series: usize) -> Self {
-        // No tape has so many series.
-        let place = series as u64;
-        Self(if part == Part::Open { place | Self::OPEN } else { place })
-    }
-
-    fn part(self) -> Part {
-        if self.0 & Self::OPEN == 0 { Part::End } else { Part::Open }
-    }
-
-    fn series(self) -> usize {
-        (self.0 & !Self::OPEN) as usize
-    }
-}
-
 /// The merged stream of steps.
 #[derive(Debug, Clone, Default)]
 pub struct Tape {
@@ -112,7 +108,7 @@ pub struct Tape {
     /// Where in each series the bar is whose step comes next.
     next: Vec<usize>,
     /// One step of each series that is not at its end.
-    coming: BinaryHeap<Coming>,
+    coming: Agenda,
 }
 
 impl Tape {
@@ -144,22 +140,18 @@ impl Tape {
 
     /// When the next step happens; `None` at the end.
     pub fn next_at(&self) -> Option<MarketTime> {
-        self.coming.peek().map(|Reverse((at, ..))| *at)
+        self.coming.next_at()
     }
 
     fn insert(&mut self, series: Series, bar: usize, part: Part) {
         let place = self.series.partition_point(|other| other.symbol <= series.symbol);
-        let moved = |Reverse((at, turn)): Coming| {
-            let index = turn.series();
-            Reverse((at, Turn::new(turn.part(), if index >= place { index + 1 } else { index })))
-        };
-        self.coming = self.coming.drain().map(moved).collect();
+        self.coming.make_room(place);
         if let Some(next) = series.bars.get(bar) {
             let at = match part {
                 Part::Open => next.time,
                 Part::End => next.end,
             };
-            self.coming.push(Reverse((at, Turn::new(part, place))));
+            self.coming.push(at, Turn::new(part, place));
         }
         self.series.insert(place, series);
         self.next.insert(place, bar);
@@ -167,8 +159,34 @@ impl Tape {
 }
 
 impl Steps for Tape {
+    fn contracts(&self) -> Vec<ContractId> {
+        self.series.iter().map(|series| series.contract).collect()
+    }
+
+    #[inline]
     fn next_at(&self) -> Option<MarketTime> {
         Self::next_at(self)
+    }
+
+    #[inline]
+    fn end_at(&mut self, at: MarketTime) -> Option<End<'_>> {
+        let place = self.coming.take(at, Part::End)?;
+        let (series, next) = (self.series.get(place)?, self.next.get_mut(place)?);
+        let bar = series.bars.get(*next)?;
+        *next += 1;
+        let successor = series.bars.get(*next).map(|next| next.time);
+        if let Some(opens) = successor {
+            self.coming.push(opens, Turn::new(Part::Open, place));
+        }
+        Some(End { place, bar, followed: successor == Some(at) })
+    }
+
+    #[inline]
+    fn open_at(&mut self, at: MarketTime) -> Option<Open> {
+        let place = self.coming.take(at, Part::Open)?;
+        let bar = self.series.get(place)?.bars.get(*self.next.get(place)?)?;
+        self.coming.push(bar.end, Turn::new(Part::End, place));
+        Some(Open { place, price: bar.open })
     }
 }
 
@@ -176,28 +194,13 @@ impl Iterator for Tape {
     type Item = Step;
 
     fn next(&mut self) -> Option<Step> {
-        // To put the next step in the place of this one spares the heap half its work.
-        let mut top = self.coming.peek_mut()?;
-        let Reverse((at, turn)) = *top;
-        let place = turn.series();
-        let (series, next) = (self.series.get(place)?, self.next.get_mut(place)?);
-        let (contract, bar) = (series.contract, series.bars.get(*next)?);
-        match turn.part() {
-            Part::Open => {
-                *top = Reverse((bar.end, Turn::new(Part::End, place)));
-                Some(Step::Open { contract, at, price: bar.open })
-            }
-            Part::End => {
-                *next += 1;
-                match series.bars.get(*next) {
-                    Some(next) => *top = Reverse((next.time, Turn::new(Part::Open, place))),
-                    None => {
-                        PeekMut::pop(top);
-                    }
-                }
-                Some(Step::End { contract, bar: *bar })
-            }
+        let at = Self::next_at(self)?;
+        let ended = self.end_at(at).map(|end| (end.place, *end.bar));
+        if let Some((place, bar)) = ended {
+            return Some(Step::End { contract: self.series.get(place)?.contract, bar });
         }
+        let Open { place, price } = self.open_at(at)?;
+        Some(Step::Open { contract: self.series.get(place)?.contract, at, price })
     }
 }
 
@@ -248,8 +251,9 @@ impl Bar {
     /// Takes in the bar after it: their open, extremes, close and volume become this one's. Its
     /// own times stay.
     pub fn absorb(&mut self, next: &Self) {
-        self.high = self.high.max(next.high);
-        self.low = self.low.min(next.low);
+        // Prices are numbers: no more is asked of their order.
+        self.high = if next.high > self.high { next.high } else { self.high };
+        self.low = if next.low < self.low { next.low } else { self.low };
         self.close = next.close;
         self.volume = match (self.volume, next.volume) {
             (Some(a), Some(b)) => Some(a.saturating_add(b)),

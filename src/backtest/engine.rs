@@ -20,14 +20,14 @@ use crate::domain::broker::{AccountId, OrderUpdate, Venue};
 use crate::domain::{Bar, BarSize, Contract, ContractId, MarketTime, PriceRule, Symbol, Usd};
 use crate::exchange;
 use crate::strategy::{Running, Strategy};
-use crate::tape::{Step, Steps};
+use crate::tape::{End, Open, Steps};
 
 /// The account of a backtest.
 const ACCOUNT: &str = "DU1234567";
 
-/// Orders after which what has ended is forgotten, though the session goes on: a day's orders of many symbols would not
-/// stay near the processor.
-const FORGET_AFTER: u64 = 128;
+/// Orders after which what has ended is forgotten, though the session goes on: what more of them take would not stay in
+/// the processor's first cache.
+const FORGET_AFTER: u64 = 24;
 
 /// What an engine is made of.
 pub struct Parts {
@@ -74,7 +74,8 @@ pub struct Engine<'a> {
     trade_from: MarketTime,
     forgets: bool,
     /// Ended orders that the book has forgotten, to be told with their session.
-    ended: Vec<OrderRecord>,
+    #[allow(clippy::vec_box, reason = "they come in boxes, and need not be moved")]
+    ended: Vec<Box<OrderRecord>>,
     /// Orders of the book when it forgot last.
     forgotten_at: u64,
     session_end: Option<MarketTime>,
@@ -127,15 +128,6 @@ pub struct Ended {
     pub observer: Observer,
     /// Strategies that failed on the way and said nothing from then on.
     pub faults: Vec<String>,
-}
-
-/// What one instant of the tape brings.
-#[derive(Default)]
-struct Instant {
-    ends: Vec<(usize, Bar)>,
-    opens: Vec<(usize, f64)>,
-    /// Whether a bar opens, by place.
-    opening: Vec<bool>,
 }
 
 impl<'a> Engine<'a> {
@@ -214,22 +206,12 @@ impl<'a> Engine<'a> {
 
     /// Plays the tape to its end, then stops as the daemon does.
     pub fn play(mut self, tape: &mut impl Steps) -> Ended {
-        let mut instant = Instant { opening: vec![false; self.lines.len()], ..Instant::default() };
+        // A tape's series are the engine's lines, but for those without bars.
+        let lines: Vec<Option<usize>> =
+            tape.contracts().iter().map(|contract| self.places.get(contract).copied()).collect();
+        let mut unfollowed = Vec::new();
         while let Some(at) = tape.next_at() {
-            let mut last = 0;
-            while tape.next_at() == Some(at) {
-                let Some(step) = tape.next() else { break };
-                let Some(place) = self.place(step.contract(), last) else { continue };
-                last = place;
-                match step {
-                    Step::End { bar, .. } => instant.ends.push((place, bar)),
-                    Step::Open { price, .. } => {
-                        instant.opens.push((place, price));
-                        instant.opening[place] = true;
-                    }
-                }
-            }
-            self.instant(at, &mut instant);
+            self.instant(at, tape, &lines, &mut unfollowed);
         }
         if self.finer {
             self.decide_finished(MarketTime::MAX);
@@ -244,61 +226,59 @@ impl<'a> Engine<'a> {
         Ended { desk: self.desk, broker: self.broker, observer: self.observer, faults }
     }
 
-    /// A contract's place among the lines; steps come in their order, so the next one is tried first.
-    fn place(&self, contract: ContractId, last: usize) -> Option<usize> {
-        let is_at = |place: usize| self.lines.get(place).is_some_and(|line| line.contract == contract);
-        let near = if is_at(last) { Some(last) } else { Some(last + 1).filter(|next| is_at(*next)) };
-        near.or_else(|| self.places.get(&contract).copied())
-    }
-
-    fn instant(&mut self, at: MarketTime, instant: &mut Instant) {
+    fn instant(
+        &mut self,
+        at: MarketTime,
+        tape: &mut impl Steps,
+        lines: &[Option<usize>],
+        unfollowed: &mut Vec<(usize, Bar)>,
+    ) {
         let session_end =
             *self.session_end.get_or_insert_with(|| self.calendar.next_close(at - Duration::from_secs(1)));
         if session_end < at {
             self.end_session(session_end);
         }
-        self.ends(at, instant);
+        self.ends(at, tape, lines, unfollowed);
         if session_end == at {
             self.end_session(at);
         }
         if session_end <= at {
             self.session_end = Some(self.calendar.next_close(at));
         }
-        self.opens(at, instant);
+        self.opens(at, tape, lines);
         if self.forgets && self.desk.book().counts().orders >= self.forgotten_at + FORGET_AFTER {
             self.forget_within(at);
         }
-        instant.ends.clear();
-        for (place, _) in &instant.opens {
-            instant.opening[*place] = false;
-        }
-        instant.opens.clear();
     }
 
-    fn ends(&mut self, at: MarketTime, instant: &Instant) {
-        let followed = |place: usize| instant.opening[place];
-        let mut last = false;
-        for (place, bar) in &instant.ends {
-            if followed(*place) {
-                self.close(*place, bar);
-                self.decide_on(*place, bar, at);
+    fn ends(
+        &mut self,
+        at: MarketTime,
+        tape: &mut impl Steps,
+        lines: &[Option<usize>],
+        unfollowed: &mut Vec<(usize, Bar)>,
+    ) {
+        let mut any = false;
+        while let Some(End { place, bar, followed }) = tape.end_at(at) {
+            let Some(place) = lines.get(place).copied().flatten() else { continue };
+            any = true;
+            if followed {
+                self.close(place, bar);
+                self.decide_on(place, bar, at);
             } else {
-                last = true;
+                unfollowed.push((place, *bar));
             }
         }
-        if last {
-            let others = || instant.ends.iter().filter(|(place, _)| !followed(*place));
-            for (place, bar) in others() {
-                self.close(*place, bar);
-            }
-            for (place, bar) in others() {
-                self.decide_on(*place, bar, at);
-            }
+        for (place, bar) in &*unfollowed {
+            self.close(*place, bar);
+        }
+        for (place, bar) in unfollowed.drain(..) {
+            self.decide_on(place, &bar, at);
         }
         if self.finer {
             self.decide_finished(at);
         }
-        if !instant.ends.is_empty() {
+        if any {
             self.observer.instant(at);
         }
     }
@@ -382,7 +362,7 @@ impl<'a> Engine<'a> {
     /// Tells of the orders that are forgotten, and at the end of all others, by intent number.
     fn tell_orders(&mut self, others: bool) {
         let others = self.desk.book().orders().filter(|_| others);
-        let mut orders: Vec<&OrderRecord> = self.ended.iter().chain(others).collect();
+        let mut orders: Vec<&OrderRecord> = self.ended.iter().map(Box::as_ref).chain(others).collect();
         orders.sort_by_key(|order| order.ticket.order_ref.intent);
         for order in orders {
             self.listener.order(order);
@@ -390,16 +370,19 @@ impl<'a> Engine<'a> {
         self.ended.clear();
     }
 
-    fn opens(&mut self, at: MarketTime, instant: &Instant) {
-        if instant.opens.is_empty() {
-            return;
-        }
-        for (place, price) in &instant.opens {
-            let contract = self.lines[*place].contract;
+    fn opens(&mut self, at: MarketTime, tape: &mut impl Steps, lines: &[Option<usize>]) {
+        let mut any = false;
+        while let Some(Open { place, price }) = tape.open_at(at) {
+            let Some(place) = lines.get(place).copied().flatten() else { continue };
+            any = true;
+            let contract = self.lines[place].contract;
             let regular = self.regular.covers(self.calendar, at);
-            self.broker.open(contract, at, *price, regular, &mut self.updates);
-            self.observer.open(*place, at, *price);
+            self.broker.open(contract, at, price, regular, &mut self.updates);
+            self.observer.open(place, at, price);
             self.settle(at);
+        }
+        if !any {
+            return;
         }
         if at >= self.hours_until {
             self.state_hours(at);

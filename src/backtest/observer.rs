@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rust_decimal::Decimal;
+
 use super::outcome::{Chart, DayPoint, EquityPoint, ExitReason, FillMark, Running, Trade};
 use super::trades::Trades;
 use crate::calendar::Calendar;
@@ -18,14 +20,37 @@ const CHART: usize = 1_500;
 /// Fills of a chart that are kept.
 const MARKS: usize = 4_000;
 
+/// One side of a round trip.
+#[derive(Debug, Clone, Default)]
+struct Leg {
+    /// Signed.
+    shares: Shares,
+    value: Usd,
+    /// The price of its only fill; `None` of more.
+    only: Option<Price>,
+}
+
+impl Leg {
+    fn add(&mut self, shares: Shares, price: Price) {
+        self.only = self.shares.is_zero().then_some(price);
+        self.shares += shares;
+        self.value += price * shares.abs();
+    }
+
+    /// USD a share.
+    fn average(&self) -> Price {
+        let count = || Decimal::from(self.shares.abs().0);
+        let average = self.only.map_or_else(|| self.value.0.checked_div(count()).unwrap_or_default(), |price| price.0);
+        Price(average.round_dp(8).normalize())
+    }
+}
+
 /// A round trip that is not over.
 #[derive(Debug, Clone)]
 struct Open {
     entry_time: MarketTime,
-    opened: Shares,
-    entry_value: Usd,
-    closed: Shares,
-    exit_value: Usd,
+    entry: Leg,
+    exit: Leg,
     fees: Usd,
     bars: u32,
 }
@@ -241,10 +266,10 @@ impl Observer {
                 running.leverage_most = running.leverage_most.max(leverage);
             }
         }
-        let peak_at = *self.peak_at.get_or_insert(point.at);
+        self.peak_at.get_or_insert(point.at);
         if point.equity >= self.peak {
             if std::mem::take(&mut self.below) {
-                running.drawdown_seconds = running.drawdown_seconds.max(point.at.since(peak_at).as_secs());
+                self.end_fall(point.at);
             }
             self.peak = point.equity;
             self.peak_at = Some(point.at);
@@ -257,7 +282,12 @@ impl Observer {
         if self.peak > 0.0 && fall > running.drawdown * self.peak * (1.0 - 1e-9) {
             running.drawdown = running.drawdown.max(fall / self.peak);
         }
-        running.drawdown_seconds = running.drawdown_seconds.max(point.at.since(peak_at).as_secs());
+    }
+
+    /// How long equity has been below its highest, up to this instant.
+    fn end_fall(&mut self, at: MarketTime) {
+        let seconds = at.since(self.peak_at.unwrap_or(at)).as_secs();
+        self.running.drawdown_seconds = self.running.drawdown_seconds.max(seconds);
     }
 
     fn close_day(&mut self) {
@@ -315,6 +345,9 @@ impl Observer {
     /// The last day and the chart's last bars are taken in.
     pub(super) fn finish(&mut self) {
         self.close_day();
+        if let Some(last) = self.last.filter(|_| self.below) {
+            self.end_fall(last.at);
+        }
         if let Some(last) = self.last.filter(|last| self.curve.last().is_none_or(|kept| kept.at < last.at)) {
             self.curve.push(last);
         }
@@ -371,16 +404,14 @@ impl Watched {
         let closes = before != 0 && (before > 0) != (change > 0);
         if !closes {
             let open = self.open.get_or_insert(Open::at(fill.at));
-            open.opened += Shares(change);
-            open.entry_value += fill.price * fill.quantity;
+            open.entry.add(Shares(change), fill.price);
             open.fees += fill.commission;
             return None;
         }
         let closing = Shares(before.abs().min(change.abs()));
         let beyond = fill.quantity - closing;
         let open = self.open.as_mut()?;
-        open.closed += closing;
-        open.exit_value += fill.price * closing;
+        open.exit.add(closing, fill.price);
         // What goes beyond flat belongs to the next round trip; the fill's fee goes where it ends one.
         open.fees += fill.commission;
         if before + change != 0 && beyond.is_zero() {
@@ -389,8 +420,7 @@ impl Watched {
         let ended = self.open.take().map(|open| open.ended(&self.symbol, fill.at, reason()));
         if !beyond.is_zero() {
             let mut next = Open::at(fill.at);
-            next.opened = fill.side.signed(beyond);
-            next.entry_value = fill.price * beyond;
+            next.entry.add(fill.side.signed(beyond), fill.price);
             self.open = Some(next);
         }
         ended
@@ -399,23 +429,19 @@ impl Watched {
 
 impl Open {
     fn at(entry_time: MarketTime) -> Self {
-        let (zero, none) = (Usd::ZERO, Shares::ZERO);
-        Self { entry_time, opened: none, entry_value: zero, closed: none, exit_value: zero, fees: zero, bars: 0 }
+        Self { entry_time, entry: Leg::default(), exit: Leg::default(), fees: Usd::ZERO, bars: 0 }
     }
 
     fn ended(self, symbol: &Symbol, at: MarketTime, reason: ExitReason) -> Trade {
-        let average = |value: Usd, shares: Shares| {
-            Price(value.0.checked_div(shares.abs().0.into()).unwrap_or_default().round_dp(8).normalize())
-        };
-        let gain = self.exit_value - self.entry_value;
-        let gain = if self.opened.0 >= 0 { gain } else { -gain };
+        let gain = self.exit.value - self.entry.value;
+        let gain = if self.entry.shares.0 >= 0 { gain } else { -gain };
         Trade {
             symbol: symbol.clone(),
             entry_time: self.entry_time,
-            entry_price: average(self.entry_value, self.opened),
+            entry_price: self.entry.average(),
             exit_time: at,
-            exit_price: average(self.exit_value, self.closed),
-            quantity: self.opened,
+            exit_price: self.exit.average(),
+            quantity: self.entry.shares,
             pnl: gain - self.fees,
             fees: self.fees,
             reason,

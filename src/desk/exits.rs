@@ -8,7 +8,7 @@ use super::plan::Mode;
 use super::{Desk, OrderStyle, Trigger};
 use crate::domain::book::{Fact, OrderFact};
 use crate::domain::order::{OrderState, Role};
-use crate::domain::{ContractId, OrderKind, Price, Shares, Side, Ticket};
+use crate::domain::{ContractId, OrderKind, Price, Shares, Side, Ticket, Usd};
 use crate::risk::{Proposal, review};
 
 impl Desk {
@@ -85,9 +85,8 @@ impl Desk {
     fn send_exit(&mut self, contract: ContractId, held: Shares, reduce: Shares, reference: Price) {
         let Some(side) = Side::of_change(-held) else { return };
         // An oversized exit goes in slices, one after the other (rule 13): never refused for its worth.
-        let worth = self.plan.limits.max_order_notional.0.checked_div(reference.0);
-        let most = worth.and_then(|shares| shares.trunc().to_i64()).unwrap_or(i64::MAX);
-        let reduce = Shares(reduce.0.min(most.max(1)));
+        let most = self.plan.limits.max_order_notional;
+        let reduce = if reference * reduce <= most { reduce } else { slice(reduce, most, reference) };
         let kind = self.trading_kind(contract, side, reference);
         let ticket = kind.and_then(|kind| self.ticket(contract, Role::Exit, side, reduce, kind, 0));
         let Some(ticket) = ticket else { return };
@@ -142,6 +141,13 @@ fn reduction(held: Shares, desired: Shares) -> Option<Shares> {
     let keep = if held.0 >= 0 { desired.0.clamp(0, held.0) } else { desired.0.clamp(held.0, 0) };
     let close = (held.0 - keep).abs();
     (close > 0).then_some(Shares(close))
+}
+
+/// As many of the shares as are worth no more than that, but one at least.
+#[cold]
+fn slice(shares: Shares, most: Usd, reference: Price) -> Shares {
+    let most = most.0.checked_div(reference.0).and_then(|shares| shares.trunc().to_i64()).unwrap_or(i64::MAX);
+    Shares(shares.0.min(most.max(1)))
 }
 
 #[cfg(test)]

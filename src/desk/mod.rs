@@ -75,6 +75,8 @@ struct Seat {
 #[derive(Debug)]
 pub struct Desk {
     plan: Plan,
+    /// How long a bar is young, milliseconds; `None` where the calendar says it.
+    fresh_for: Option<i64>,
     book: Book,
     marks: Marks,
     /// How each resolved contract is traded.
@@ -121,7 +123,10 @@ impl Desk {
     /// A desk that continues `book` by `plan`.
     pub fn new(plan: Plan, book: Book) -> Self {
         let now = book.now();
+        let size = plan.bar_size;
+        let fresh_for = plan.freshness.or_else(|| size.is_intraday().then(|| size.duration()));
         Self {
+            fresh_for: fresh_for.map(|limit| i64::try_from(limit.as_millis()).unwrap_or(i64::MAX)),
             plan,
             book,
             marks: Marks::default(),

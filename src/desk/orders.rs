@@ -18,7 +18,7 @@ impl Desk {
     /// for a desk whose broker never comes back to them: see [`Book::forget_before`].
     ///
     /// [`Book::forget_before`]: crate::domain::book::Book::forget_before
-    pub fn forget_before(&mut self, at: MarketTime) -> Vec<OrderRecord> {
+    pub fn forget_before(&mut self, at: MarketTime) -> Vec<Box<OrderRecord>> {
         let forgotten = self.book.forget_before(at);
         for order in &forgotten {
             let intent = order.ticket.order_ref.intent;

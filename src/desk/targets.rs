@@ -10,14 +10,17 @@ use crate::strategy::Target;
 
 impl Desk {
     /// Whether a bar that ended at `end` is young enough to trade on, by gateway time (rule 3).
+    #[inline]
     pub(super) fn is_fresh(&self, end: MarketTime) -> bool {
-        if let Some(limit) = self.plan.freshness {
-            return self.now.since(end) < limit;
+        match self.fresh_for {
+            Some(limit) => self.now.is_within(limit, end),
+            None => self.is_latest(end),
         }
+    }
+
+    /// The same of a bar of a day or more, where nothing else is set.
+    fn is_latest(&self, end: MarketTime) -> bool {
         let size = self.plan.bar_size;
-        if size.is_intraday() {
-            return self.now.since(end) < size.duration();
-        }
         // A daily bar stays young until the next one ends, over weekends and holidays.
         let next = self.plan.calendar.next_open(end).map(|open| self.plan.calendar.bar_end(open, size));
         next.map_or(self.now.since(end) < BarSize::Day1.duration(), |next_end| self.now < next_end)

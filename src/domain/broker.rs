@@ -13,9 +13,11 @@ use serde::{Deserialize, Serialize};
 use super::{ContractId, MarketTime, OrderKind, Price, Shares, Side, Symbol, TimeInForce, Usd};
 
 /// An account's id as IBKR writes it (`DU1234567`; paper accounts begin with `D`).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AccountId(pub Arc<str>);
+
+super::text::compared_as_text!(AccountId);
 
 impl AccountId {
     /// Whether IBKR's naming marks it as a paper account (`DU…`, `DF…`, `DI…`: all begin with

@@ -38,8 +38,10 @@ impl fmt::Display for ContractId {
 }
 
 /// A ticker symbol: 1 to 24 characters of `A-Z 0-9 . - / space`, upper case.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone)]
 pub struct Symbol(Arc<str>);
+
+super::text::compared_as_text!(Symbol);
 
 impl Symbol {
     /// Its text.

@@ -7,6 +7,7 @@ pub mod bar;
 pub mod book;
 pub mod broker;
 pub mod contract;
+mod decimals;
 pub mod history;
 pub mod money;
 pub mod order;

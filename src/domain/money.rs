@@ -6,6 +6,7 @@
 
 #![deny(clippy::float_arithmetic)]
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
@@ -14,6 +15,8 @@ use std::str::FromStr;
 use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
+
+use super::decimals;
 
 /// What [`short_decimal`] looks at lies below this, and so within every range of a type here.
 const SHORT: f64 = 1e11;
@@ -95,9 +98,21 @@ pub struct Unbelievable {
 macro_rules! decimal_type {
     ($(#[$doc:meta])* $name:ident, $what:literal, $most:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
         #[serde(try_from = "Decimal", into = "Decimal")]
         pub struct $name(pub Decimal);
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                decimals::compare(self.0, other.0)
+            }
+        }
 
         impl TryFrom<Decimal> for $name {
             type Error = Unbelievable;
@@ -158,14 +173,14 @@ macro_rules! decimal_type {
         impl Add for $name {
             type Output = Self;
             fn add(self, other: Self) -> Self {
-                Self(self.0 + other.0)
+                Self(decimals::sum(self.0, other.0))
             }
         }
 
         impl Sub for $name {
             type Output = Self;
             fn sub(self, other: Self) -> Self {
-                Self(self.0 - other.0)
+                Self(decimals::sum(self.0, -other.0))
             }
         }
 
@@ -178,13 +193,13 @@ macro_rules! decimal_type {
 
         impl AddAssign for $name {
             fn add_assign(&mut self, other: Self) {
-                self.0 += other.0;
+                *self = *self + other;
             }
         }
 
         impl SubAssign for $name {
             fn sub_assign(&mut self, other: Self) {
-                self.0 -= other.0;
+                *self = *self - other;
             }
         }
 
@@ -314,7 +329,7 @@ impl Sum for Shares {
 impl Mul<Shares> for Price {
     type Output = Usd;
     fn mul(self, quantity: Shares) -> Usd {
-        Usd(self.0 * Decimal::from(quantity.0))
+        Usd(decimals::product(self.0, quantity.0))
     }
 }
 

@@ -51,6 +51,12 @@ impl MarketTime {
         })
     }
 
+    /// Whether less than so many milliseconds have passed since `earlier`.
+    #[inline]
+    pub fn is_within(self, millis: i64, earlier: Self) -> bool {
+        self.0.saturating_sub(earlier.0) < millis
+    }
+
     /// How long since `earlier`; zero where `earlier` is not earlier.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

@@ -44,7 +44,7 @@ impl Exchange {
                 return Err(Refusal::PriceStep);
             }
         }
-        review_trail(order.kind, &market.rule, self.mark(order.contract))?;
+        review_trail(order.kind, &market.rule, || self.mark(order.contract))?;
         self.review_parent(order)?;
         self.review_margin(order)
     }
@@ -200,7 +200,7 @@ impl Worst {
 }
 
 /// A trail's distance and offset make sense.
-fn review_trail(kind: Kind, rule: &PriceRule, mark: Option<Price>) -> Result<(), Refusal> {
+fn review_trail(kind: Kind, rule: &PriceRule, mark: impl FnOnce() -> Option<Price>) -> Result<(), Refusal> {
     let invalid = |text: String| Err(Refusal::Invalid(text));
     let Some(by) = kind.trails_by() else { return Ok(()) };
     let (distance, most) = match by {
@@ -215,6 +215,6 @@ fn review_trail(kind: Kind, rule: &PriceRule, mark: Option<Price>) -> Result<(),
         return invalid(format!("limit offset {offset} is not between 0 and {MOST_PRICE}"));
     }
     // The trigger lies on the grid; so the limit does if their distance does.
-    let step = rule.increment(trigger.or(mark).unwrap_or(Price(Decimal::ONE)));
+    let step = rule.increment(trigger.or_else(mark).unwrap_or(Price(Decimal::ONE)));
     if (offset.0 % step.0).is_zero() { Ok(()) } else { Err(Refusal::PriceStep) }
 }

@@ -45,7 +45,11 @@ impl Exchange {
         let contract = slot.order.order.contract;
         let Some(market) = self.markets.get(&contract) else { return };
         slot.mid_bar = market.has_moved();
-        let phase = market.phase;
+        let (phase, trails) = (market.phase, slot.order.order.kind.trails_by().is_some());
+        if phase == Phase::Between && !self.config.trades_at_close && !trails {
+            // It waits for the next open.
+            return;
+        }
         let Some(print) = self.mark(contract) else { return };
         match phase {
             Phase::Between if self.config.trades_at_close => self.meet(key, print, true, scene),

@@ -1,10 +1,7 @@
 //! A tape of bars that come as they are needed: nothing but one bar of each series is in memory.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
-
-use super::{Part, Step, Steps, Turn};
+use super::agenda::{Agenda, Part, Turn};
+use super::{End, Open, Step, Steps};
 use crate::domain::{Bar, ContractId, MarketTime};
 
 /// Where a series' bars come from: ascending, not overlapping.
@@ -21,26 +18,54 @@ struct Head<'a> {
 pub struct Streamed<'a> {
     /// By symbol: a place says its turn within an instant.
     heads: Vec<Head<'a>>,
-    coming: BinaryHeap<Reverse<(MarketTime, Turn)>>,
+    coming: Agenda,
+    /// The bar that ended last.
+    ended: Option<Bar>,
 }
 
 impl<'a> Streamed<'a> {
     /// Merges series, given in the order of their symbols. One without bars is left out.
     pub fn new(series: impl IntoIterator<Item = (ContractId, Bars<'a>)>) -> Self {
-        let (mut heads, mut coming) = (Vec::new(), BinaryHeap::new());
+        let (mut heads, mut coming) = (Vec::new(), Agenda::default());
         for (contract, mut rest) in series {
             if let Some(bar) = rest.next() {
-                coming.push(Reverse((bar.time, Turn::new(Part::Open, heads.len()))));
+                coming.push(bar.time, Turn::new(Part::Open, heads.len()));
                 heads.push(Head { contract, bar, rest });
             }
         }
-        Self { heads, coming }
+        Self { heads, coming, ended: None }
     }
 }
 
 impl Steps for Streamed<'_> {
+    fn contracts(&self) -> Vec<ContractId> {
+        self.heads.iter().map(|head| head.contract).collect()
+    }
+
+    #[inline]
     fn next_at(&self) -> Option<MarketTime> {
-        self.coming.peek().map(|Reverse((at, ..))| *at)
+        self.coming.next_at()
+    }
+
+    #[inline]
+    fn end_at(&mut self, at: MarketTime) -> Option<End<'_>> {
+        let place = self.coming.take(at, Part::End)?;
+        let head = self.heads.get_mut(place)?;
+        let ended = head.bar;
+        let successor = head.rest.next();
+        if let Some(next) = successor {
+            head.bar = next;
+            self.coming.push(next.time, Turn::new(Part::Open, place));
+        }
+        Some(End { place, bar: self.ended.insert(ended), followed: successor.is_some_and(|next| next.time == at) })
+    }
+
+    #[inline]
+    fn open_at(&mut self, at: MarketTime) -> Option<Open> {
+        let place = self.coming.take(at, Part::Open)?;
+        let bar = &self.heads.get(place)?.bar;
+        self.coming.push(bar.end, Turn::new(Part::End, place));
+        Some(Open { place, price: bar.open })
     }
 }
 
@@ -48,28 +73,12 @@ impl Iterator for Streamed<'_> {
     type Item = Step;
 
     fn next(&mut self) -> Option<Step> {
-        let mut top = self.coming.peek_mut()?;
-        let Reverse((at, turn)) = *top;
-        let place = turn.series();
-        let head = self.heads.get_mut(place)?;
-        let (contract, bar) = (head.contract, head.bar);
-        match turn.part() {
-            Part::Open => {
-                *top = Reverse((bar.end, Turn::new(Part::End, place)));
-                Some(Step::Open { contract, at, price: bar.open })
-            }
-            Part::End => {
-                match head.rest.next() {
-                    Some(next) => {
-                        head.bar = next;
-                        *top = Reverse((next.time, Turn::new(Part::Open, place)));
-                    }
-                    None => {
-                        PeekMut::pop(top);
-                    }
-                }
-                Some(Step::End { contract, bar })
-            }
+        let at = self.next_at()?;
+        let ended = self.end_at(at).map(|end| (end.place, *end.bar));
+        if let Some((place, bar)) = ended {
+            return Some(Step::End { contract: self.heads.get(place)?.contract, bar });
         }
+        let Open { place, price } = self.open_at(at)?;
+        Some(Step::Open { contract: self.heads.get(place)?.contract, at, price })
     }
 }

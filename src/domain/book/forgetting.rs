@@ -11,7 +11,7 @@ use crate::domain::MarketTime;
 impl Book {
     /// Forgets the orders that have ended, and fills from before this instant; gives the orders back,
     /// by intent number. Positions, cash, counts, streaks, targets and locks stay as they are.
-    pub fn forget_before(&mut self, at: MarketTime) -> Vec<OrderRecord> {
+    pub fn forget_before(&mut self, at: MarketTime) -> Vec<Box<OrderRecord>> {
         let forgotten = self.orders.take_if(|order| !order.state.is_live() && order.at < at);
         let orders = &self.orders;
         self.by_order_id.retain(|_, intent| orders.contains_key(intent));
@@ -25,6 +25,6 @@ impl Book {
         }
         self.executions = executions;
         self.newest_fill = None;
-        forgotten.into_iter().map(|order| *order).collect()
+        forgotten
     }
 }

@@ -12,6 +12,7 @@ mod ledger;
 mod locks;
 mod orders;
 mod streaks;
+mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -153,7 +154,7 @@ pub struct Book {
     early_costs: BTreeMap<String, super::broker::Commission>,
     /// By the part of the id that corrections keep.
     foreign_executions: BTreeMap<String, ledger::ForeignTrade>,
-    targets: Ascending<ContractId, BTreeMap<Arc<str>, TargetState>>,
+    targets: Ascending<ContractId, targets::Targets>,
     locks: BTreeMap<(LockScope, LockCause), Lock>,
     streaks: streaks::Streaks,
     /// Facts applied so far.
@@ -235,20 +236,18 @@ impl Book {
                     disarmed: None,
                     deferred: false,
                 };
-                targets.insert(strategy.clone(), state);
+                targets.insert(strategy, state);
             }
             TargetFact::Disarmed { why } => {
+                if let Some(target) = targets.get_mut(strategy) {
+                    target.disarmed = Some(why.clone());
+                    target.deferred = false;
+                    return;
+                }
                 // A position may have to be closed that the strategy of now never asked for.
-                let target = targets.entry(strategy.clone()).or_insert_with(|| TargetState {
-                    value: 0.0,
-                    size: Shares::ZERO,
-                    at: record.at,
-                    stale: false,
-                    disarmed: None,
-                    deferred: false,
-                });
-                target.disarmed = Some(why.clone());
-                target.deferred = false;
+                let (value, size, at, disarmed) = (0.0, Shares::ZERO, record.at, Some(why.clone()));
+                let target = TargetState { value, size, at, stale: false, disarmed, deferred: false };
+                targets.insert(strategy, target);
             }
             TargetFact::Deferred => {
                 if let Some(target) = targets.get_mut(strategy) {
@@ -314,9 +313,7 @@ impl Book {
 
     /// Every target.
     pub fn targets(&self) -> impl Iterator<Item = (ContractId, &str, &TargetState)> {
-        self.targets
-            .iter()
-            .flat_map(|(contract, by)| by.iter().map(|(strategy, target)| (*contract, &**strategy, target)))
+        self.targets.iter().flat_map(|(contract, by)| by.iter().map(|(strategy, target)| (*contract, strategy, target)))
     }
 
     /// The exchange day in progress.

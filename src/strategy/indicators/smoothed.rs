@@ -133,9 +133,11 @@ impl Atr {
     }
 
     /// Takes a bar in; the range once `length` bars were seen.
+    #[inline]
     pub fn push(&mut self, bar: &Bar) -> Option<f64> {
         let last = self.last_close.replace(bar.close).unwrap_or(bar.open);
-        let range = bar.high.max(last) - bar.low.min(last);
+        let (high, low) = (if last > bar.high { last } else { bar.high }, if last < bar.low { last } else { bar.low });
+        let range = high - low;
         self.seen += 1;
         let n = self.length as f64;
         if self.seen <= self.length {

@@ -1,0 +1,59 @@
+//! The book's targets of one contract, by strategy.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::TargetState;
+
+/// A map by name, of very few names: asked for by the very text that is its key, it compares nothing else.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Targets(Vec<(Arc<str>, TargetState)>);
+
+impl Targets {
+    #[inline]
+    fn place(&self, strategy: &str) -> Option<usize> {
+        self.0.iter().position(|(name, _)| std::ptr::eq(&**name, strategy) || **name == *strategy)
+    }
+
+    #[inline]
+    pub(super) fn get(&self, strategy: &str) -> Option<&TargetState> {
+        self.place(strategy).map(|place| &self.0[place].1)
+    }
+
+    pub(super) fn get_mut(&mut self, strategy: &str) -> Option<&mut TargetState> {
+        self.place(strategy).map(|place| &mut self.0[place].1)
+    }
+
+    pub(super) fn insert(&mut self, strategy: &Arc<str>, target: TargetState) {
+        match self.get_mut(strategy) {
+            Some(known) => *known = target,
+            None => {
+                let place = self.0.partition_point(|(name, _)| name < strategy);
+                self.0.insert(place, (Arc::clone(strategy), target));
+            }
+        }
+    }
+
+    /// By name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &TargetState)> {
+        self.0.iter().map(|(name, target)| (&**name, target))
+    }
+
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut TargetState> {
+        self.0.iter_mut().map(|(_, target)| target)
+    }
+}
+
+impl Serialize for Targets {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Targets {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        BTreeMap::deserialize(deserializer).map(|map| Self(map.into_iter().collect()))
+    }
+}

@@ -1,0 +1,112 @@
+//! Sums, products and order of decimals as [`rust_decimal`] has them, to the last digit, and faster for what money
+//! mostly is: numbers of a few digits after the point, of which all digits fit in an `i64`.
+
+use std::cmp::Ordering;
+
+use rust_decimal::Decimal;
+
+/// Powers of ten, as far as digits after the point commonly differ.
+const POWERS: [i64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+/// All digits as a whole number, and how many of them are after the point.
+#[inline]
+fn short(value: Decimal) -> Option<(i64, u32)> {
+    let parts = value.unpack();
+    let digits = i64::try_from(u64::from(parts.mid) << 32 | u64::from(parts.lo)).ok().filter(|_| parts.hi == 0)?;
+    Some((if parts.negative { -digits } else { digits }, parts.scale))
+}
+
+/// The digits of both with as many after the point, and how many these are.
+#[inline]
+fn aligned(one: Decimal, other: Decimal) -> Option<(i64, i64, u32)> {
+    let ((digits, scale), (others, other_scale)) = (short(one)?, short(other)?);
+    if scale == other_scale {
+        return Some((digits, others, scale));
+    }
+    let power = *POWERS.get(scale.abs_diff(other_scale) as usize)?;
+    if scale < other_scale {
+        Some((digits.checked_mul(power)?, others, other_scale))
+    } else {
+        Some((digits, others.checked_mul(power)?, scale))
+    }
+}
+
+/// Mostly one of both is nothing, which leaves the other as it is.
+#[inline]
+pub(super) fn sum(one: Decimal, other: Decimal) -> Decimal {
+    if other.is_zero() && other.scale() <= one.scale() { one } else { short_sum(one, other) }
+}
+
+fn short_sum(one: Decimal, other: Decimal) -> Decimal {
+    let short = aligned(one, other).and_then(|(digits, others, scale)| Some((digits.checked_add(others)?, scale)));
+    match short {
+        Some((digits, scale)) => Decimal::new(digits, scale),
+        None => long_sum(one, other),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn long_sum(one: Decimal, other: Decimal) -> Decimal {
+    one + other
+}
+
+pub(super) fn product(one: Decimal, factor: i64) -> Decimal {
+    let short = short(one).and_then(|(digits, scale)| Some((digits.checked_mul(factor)?, scale)));
+    match short {
+        Some((0, _)) => Decimal::ZERO,
+        Some((digits, scale)) => Decimal::new(digits, scale),
+        None => long_product(one, factor),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn long_product(one: Decimal, factor: i64) -> Decimal {
+    one * Decimal::from(factor)
+}
+
+pub(super) fn compare(one: Decimal, other: Decimal) -> Ordering {
+    match aligned(one, other) {
+        Some((digits, others, _)) => digits.cmp(&others),
+        None => one.cmp(&other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decimal() -> impl Strategy<Value = Decimal> {
+        let digits = prop_oneof![
+            -1_000_000_i128..1_000_000,
+            i128::from(i64::MIN)..=i128::from(i64::MAX),
+            -79_228_162_514_264_337_593_543_950_335_i128..=79_228_162_514_264_337_593_543_950_335,
+        ];
+        (digits, prop_oneof![0_u32..5, 0_u32..=28])
+            .prop_map(|(digits, scale)| Decimal::from_i128_with_scale(digits, scale))
+    }
+
+    fn same(one: Option<Decimal>, other: Decimal) -> bool {
+        one.is_none_or(|one| one.serialize() == other.serialize() && one.to_string() == other.to_string())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_096))]
+
+        #[test]
+        fn they_are_what_the_library_makes_of_them(one in decimal(), other in decimal(), factor in prop_oneof![-1_000_i64..1_000, any::<i64>()]) {
+            if let Some(expected) = one.checked_add(other) {
+                prop_assert!(same(Some(expected), sum(one, other)), "{one} + {other}: {}", sum(one, other));
+            }
+            prop_assert!(sum(one, -one).is_zero() && !sum(one, -one).is_sign_negative());
+            if let Some(expected) = one.checked_mul(Decimal::from(factor)) {
+                prop_assert!(same(Some(expected), product(one, factor)), "{one} * {factor}: {}", product(one, factor));
+            }
+            prop_assert_eq!(compare(one, other), one.cmp(&other));
+            prop_assert_eq!(compare(one, one), Ordering::Equal);
+        }
+    }
+}

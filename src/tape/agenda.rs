@@ -1,0 +1,162 @@
+//! What comes next on a tape, of many series.
+//!
+//! Bars of different symbols mostly open and end at the same instants. What comes is therefore kept as a list in order:
+//! the next step is its first, and a new one mostly belongs at its end. Only where it would belong far from there does
+//! it go to a heap beside the list, so that no market, however ragged, costs more than a heap does.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use crate::domain::MarketTime;
+
+/// How far from the end of the list a new step may belong.
+const NEAR: usize = 16;
+
+/// What comes next of a bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    End,
+    Open,
+}
+
+/// Ends before opens, each by the place of its series: one number, for it is compared a lot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Turn(u64);
+
+impl Turn {
+    const OPEN: u64 = 1 << 63;
+
+    pub(super) fn new(part: Part, series: usize) -> Self {
+        // No tape has so many series.
+        let place = series as u64;
+        Self(if part == Part::Open { place | Self::OPEN } else { place })
+    }
+
+    fn part(self) -> Part {
+        if self.0 & Self::OPEN == 0 { Part::End } else { Part::Open }
+    }
+
+    fn series(self) -> usize {
+        (self.0 & !Self::OPEN) as usize
+    }
+}
+
+/// A step to come: when, and its turn at that instant.
+type Coming = (MarketTime, Turn);
+
+/// Later than all steps.
+const NEVER: Coming = (MarketTime::MAX, Turn(u64::MAX));
+
+/// At most one step of each series.
+#[derive(Debug, Clone)]
+pub(super) struct Agenda {
+    /// The first of all; [`NEVER`] where there is none.
+    next: Coming,
+    /// Ascending.
+    near: VecDeque<Coming>,
+    far: BinaryHeap<Reverse<Coming>>,
+}
+
+impl Default for Agenda {
+    fn default() -> Self {
+        Self { next: NEVER, near: VecDeque::new(), far: BinaryHeap::new() }
+    }
+}
+
+impl Agenda {
+    /// When the next step happens; `None` at the end.
+    #[inline]
+    pub(super) fn next_at(&self) -> Option<MarketTime> {
+        (self.next != NEVER).then_some(self.next.0)
+    }
+
+    /// Takes the next step where it is of this kind and at this instant; the place of its series.
+    #[inline]
+    pub(super) fn take(&mut self, at: MarketTime, part: Part) -> Option<usize> {
+        let (next_at, turn) = self.next;
+        if next_at != at || turn.part() != part || self.next == NEVER {
+            return None;
+        }
+        self.next = match (self.near.front(), self.far.peek()) {
+            (None, None) => NEVER,
+            (Some(near), far) if far.is_none_or(|Reverse(far)| near <= far) => self.near.pop_front().unwrap_or(NEVER),
+            (None | Some(_), _) => self.far.pop().map_or(NEVER, |Reverse(far)| far),
+        };
+        Some(turn.series())
+    }
+
+    /// Adds a step.
+    #[inline]
+    pub(super) fn push(&mut self, at: MarketTime, turn: Turn) {
+        let coming = (at, turn);
+        if coming < self.next {
+            let other = std::mem::replace(&mut self.next, coming);
+            if other != NEVER {
+                self.near.push_front(other);
+            }
+        } else if self.near.back().is_none_or(|last| *last <= coming) {
+            self.near.push_back(coming);
+        } else {
+            self.squeeze_in(coming);
+        }
+    }
+
+    fn squeeze_in(&mut self, coming: Coming) {
+        let later = self.near.iter().rev().take(NEAR + 1).take_while(|other| **other > coming).count();
+        if later > NEAR {
+            self.far.push(Reverse(coming));
+        } else {
+            self.near.insert(self.near.len() - later, coming);
+        }
+    }
+
+    /// A series comes between others: those from its place on move by one.
+    pub(super) fn make_room(&mut self, place: usize) {
+        let moved = |(at, turn): Coming| {
+            let index = turn.series();
+            (at, Turn::new(turn.part(), if index >= place { index + 1 } else { index }))
+        };
+        if self.next != NEVER {
+            self.next = moved(self.next);
+        }
+        self.near.iter_mut().for_each(|coming| *coming = moved(*coming));
+        self.far = self.far.drain().map(|Reverse(coming)| Reverse(moved(coming))).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Each series' next step comes some time after its last one, as on a tape; the model is a sorted set.
+        #[test]
+        fn the_first_of_all_comes_next(gaps in prop::collection::vec(0_u16..60, 1..600), series in 1_usize..80) {
+            let (mut agenda, mut model) = (Agenda::default(), BTreeSet::new());
+            let mut gaps = gaps.into_iter();
+            for place in 0..series {
+                let at = MarketTime::from_secs(i64::from(gaps.next().unwrap_or(0)));
+                agenda.push(at, Turn::new(Part::Open, place));
+                model.insert((at, Turn::new(Part::Open, place)));
+            }
+            while let Some((at, turn)) = model.pop_first() {
+                prop_assert_eq!(agenda.next_at(), Some(at));
+                let other = if turn.part() == Part::End { Part::Open } else { Part::End };
+                prop_assert_eq!(agenda.take(at, other), None);
+                prop_assert_eq!(agenda.take(at, turn.part()), Some(turn.series()));
+                if let Some(gap) = gaps.next() {
+                    let next = at + std::time::Duration::from_secs(u64::from(gap));
+                    // At the same instant only an open follows an end.
+                    let part = if turn.part() == Part::End || gap == 0 { Part::Open } else { Part::End };
+                    agenda.push(next, Turn::new(part, turn.series()));
+                    model.insert((next, Turn::new(part, turn.series())));
+                }
+            }
+            prop_assert_eq!(agenda.next_at(), None);
+        }
+    }
+}
