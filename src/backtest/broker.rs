@@ -8,7 +8,7 @@ use crate::domain::broker::{
     StatusReport,
 };
 use crate::domain::{Ascending, Bar, ContractId, MarketTime, PriceRule, Shares, Symbol, Ticket, TimeInForce, Usd};
-use crate::exchange::{AccountView, Config, Event, Exchange, Fill, Kind, NewOrder, Order, OrderKey, Status};
+use crate::exchange::{AccountView, Config, Event, Exchange, Fill, Kind, NewOrder, Order, OrderKey, Refusal, Status};
 
 /// The client whose orders these are.
 pub const CLIENT: i32 = 1;
@@ -19,7 +19,7 @@ pub struct Broker {
     account: AccountId,
     /// Of everything.
     currency: Arc<str>,
-    symbols: BTreeMap<ContractId, Symbol>,
+    symbols: Ascending<ContractId, Symbol>,
     /// The quantity of each live order when the desk was told of it last: only what differs is told
     /// again.
     told: Ascending<i32, Shares>,
@@ -36,7 +36,7 @@ impl Broker {
             exchange,
             account,
             currency: "USD".into(),
-            symbols: BTreeMap::new(),
+            symbols: Ascending::default(),
             told: Ascending::default(),
             fills: Vec::new(),
         }
@@ -116,7 +116,7 @@ impl Broker {
 
     /// The session has ended: day orders expire.
     pub fn end_of_session(&mut self, at: MarketTime, updates: &mut VecDeque<OrderUpdate>) {
-        let contracts: Vec<ContractId> = self.symbols.keys().copied().collect();
+        let contracts: Vec<ContractId> = self.symbols.iter().map(|(contract, _)| *contract).collect();
         let events = contracts.into_iter().flat_map(|contract| self.exchange.end_of_session(contract, at)).collect();
         self.tell(events, updates);
     }
@@ -132,11 +132,7 @@ impl Broker {
         let known = self.exchange.order(key).is_some();
         match self.exchange.place(now, new_order(ticket, key)) {
             Ok(events) => self.tell(events, updates),
-            Err(refusal) => {
-                let news = if known { OrderNews::ChangeRefused } else { OrderNews::Refused };
-                let (order_id, code) = (ticket.order_id, refusal.code());
-                updates.push_back(OrderUpdate::News { order_id, code, news, text: refusal.to_string() });
-            }
+            Err(refusal) => updates.push_back(refused(ticket.order_id, known, &refusal)),
         }
     }
 
@@ -157,8 +153,8 @@ impl Broker {
         self.tell(events, updates);
     }
 
-    fn tell(&mut self, events: Vec<Event>, updates: &mut VecDeque<OrderUpdate>) {
-        for event in events {
+    fn tell(&mut self, mut events: Vec<Event>, updates: &mut VecDeque<OrderUpdate>) {
+        for event in events.drain(..) {
             match event {
                 Event::Changed(order) => self.tell_change(&order, updates),
                 Event::Filled(fill) => {
@@ -172,19 +168,12 @@ impl Broker {
                     }));
                     self.fills.push(fill);
                 }
-                Event::CancelledByRule { key, reason } => {
-                    let text = format!("Order Canceled - reason:{reason}");
-                    updates.push_back(OrderUpdate::News {
-                        order_id: key.order_id,
-                        code: 202,
-                        news: OrderNews::Cancelled,
-                        text,
-                    });
-                }
+                Event::CancelledByRule { key, reason } => updates.push_back(cancelled(key, &reason)),
                 // No cash moves in a backtest but by trades.
                 Event::Adjusted { .. } => {}
             }
         }
+        self.exchange.reuse(events);
     }
 
     fn tell_change(&mut self, order: &Order, updates: &mut VecDeque<OrderUpdate>) {
@@ -273,6 +262,18 @@ impl Broker {
             is_liquidation: false,
         })
     }
+}
+
+#[cold]
+fn refused(order_id: i32, known: bool, refusal: &Refusal) -> OrderUpdate {
+    let news = if known { OrderNews::ChangeRefused } else { OrderNews::Refused };
+    OrderUpdate::News { order_id, code: refusal.code(), news, text: refusal.to_string() }
+}
+
+#[cold]
+fn cancelled(key: OrderKey, reason: &str) -> OrderUpdate {
+    let text = format!("Order Canceled - reason:{reason}");
+    OrderUpdate::News { order_id: key.order_id, code: 202, news: OrderNews::Cancelled, text }
 }
 
 fn key(order_id: i32) -> OrderKey {

@@ -17,7 +17,7 @@ use crate::calendar::Calendar;
 use crate::desk::{Action, Desk, Event, Plan, Recovered, ledger_id};
 use crate::domain::book::{Book, LedgerFact, OrderRecord};
 use crate::domain::broker::{AccountId, OrderUpdate, Venue};
-use crate::domain::{Bar, BarSize, Contract, ContractId, MarketTime, PriceRule, Symbol, Usd};
+use crate::domain::{Ascending, Bar, BarSize, Contract, ContractId, MarketTime, PriceRule, Symbol, Usd};
 use crate::exchange;
 use crate::strategy::{Running, Strategy};
 use crate::tape::{End, Open, Steps};
@@ -27,7 +27,7 @@ const ACCOUNT: &str = "DU1234567";
 
 /// Orders after which what has ended is forgotten, though the session goes on: what more of them take would not stay in
 /// the processor's first cache.
-const FORGET_AFTER: u64 = 24;
+const FORGET_AFTER: u64 = 7;
 
 /// What an engine is made of.
 pub struct Parts {
@@ -63,7 +63,7 @@ pub struct Engine<'a> {
     desk: Desk,
     broker: Broker,
     lines: Vec<Line>,
-    places: BTreeMap<ContractId, usize>,
+    places: Ascending<ContractId, usize>,
     observer: Observer,
     listener: &'a mut dyn Listener,
     updates: VecDeque<OrderUpdate>,
@@ -142,7 +142,7 @@ impl<'a> Engine<'a> {
             desk: Desk::new(plan, Book::default()),
             broker: Broker::new(exchange, account.clone(), cash),
             lines: Vec::new(),
-            places: BTreeMap::new(),
+            places: Ascending::default(),
             observer,
             listener,
             updates: VecDeque::new(),
@@ -399,7 +399,9 @@ impl<'a> Engine<'a> {
 
     fn state_account(&mut self) {
         let state = self.broker.account_state();
-        self.decide(Event::Account(state));
+        if self.desk.hear_account(state) {
+            self.decided();
+        }
     }
 
     fn decide(&mut self, event: Event) {

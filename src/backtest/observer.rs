@@ -10,7 +10,7 @@ use crate::calendar::Calendar;
 use crate::desk::Desk;
 use crate::domain::book::{Disarm, Fact, Record, TargetFact};
 use crate::domain::order::Role;
-use crate::domain::{Bar, ContractId, MarketTime, Price, Shares, Symbol, Usd};
+use crate::domain::{Ascending, Bar, ContractId, MarketTime, Price, Shares, Symbol, Usd};
 use crate::exchange::Fill;
 
 /// Points of the equity curve that are kept; beyond twice as many, every other one goes.
@@ -309,7 +309,7 @@ impl Observer {
     }
 
     /// An order has traded, and the desk knows it. The round trip that it ended, if it did.
-    pub(super) fn fill(&mut self, places: &BTreeMap<ContractId, usize>, desk: &Desk, fill: &Fill) -> Option<Trade> {
+    pub(super) fn fill(&mut self, places: &Ascending<ContractId, usize>, desk: &Desk, fill: &Fill) -> Option<Trade> {
         let place = places.get(&fill.contract).copied()?;
         self.fills += 1;
         let value = (fill.price * fill.quantity).to_f64();

@@ -36,6 +36,7 @@ impl Desk {
 
     /// Whether an entry waits for a child to transmit it, and no such child is there (any more):
     /// it would wait for ever.
+    #[cold]
     fn is_headless(&self, entry: &OrderRecord) -> bool {
         let transmits =
             |order: &OrderRecord| order.ticket.parent_id == Some(entry.ticket.order_id) && order.ticket.transmit;
@@ -46,6 +47,7 @@ impl Desk {
     }
 
     /// Cancels every entry that still works: needs no Ready session, only one that takes cancels.
+    #[cold]
     pub(super) fn cancel_entries(&mut self) {
         let entries: Vec<u64> = self
             .book
@@ -59,6 +61,7 @@ impl Desk {
     }
 
     /// Journals and queues the cancel of an order of ours.
+    #[cold]
     pub(super) fn cancel(&mut self, intent: u64, why: &str) {
         let Some(order) = self.book.order(intent).filter(|order| order.state.is_live()) else { return };
         let (contract, order_id) = (order.ticket.contract, order.ticket.order_id);
@@ -146,6 +149,7 @@ impl Desk {
         }
     }
 
+    #[cold]
     fn refuse(&mut self, contract: ContractId, change: Shares, refusal: Refusal) {
         let transient = refusal.is_transient();
         self.record(Some(contract), Fact::Refused(RefusedFact { change, refusal }));

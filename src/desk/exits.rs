@@ -75,6 +75,7 @@ impl Desk {
     }
 
     /// Others may have sold meanwhile: an exit never stands for more than is there (rule 12).
+    #[cold]
     fn shrink_exit(&mut self, intent: u64, held: Shares) -> bool {
         let Some(exit) = self.book.order(intent).filter(|exit| exit.remaining() > held.abs()) else { return false };
         let quantity = exit.filled + held.abs();
@@ -101,6 +102,7 @@ impl Desk {
     }
 
     /// A limit exit that the market has left behind follows it: its stop is gone, it has to trade.
+    #[cold]
     fn follow_market(&mut self, intent: u64) {
         let Some(order) = self.book.order(intent) else { return };
         let (contract, side, quantity) = (order.ticket.contract, order.ticket.side, order.ticket.quantity);
@@ -116,6 +118,7 @@ impl Desk {
 
     /// The terms that an order of ours should have at the broker are sent (again); `kind` where
     /// its prices change.
+    #[cold]
     pub(super) fn amend(&mut self, intent: u64, quantity: Shares, kind: Option<OrderKind>) {
         let Some(order) = self.book.order(intent) else { return };
         let mut ticket = Ticket::clone(&order.ticket);

@@ -33,6 +33,7 @@ pub(super) enum Until {
 
 impl Desk {
     /// Sets a lock where none of its scope and cause stands. Whether it is new.
+    #[cold]
     pub(super) fn lock(&mut self, scope: LockScope, cause: LockCause, why: String, until: Until) -> bool {
         if self.book.lock(&scope, cause).is_some() {
             return false;
@@ -46,6 +47,7 @@ impl Desk {
         true
     }
 
+    #[cold]
     pub(super) fn unlock(&mut self, scope: LockScope, cause: Option<LockCause>, why: &str) {
         self.record(scope.contract(), Fact::Lock(LockFact::Cleared { scope, cause, why: why.to_owned() }));
     }
@@ -110,6 +112,7 @@ impl Desk {
 
     /// Watches the day's loss; at its limit, locks the account's entries until the next exchange
     /// day and, if so told, closes every position (rule 21).
+    #[cold]
     fn watch_daily_loss(&mut self) {
         let (Some(equity), Some(day)) = (self.equity(), self.book.day()) else { return };
         let loss = day.equity + day.adjusted - equity;
@@ -173,6 +176,7 @@ impl Desk {
     }
 
     /// Sessions that come and go: entries pause, so that no order is caught between two of them.
+    #[cold]
     pub(super) fn watch_sessions(&mut self) {
         let lost = self.book.sessions_lost_within(self.now, SESSIONS_WINDOW);
         let guards = &self.plan.guards;

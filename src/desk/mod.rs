@@ -32,7 +32,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::book::{Book, Fact, IncidentFact, LedgerFact, Record, TargetState};
-use crate::domain::broker::{BrokerOrder, BrokerPosition, BrokerSnapshot, OrderUpdate};
+use crate::domain::broker::{AccountState, BrokerOrder, BrokerPosition, BrokerSnapshot, OrderUpdate};
 use crate::domain::{Ascending, Bar, Contract, ContractId, MarketTime, Price, Shares, Symbol};
 use crate::strategy::{Gauges, Heard, Target};
 
@@ -225,6 +225,12 @@ impl Desk {
         self.has_decided()
     }
 
+    /// As [`Self::hear`] of an [`Event::Account`].
+    pub fn hear_account(&mut self, state: AccountState) -> bool {
+        self.take_account(state);
+        self.has_decided()
+    }
+
     #[inline]
     fn has_decided(&mut self) -> bool {
         if !self.flattening.is_empty() {
@@ -412,11 +418,13 @@ impl Desk {
     }
 
     /// The same for a contract that only the broker may have a name for.
+    #[cold]
     fn record_named(&mut self, contract: ContractId, name: Option<Symbol>, fact: Fact) {
         let symbol = self.marks.symbol(contract).or_else(|| self.book.symbol(contract).cloned()).or(name);
         self.note(Some(contract), symbol, fact);
     }
 
+    #[cold]
     fn note(&mut self, contract: Option<ContractId>, symbol: Option<Symbol>, fact: Fact) {
         let seat = contract.and_then(|contract| self.seats.get_mut(&contract)).map(|seat| {
             seat.settled = false;
@@ -447,6 +455,7 @@ impl Desk {
         self.decided.records.push(record);
     }
 
+    #[cold]
     fn incident(&mut self, contract: Option<ContractId>, name: &str, text: String) {
         self.record(contract, Fact::Incident(IncidentFact::new(name, text)));
     }
@@ -460,6 +469,7 @@ impl Desk {
     }
 
     /// A contract is resolved: it has its seat where the plan has one for its symbol.
+    #[cold]
     fn list(&mut self, contract: Contract) {
         if let Some(plan) = self.plan.symbols.get(&contract.symbol)
             && !self.seats.contains_key(&contract.id)

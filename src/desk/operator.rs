@@ -181,6 +181,7 @@ pub enum Unable {
 
 impl Desk {
     /// Carries out an operator's order.
+    #[cold]
     pub(super) fn operate(&mut self, order: Order) -> Result<String, Unable> {
         match order {
             Order::Halt { symbol, reason } => self.halt(symbol, reason),
@@ -398,6 +399,7 @@ impl Desk {
     }
 
     /// Tells once for each contract being flattened that nothing of ours is left in it.
+    #[cold]
     pub(super) fn tell_flat(&mut self) {
         let flat: Vec<ContractId> = self
             .flattening

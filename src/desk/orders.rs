@@ -55,6 +55,7 @@ impl Desk {
     }
 
     /// What the end of an order other than by its fills means for its symbol.
+    #[cold]
     fn ended(
         &mut self,
         contract: ContractId,
@@ -116,6 +117,7 @@ impl Desk {
     }
 
     /// Takes a quantity that the broker changed as it is. Whether it did.
+    #[cold]
     fn take_quantity(&mut self, intent: u64, order: &BrokerOrder) -> bool {
         let Some(mut ticket) = self.comparable(intent).filter(|_| order.quantity.0 > 0) else { return false };
         if order.quantity == ticket.quantity {
@@ -137,6 +139,7 @@ impl Desk {
 
     /// Sends other terms again that the broker changed; not behind the fence, where what it has may
     /// be something else by now.
+    #[cold]
     pub(super) fn repair_terms(&mut self, intent: u64, order: &BrokerOrder) {
         let Some(ticket) = self.comparable(intent).filter(|_| self.ready) else { return };
         // The child of a working entry is the broker's to size: our number would stand when it ends.
@@ -164,6 +167,7 @@ impl Desk {
 
     /// Terms of one of a pair are never sent anew: its size would travel with them, and stand after
     /// the other had filled in part. The target goes; the stop is put right when it is alone.
+    #[cold]
     fn dissolved(&mut self, intent: u64, ticket: &Ticket) -> bool {
         let contract = ticket.contract;
         let legs = self.book.live_in(contract).filter(|order| order.ticket.role.is_protective());
@@ -218,30 +222,12 @@ impl Desk {
         self.now = self.now.max(execution.at);
         let contract = execution.contract;
         if execution.is_liquidation {
-            let why = format!("IBKR liquidated {} {} at {}", execution.quantity, execution.symbol, execution.price);
-            self.incident(Some(contract), "liquidation", why.clone());
-            self.lock(LockScope::Account, LockCause::Liquidation, why, Until::Resumed);
+            self.liquidated(&execution);
         }
         let ours = Some(execution.client_id) == self.book.client_id();
         let order_id = ours.then_some(execution.order_id);
         let Some(intent) = self.book.find(&execution.order_ref, execution.perm_id, order_id) else {
-            if self.lost_reference(&execution.order_ref).is_some() {
-                // Ours by its name, but the journal has lost its order: the broker's orders are read
-                // again, and recovery adopts it with this execution.
-                self.fence();
-                self.decided.wants_reconcile = true;
-                return;
-            }
-            let held = self.book.held(contract);
-            let against = !held.is_zero() && (held.0 > 0) != (execution.side.signed(execution.quantity).0 > 0);
-            let name = execution.symbol.clone();
-            self.record_named(contract, Some(name), Fact::Fill(FillFact::Foreign { execution: Arc::new(execution) }));
-            if against {
-                let text = format!("somebody else traded against the book's {held} shares: they are left alone");
-                self.incident(Some(contract), "manual_close", text);
-                self.disarm(contract, Disarm::Manual);
-                self.drive(contract, Trigger::Order);
-            }
+            self.foreign_fill(execution);
             return;
         };
         let before = self.book.order(intent).map(|order| order.state);
@@ -262,6 +248,36 @@ impl Desk {
         self.drive(contract, Trigger::Order);
     }
 
+    #[cold]
+    fn liquidated(&mut self, execution: &Execution) {
+        let why = format!("IBKR liquidated {} {} at {}", execution.quantity, execution.symbol, execution.price);
+        self.incident(Some(execution.contract), "liquidation", why.clone());
+        self.lock(LockScope::Account, LockCause::Liquidation, why, Until::Resumed);
+    }
+
+    /// An execution of no order that the book knows.
+    #[cold]
+    fn foreign_fill(&mut self, execution: Execution) {
+        let contract = execution.contract;
+        if self.lost_reference(&execution.order_ref).is_some() {
+            // Ours by its name, but the journal has lost its order: the broker's orders are read
+            // again, and recovery adopts it with this execution.
+            self.fence();
+            self.decided.wants_reconcile = true;
+            return;
+        }
+        let held = self.book.held(contract);
+        let against = !held.is_zero() && (held.0 > 0) != (execution.side.signed(execution.quantity).0 > 0);
+        let name = execution.symbol.clone();
+        self.record_named(contract, Some(name), Fact::Fill(FillFact::Foreign { execution: Arc::new(execution) }));
+        if against {
+            let text = format!("somebody else traded against the book's {held} shares: they are left alone");
+            self.incident(Some(contract), "manual_close", text);
+            self.disarm(contract, Disarm::Manual);
+            self.drive(contract, Trigger::Order);
+        }
+    }
+
     pub(super) fn commission(&mut self, commission: Commission) {
         let known = self.book.fill_by_stem(commission.execution.stem());
         let known = known.map(|fill| (fill.execution.contract, fill.commission == Some(commission.amount)));
@@ -272,6 +288,7 @@ impl Desk {
         }
     }
 
+    #[cold]
     fn news(&mut self, order_id: i32, code: i32, news: OrderNews, text: &str) {
         let Some(intent) = self.book.find("", 0, Some(order_id)) else { return };
         let note = format!("{code}: {text}");
@@ -314,6 +331,7 @@ impl Desk {
     }
 
     /// A cancel's status comes before the message that says why: the reason is kept, too.
+    #[cold]
     fn late_reason(&mut self, intent: u64, text: &str, note: &str) {
         let over = self.book.order(intent).filter(|order| order.state == OrderState::Cancelled && order.note != note);
         let Some(contract) = over.map(|order| order.ticket.contract) else { return };
@@ -326,6 +344,7 @@ impl Desk {
     }
 
     /// The broker did not answer in time: the order may be anything now (rule 14).
+    #[cold]
     pub(super) fn overdue(&mut self, intent: u64) {
         let Some(order) =
             self.book.order(intent).filter(|o| matches!(o.state, OrderState::Sent | OrderState::Cancelling))

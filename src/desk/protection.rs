@@ -64,6 +64,7 @@ impl Desk {
     /// Two legs that can both trade are never sized or put together by our own numbers: one that is
     /// on its way while the other fills in part would be too large. The stop stays alone, and then
     /// its size is safe to change: IBKR counts what has filled of it.
+    #[cold]
     fn break_pair(&mut self, contract: ContractId, legs: &[(u64, Role, OrderState)], has_stop: bool) {
         let why = if has_stop { "its pair does not fit the position" } else { "its position has lost its stop" };
         let targets = legs.iter().filter(|(_, role, state)| *role == Role::Target && *state == OrderState::Working);
@@ -74,6 +75,7 @@ impl Desk {
         }
     }
 
+    #[cold]
     fn cancel_orphans(&mut self, contract: ContractId) {
         let orphans: Vec<u64> = self
             .book
@@ -128,6 +130,7 @@ impl Desk {
         true
     }
 
+    #[cold]
     fn stop_breached(&mut self, contract: ContractId, text: &str) {
         let scope = LockScope::Contract(contract);
         if self.lock(scope, LockCause::StopBreached, text.to_owned(), Until::Resumed) {

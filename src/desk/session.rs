@@ -7,6 +7,7 @@ use crate::domain::order::{OrderEvent, OrderState};
 
 impl Desk {
     /// The session ended: whatever was not acknowledged is `Unknown`, sent or not.
+    #[cold]
     pub(super) fn lost(&mut self, why: &str) {
         let was_up = self.ready;
         self.ready = false;
@@ -34,6 +35,7 @@ impl Desk {
 
     /// The link between TWS and IBKR: while it is down nothing new is decided, fills still count;
     /// when it is back, the broker's state is read and compared first (rule 16).
+    #[cold]
     pub(super) fn link(&mut self, up: bool) {
         // Restored without having been told of as lost is restored all the same: 1101 and 1102 go
         // through the fence (rule 16).
@@ -48,6 +50,7 @@ impl Desk {
     }
 
     /// No order leaves until the broker's state was read and compared again.
+    #[cold]
     pub(super) fn fence(&mut self) {
         self.ready = false;
         self.pending_read = None;

@@ -19,6 +19,7 @@ impl Desk {
     }
 
     /// The same of a bar of a day or more, where nothing else is set.
+    #[cold]
     fn is_latest(&self, end: MarketTime) -> bool {
         let size = self.plan.bar_size;
         // A daily bar stays young until the next one ends, over weekends and holidays.
@@ -93,6 +94,7 @@ impl Desk {
     }
 
     /// No entry until the target changes (rule 2). Nothing where the symbol is disarmed already.
+    #[cold]
     pub(super) fn disarm(&mut self, contract: ContractId, why: Disarm) {
         let Some(strategy) = self.strategy_of(contract) else { return };
         let former = self.book.target(contract, strategy).map(|target| target.disarmed.clone());

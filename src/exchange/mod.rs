@@ -127,6 +127,9 @@ pub struct Exchange {
     /// Whether new sell orders are held back.
     #[serde(default)]
     holds_sells: bool,
+    /// Room for the next call's events; empty.
+    #[serde(skip)]
+    spare: Vec<Event>,
 }
 
 /// Permanent ids begin above this, so that they cannot be taken for order ids.
@@ -147,6 +150,7 @@ impl Exchange {
             forgotten: BTreeMap::new(),
             tallies: Tallies::default(),
             holds_sells: false,
+            spare: Vec::new(),
         }
     }
 
@@ -158,6 +162,16 @@ impl Exchange {
     /// Opens an account with cash; one that is open already stays as it is.
     pub fn open_account(&mut self, account: AccountId, cash: Usd) {
         self.accounts.entry(account).or_insert_with(|| account::Account::new(cash));
+    }
+
+    /// Takes back the list in which a call's events came, so that the next call need not allocate one.
+    pub fn reuse(&mut self, mut events: Vec<Event>) {
+        events.clear();
+        self.spare = events;
+    }
+
+    fn scene(&mut self, now: MarketTime) -> Scene {
+        Scene { now, events: std::mem::take(&mut self.spare) }
     }
 
     /// Makes a contract tradable, or changes the price rule of one that is.

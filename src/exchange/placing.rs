@@ -21,7 +21,7 @@ impl Exchange {
     pub fn place(&mut self, now: MarketTime, order: NewOrder) -> Result<Vec<Event>, Refusal> {
         let mut order = order;
         order.parent_id = order.parent_id.filter(|id| *id != 0);
-        let mut scene = Scene::at(now);
+        let mut scene = self.scene(now);
         match self.slot(order.key).map(|slot| &slot.order) {
             Some(known) if known.status.is_live() => self.modify(order, &mut scene)?,
             Some(known) if known.status == Status::Filled && is_change(&known.order, &order) => {
@@ -115,6 +115,7 @@ impl Exchange {
         (later.map(|_| Held::Early), later)
     }
 
+    #[cold]
     fn modify(&mut self, order: NewOrder, scene: &mut Scene) -> Result<(), Refusal> {
         let key = order.key;
         let Some(known) = self.slot(key) else { return Err(Refusal::ModifyMismatch) };
@@ -225,6 +226,7 @@ impl Exchange {
     }
 
     /// Ends an order by a rule, not by its client.
+    #[cold]
     pub(super) fn cancel_by_rule(&mut self, key: OrderKey, reason: &str, scene: &mut Scene) {
         self.end(key, Status::Cancelled, reason, scene);
         scene.events.push(Event::CancelledByRule { key, reason: reason.to_owned() });

@@ -20,7 +20,6 @@ const MOST_PRICE: i64 = 10_000_000;
 impl Exchange {
     /// Checks an order that is to work; a live order with the same key counts as replaced by it.
     pub(super) fn review(&self, order: &NewOrder) -> Result<(), Refusal> {
-        let invalid = |text: String| Err(Refusal::Invalid(text));
         if !self.accounts.contains_key(&order.account) {
             return invalid(format!("account {} is not known", order.account));
         }
@@ -199,9 +198,13 @@ impl Worst {
     }
 }
 
+#[cold]
+fn invalid(text: String) -> Result<(), Refusal> {
+    Err(Refusal::Invalid(text))
+}
+
 /// A trail's distance and offset make sense.
 fn review_trail(kind: Kind, rule: &PriceRule, mark: impl FnOnce() -> Option<Price>) -> Result<(), Refusal> {
-    let invalid = |text: String| Err(Refusal::Invalid(text));
     let Some(by) = kind.trails_by() else { return Ok(()) };
     let (distance, most) = match by {
         TrailBy::Amount(amount) => (amount.0, Decimal::from(MOST_PRICE)),

@@ -29,7 +29,7 @@ impl Exchange {
             return Vec::new();
         }
         let halted = market.halted;
-        let mut scene = Scene::at(now);
+        let mut scene = self.scene(now);
         self.begin_bar(contract, &mut scene);
         let Some(print) = Price::from_f64(price).filter(|_| !halted) else { return scene.events };
         self.sweep(contract, Look::Open(print), regular, &mut scene);
@@ -109,6 +109,7 @@ impl Exchange {
         }
     }
 
+    #[cold]
     fn expire(&mut self, key: OrderKey, why: &str, scene: &mut Scene) {
         // A parent that went before it in this very loop may have taken it along.
         if self.order(key).is_some_and(|order| order.status.is_live()) {

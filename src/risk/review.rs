@@ -177,6 +177,7 @@ fn funds(notional: Usd, exposure: &Exposure) -> Result<(), Refusal> {
     Ok(())
 }
 
+#[cold]
 fn unknown(what: &str) -> Refusal {
     Refusal::Unknown { what: what.to_owned() }
 }

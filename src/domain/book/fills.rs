@@ -66,6 +66,7 @@ impl Book {
 
     /// A later revision replaces the former report; the position is rebuilt from all fills, since
     /// a correction changes every lot after it. An older or equal revision changes nothing.
+    #[cold]
     fn correct(&mut self, contract: ContractId, index: usize, execution: &Arc<Execution>) {
         let Some(fill) = self.fills.get_mut(&contract).and_then(|fills| fills.get_mut(index)) else { return };
         if execution.id.revision() <= fill.execution.id.revision() {

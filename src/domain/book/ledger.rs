@@ -116,6 +116,7 @@ pub(super) struct ForeignTrade {
 }
 
 impl Book {
+    #[cold]
     pub(super) fn apply_ledger(&mut self, fact: &LedgerFact, record: &Record) {
         match fact {
             LedgerFact::Opened { ledger, venue, account } => {
@@ -192,6 +193,7 @@ impl Book {
     /// Somebody else's order traded: their shares, their cash. What a stated baseline already
     /// contains (it is older, or was told before it) is only remembered. A correction replaces the
     /// former report.
+    #[cold]
     pub(super) fn foreign_execution(&mut self, execution: &Execution) {
         let change = execution.side.signed(execution.quantity);
         let former = self.foreign_executions.get(execution.id.stem()).copied();

@@ -146,6 +146,7 @@ impl Lock {
 }
 
 impl Book {
+    #[cold]
     pub(super) fn apply_lock(&mut self, fact: &LockFact, record: &Record) {
         match fact {
             LockFact::Set { scope, cause, why, until, until_at } => {

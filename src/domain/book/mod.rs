@@ -196,6 +196,7 @@ impl Book {
         }
     }
 
+    #[cold]
     fn apply_day(&mut self, fact: &DayFact) {
         match fact {
             DayFact::Opened { day, equity } => {
@@ -208,6 +209,7 @@ impl Book {
         }
     }
 
+    #[cold]
     fn apply_session(&mut self, fact: &SessionFact, at: MarketTime) {
         match fact {
             SessionFact::Ready { number, client_id, next_order_id } => {
