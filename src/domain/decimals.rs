@@ -8,26 +8,33 @@ use rust_decimal::Decimal;
 /// Powers of ten, as far as digits after the point commonly differ.
 const POWERS: [i64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
+/// The upper half of what an `i64` holds.
+const HALF: u32 = 0x7fff_ffff;
+
 /// All digits as a whole number, and how many of them are after the point.
 #[inline]
 fn short(value: Decimal) -> Option<(i64, u32)> {
+    // Plain words here and below: builds that optimise nothing pass here as often.
     let parts = value.unpack();
-    let digits = i64::try_from(u64::from(parts.mid) << 32 | u64::from(parts.lo)).ok().filter(|_| parts.hi == 0)?;
+    if parts.hi != 0 || parts.mid > HALF {
+        return None;
+    }
+    let digits = i64::from(parts.mid) << 32 | i64::from(parts.lo);
     Some((if parts.negative { -digits } else { digits }, parts.scale))
 }
 
 /// The digits of both with as many after the point, and how many these are.
 #[inline]
 fn aligned(one: Decimal, other: Decimal) -> Option<(i64, i64, u32)> {
-    let ((digits, scale), (others, other_scale)) = (short(one)?, short(other)?);
+    let (Some((digits, scale)), Some((others, other_scale))) = (short(one), short(other)) else { return None };
     if scale == other_scale {
         return Some((digits, others, scale));
     }
-    let power = *POWERS.get(scale.abs_diff(other_scale) as usize)?;
+    let power = POWERS.get(scale.abs_diff(other_scale) as usize)?;
     if scale < other_scale {
-        Some((digits.checked_mul(power)?, others, other_scale))
+        Some((digits.checked_mul(*power)?, others, other_scale))
     } else {
-        Some((digits, others.checked_mul(power)?, scale))
+        Some((digits, others.checked_mul(*power)?, scale))
     }
 }
 
@@ -38,11 +45,12 @@ pub(super) fn sum(one: Decimal, other: Decimal) -> Decimal {
 }
 
 fn short_sum(one: Decimal, other: Decimal) -> Decimal {
-    let short = aligned(one, other).and_then(|(digits, others, scale)| Some((digits.checked_add(others)?, scale)));
-    match short {
-        Some((digits, scale)) => Decimal::new(digits, scale),
-        None => long_sum(one, other),
+    if let Some((digits, others, scale)) = aligned(one, other)
+        && let Some(digits) = digits.checked_add(others)
+    {
+        return Decimal::new(digits, scale);
     }
+    long_sum(one, other)
 }
 
 #[cold]
@@ -52,12 +60,12 @@ fn long_sum(one: Decimal, other: Decimal) -> Decimal {
 }
 
 pub(super) fn product(one: Decimal, factor: i64) -> Decimal {
-    let short = short(one).and_then(|(digits, scale)| Some((digits.checked_mul(factor)?, scale)));
-    match short {
-        Some((0, _)) => Decimal::ZERO,
-        Some((digits, scale)) => Decimal::new(digits, scale),
-        None => long_product(one, factor),
+    if let Some((digits, scale)) = short(one)
+        && let Some(digits) = digits.checked_mul(factor)
+    {
+        return if digits == 0 { Decimal::ZERO } else { Decimal::new(digits, scale) };
     }
+    long_product(one, factor)
 }
 
 #[cold]

@@ -193,13 +193,13 @@ macro_rules! decimal_type {
 
         impl AddAssign for $name {
             fn add_assign(&mut self, other: Self) {
-                *self = *self + other;
+                self.0 = decimals::sum(self.0, other.0);
             }
         }
 
         impl SubAssign for $name {
             fn sub_assign(&mut self, other: Self) {
-                *self = *self - other;
+                self.0 = decimals::sum(self.0, -other.0);
             }
         }
 
