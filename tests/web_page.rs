@@ -408,6 +408,47 @@ async fn a_page_that_was_open_before_has_the_history_and_indicators_below_the_ca
     served.stop().await;
 }
 
+/// Bars come while those before them are on their way to the page: none is lost, none is there twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bar_that_comes_while_those_before_it_are_read_is_in_the_chart() {
+    let Some(browser) = browser() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (mut page, served) = bare(&browser, dir.path()).await;
+    // What is asked about a symbol waits for `give`, and is answered with its first two minutes.
+    page.value(
+        r"import('/state.js').then(({ S }) => {
+            const served = window.fetch;
+            const minute = (i) => ({ time_ms: i * 60000, end_ms: (i + 1) * 60000, open_usd: 10, high_usd: 12, low_usd: 9, close_usd: 11, volume_shares: 100 });
+            window.asked = 0;
+            const given = new Promise((resolve) => { window.give = () => { resolve(); return true; }; });
+            window.fetch = (url, ...how) => {
+                if (!url.includes('symbol=')) return served(url, ...how);
+                const body = url.includes('bars?') ? { bars: [minute(0), minute(1)] } : { time_ms: [], indicators: [] };
+                if (url.includes('bars?')) window.asked += 1;
+                return given.then(() => new Response(JSON.stringify(body)));
+            };
+            const hear = (message) => S.socket.onmessage({ data: JSON.stringify(message) });
+            const position = { symbol: 'AAPL', strategy: 'sma-cross', held_shares: 0, average_price_usd: null, last_close_usd: '11',
+                last_bar_end: null, market_value_usd: null, unrealized_usd: null, realized_usd: '0', fees_usd: '0', target: null,
+                target_shares: null, disarmed: null, working_orders: 0, stop_usd: null, take_profit_usd: null, locked: null };
+            window.bar = (i) => { hear({ type: 'bar', symbol: 'AAPL', data: minute(i) }); return true; };
+            window.minutes = () => S.bars.get('AAPL').map((bar) => bar.time_ms / 60000).join();
+            hear({ type: 'snapshot', data: { connection: null, account: null, locks: null, orders: null, positions: [position] } });
+            return bar(1);
+        })",
+    )
+    .await;
+    page.until("asked === 1").await;
+    page.value("bar(2)").await;
+    assert_eq!(page.value("minutes()").await, json!("1,2"), "kept, though nothing before them is known");
+    page.value("give()").await;
+    page.until("minutes() === '0,1,2'").await;
+    page.value("bar(3)").await;
+    assert_eq!(page.value("minutes()").await, json!("0,1,2,3"));
+    quiet(&mut page, &format!("http://{}/", served.address)).await;
+    served.stop().await;
+}
+
 /// Halt, resume and flatten by the page: with the token, after a confirmation.
 async fn obeys_the_token(page: &mut Page, served: &Served) {
     // Halt, refused with a wrong token, done with the right one.
