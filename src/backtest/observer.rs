@@ -263,7 +263,9 @@ impl Observer {
             if point.equity > 0.0 {
                 let leverage = point.exposure / point.equity;
                 running.leverage_sum += leverage;
-                running.leverage_most = running.leverage_most.max(leverage);
+                if leverage > running.leverage_most {
+                    running.leverage_most = leverage;
+                }
             }
         }
         self.peak_at.get_or_insert(point.at);
@@ -277,7 +279,9 @@ impl Observer {
         }
         self.below = true;
         let fall = self.peak - point.equity;
-        running.drawdown_usd = running.drawdown_usd.max(fall);
+        if fall > running.drawdown_usd {
+            running.drawdown_usd = fall;
+        }
         // A product says already, to less than the quotient's rounding, that most falls are not the deepest.
         if self.peak > 0.0 && fall > running.drawdown * self.peak * (1.0 - 1e-9) {
             running.drawdown = running.drawdown.max(fall / self.peak);

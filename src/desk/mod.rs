@@ -48,6 +48,9 @@ use worth::Worth;
 /// Incidents that are shown.
 const INCIDENTS_SHOWN: usize = 20;
 
+/// Names of records that are kept for the next ones.
+const NAMES_KEPT: usize = 4;
+
 /// Why the desk looks at a symbol: some steps need a fresh bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trigger {
@@ -117,6 +120,9 @@ pub struct Desk {
     /// Contracts being flattened by an operator's order, until that is told.
     flattening: BTreeSet<ContractId>,
     decided: Decided,
+    /// Names of records that were told and are gone, for the next ones: to count a name once more is dearer than all
+    /// else that a record's making takes.
+    names: Vec<(Symbol, Arc<str>)>,
 }
 
 impl Desk {
@@ -152,6 +158,7 @@ impl Desk {
             cash_seen: None,
             flattening: BTreeSet::new(),
             decided: Decided::default(),
+            names: Vec::new(),
         }
     }
 
@@ -242,8 +249,14 @@ impl Desk {
     /// Tells of the facts that were decided since this was asked last, and hands their actions over,
     /// for one whose facts are durable at once; wishes and answers are dropped.
     pub fn release(&mut self, actions: &mut VecDeque<Action>, mut fact: impl FnMut(&Record)) {
-        self.decided.records.iter().for_each(&mut fact);
-        self.decided.records.clear();
+        for record in self.decided.records.drain(..) {
+            fact(&record);
+            if self.names.len() < NAMES_KEPT
+                && let (Some(symbol), Some(strategy)) = (record.symbol, record.strategy)
+            {
+                self.names.push((symbol, strategy));
+            }
+        }
         if !self.decided.actions.is_empty() {
             actions.extend(self.decided.actions.drain(..));
         }
@@ -413,7 +426,13 @@ impl Desk {
         };
         seat.settled = false;
         self.all_settled = false;
-        let (symbol, strategy) = (Some(seat.symbol.clone()), Some(Arc::clone(&seat.strategy)));
+        let same =
+            |(symbol, strategy): &(Symbol, Arc<str>)| Arc::ptr_eq(strategy, &seat.strategy) && *symbol == seat.symbol;
+        let (symbol, strategy) = match self.names.iter().rposition(same) {
+            Some(place) => self.names.swap_remove(place),
+            None => (seat.symbol.clone(), Arc::clone(&seat.strategy)),
+        };
+        let (symbol, strategy) = (Some(symbol), Some(strategy));
         self.apply(Record { at: self.now, strategy, symbol, contract, fact });
     }
 

@@ -4,13 +4,11 @@
 //! losses) is `None`, never 0 or infinity. Sums of money are added exactly and become `f64` at the
 //! end, for statistics only.
 
-use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
 
 use super::outcome::{Outcome, Trade};
 use super::trades::Tally;
-use crate::domain::{Shares, Usd};
+use crate::domain::Usd;
 
 pub mod normal;
 pub mod series;
@@ -225,8 +223,8 @@ impl Metrics {
 
 /// A round trip's profit as a fraction of what was opened; `None` where that was worth nothing.
 pub fn trade_return(trade: &Trade) -> Option<f64> {
-    let Usd(opened) = trade.entry_price * Shares(trade.quantity.0.abs());
-    if opened <= Decimal::ZERO { None } else { trade.pnl.0.checked_div(opened)?.to_f64() }
+    let opened = (trade.entry_price * trade.quantity.abs()).to_f64();
+    (opened > 0.0).then(|| trade.pnl.to_f64() / opened)
 }
 
 /// What each dollar has become; `None` of no money.

@@ -1,10 +1,12 @@
 //! Metrics against values that were computed by hand.
 
+use rust_decimal::Decimal;
+
 use super::words::{self, Unit, WORDS};
 use super::*;
 use crate::backtest::outcome::{DayPoint, ExitReason, Running};
 use crate::backtest::report::sample_tests::empty;
-use crate::domain::{BarSize, MarketTime, Price};
+use crate::domain::{BarSize, MarketTime, Price, Shares};
 
 /// An outcome of these equities at days' ends, with cash of 1000 USD; a calendar year long.
 fn outcome(days: &[(f64, Option<f64>)]) -> Outcome {

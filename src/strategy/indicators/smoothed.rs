@@ -121,6 +121,8 @@ impl Rsi {
 #[derive(Debug, Clone)]
 pub struct Atr {
     length: usize,
+    /// Of a new range: one part in `length`.
+    weight: f64,
     seen: usize,
     last_close: Option<f64>,
     value: f64,
@@ -129,7 +131,8 @@ pub struct Atr {
 impl Atr {
     /// Over `length` bars (at least 1).
     pub fn new(length: usize) -> Self {
-        Self { length: length.max(1), seen: 0, last_close: None, value: 0.0 }
+        let length = length.max(1);
+        Self { length, weight: 1.0 / length as f64, seen: 0, last_close: None, value: 0.0 }
     }
 
     /// Takes a bar in; the range once `length` bars were seen.
@@ -139,12 +142,8 @@ impl Atr {
         let (high, low) = (if last > bar.high { last } else { bar.high }, if last < bar.low { last } else { bar.low });
         let range = high - low;
         self.seen += 1;
-        let n = self.length as f64;
-        if self.seen <= self.length {
-            self.value += range / n;
-        } else {
-            self.value += (range - self.value) / n;
-        }
+        let former = if self.seen <= self.length { 0.0 } else { self.value };
+        self.value += (range - former) * self.weight;
         self.value()
     }
 
