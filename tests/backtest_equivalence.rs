@@ -238,7 +238,7 @@ fn a_book_that_forgets_tells_the_same_story() {
     assert_eq!(by_intent(&told.orders), kept.orders, "each order is told once, as it ended");
     let known = forgetful.desk.book().orders().count();
     let of_the_day = kept.orders.iter().filter(|order| order.at.to_string().starts_with("2024-06-05")).count();
-    assert!(of_the_day > 300 && known < 200, "{known} of the last day's {of_the_day} orders are still known");
+    assert!(of_the_day > 300 && known < 32, "{known} of the last day's {of_the_day} orders are still known");
     let (past, other) = (played.desk.book(), forgetful.desk.book());
     assert_eq!((past.cash(), past.fees(), past.counts()), (other.cash(), other.fees(), other.counts()));
 }

@@ -270,7 +270,6 @@ fn refused(order_id: i32, known: bool, refusal: &Refusal) -> OrderUpdate {
     OrderUpdate::News { order_id, code: refusal.code(), news, text: refusal.to_string() }
 }
 
-#[cold]
 fn cancelled(key: OrderKey, reason: &str) -> OrderUpdate {
     let text = format!("Order Canceled - reason:{reason}");
     OrderUpdate::News { order_id: key.order_id, code: 202, news: OrderNews::Cancelled, text }

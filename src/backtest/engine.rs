@@ -26,7 +26,7 @@ use crate::tape::{End, Open, Steps};
 const ACCOUNT: &str = "DU1234567";
 
 /// Orders after which what has ended is forgotten, though the session goes on: what more of them take would not stay in
-/// the processor's first cache.
+/// the processor's first cache. No fewer than those that live on, and than symbols: all of these are looked through.
 const FORGET_AFTER: u64 = 7;
 
 /// What an engine is made of.
@@ -76,8 +76,8 @@ pub struct Engine<'a> {
     /// Ended orders that the book has forgotten, to be told with their session.
     #[allow(clippy::vec_box, reason = "they come in boxes, and need not be moved")]
     ended: Vec<Box<OrderRecord>>,
-    /// Orders of the book when it forgot last.
-    forgotten_at: u64,
+    /// The number of orders with which the book forgets next.
+    forget_with: u64,
     session_end: Option<MarketTime>,
     /// Where the exchange day began in which bars opened last.
     day: Option<MarketTime>,
@@ -153,7 +153,7 @@ impl<'a> Engine<'a> {
             trade_from,
             forgets,
             ended: Vec::new(),
-            forgotten_at: 0,
+            forget_with: FORGET_AFTER,
             session_end: None,
             day: None,
             hours_until: MarketTime::MIN,
@@ -206,7 +206,7 @@ impl<'a> Engine<'a> {
 
     /// Plays the tape to its end, then stops as the daemon does.
     pub fn play(mut self, tape: &mut impl Steps) -> Ended {
-        // A tape's series are the engine's lines, but for those without bars.
+        // A tape's series are the engine's lines, but for those without bars. One of another contract is passed over.
         let lines: Vec<Option<usize>> =
             tape.contracts().iter().map(|contract| self.places.get(contract).copied()).collect();
         let mut unfollowed = Vec::new();
@@ -246,7 +246,7 @@ impl<'a> Engine<'a> {
             self.session_end = Some(self.calendar.next_close(at));
         }
         self.opens(at, tape, lines);
-        if self.forgets && self.desk.book().counts().orders >= self.forgotten_at + FORGET_AFTER {
+        if self.forgets && self.desk.book().counts().orders >= self.forget_with {
             self.forget_within(at);
         }
     }
@@ -346,8 +346,10 @@ impl<'a> Engine<'a> {
     }
 
     fn forget_before(&mut self, at: MarketTime) {
-        self.forgotten_at = self.desk.book().counts().orders;
         self.ended.extend(self.desk.forget_before(at));
+        let book = self.desk.book();
+        let kept = book.orders().count().max(self.lines.len()) as u64;
+        self.forget_with = book.counts().orders + kept.max(FORGET_AFTER);
     }
 
     /// The same within a session. A day that the book has not opened is measured from before its fills: they stay.

@@ -1,5 +1,8 @@
 //! Watches a backtest and remembers what reports are made of. It decides nothing.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;

@@ -36,7 +36,6 @@ impl Desk {
 
     /// Whether an entry waits for a child to transmit it, and no such child is there (any more):
     /// it would wait for ever.
-    #[cold]
     fn is_headless(&self, entry: &OrderRecord) -> bool {
         let transmits =
             |order: &OrderRecord| order.ticket.parent_id == Some(entry.ticket.order_id) && order.ticket.transmit;
@@ -61,7 +60,6 @@ impl Desk {
     }
 
     /// Journals and queues the cancel of an order of ours.
-    #[cold]
     pub(super) fn cancel(&mut self, intent: u64, why: &str) {
         let Some(order) = self.book.order(intent).filter(|order| order.state.is_live()) else { return };
         let (contract, order_id) = (order.ticket.contract, order.ticket.order_id);

@@ -75,7 +75,6 @@ impl Desk {
     }
 
     /// Others may have sold meanwhile: an exit never stands for more than is there (rule 12).
-    #[cold]
     fn shrink_exit(&mut self, intent: u64, held: Shares) -> bool {
         let Some(exit) = self.book.order(intent).filter(|exit| exit.remaining() > held.abs()) else { return false };
         let quantity = exit.filled + held.abs();

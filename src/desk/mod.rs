@@ -20,6 +20,7 @@ mod orders;
 pub mod plan;
 mod protection;
 mod protections;
+mod recording;
 pub mod recovery;
 mod session;
 mod targets;
@@ -31,9 +32,9 @@ mod worth;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::domain::book::{Book, Fact, IncidentFact, LedgerFact, Record, TargetState};
+use crate::domain::book::{Book, Fact, LedgerFact, Record, TargetState};
 use crate::domain::broker::{AccountState, BrokerOrder, BrokerPosition, BrokerSnapshot, OrderUpdate};
-use crate::domain::{Ascending, Bar, Contract, ContractId, MarketTime, Price, Shares, Symbol};
+use crate::domain::{Ascending, Bar, Contract, ContractId, MarketTime, Price, Symbol};
 use crate::strategy::{Gauges, Heard, Target};
 
 pub use event::{Action, Decided, Event};
@@ -44,12 +45,6 @@ pub use plan::{AfterClose, ForeignPolicy, Guards, Mode, OrderStyle, Plan, StopBr
 pub use protections::Protections;
 pub use recovery::{Difference, Recovered};
 use worth::Worth;
-
-/// Incidents that are shown.
-const INCIDENTS_SHOWN: usize = 20;
-
-/// Names of records that are kept for the next ones.
-const NAMES_KEPT: usize = 4;
 
 /// Why the desk looks at a symbol: some steps need a fresh bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +67,8 @@ struct Seat {
     strategy: Arc<str>,
     /// Whether a look at it was in vain and no fact has come since: the next one would be, too.
     settled: bool,
+    /// Both names as a record had them that was told and is gone, for the next one.
+    names: Option<(Symbol, Arc<str>)>,
 }
 
 /// The desk.
@@ -120,9 +117,6 @@ pub struct Desk {
     /// Contracts being flattened by an operator's order, until that is told.
     flattening: BTreeSet<ContractId>,
     decided: Decided,
-    /// Names of records that were told and are gone, for the next ones: to count a name once more is dearer than all
-    /// else that a record's making takes.
-    names: Vec<(Symbol, Arc<str>)>,
 }
 
 impl Desk {
@@ -132,7 +126,7 @@ impl Desk {
         let size = plan.bar_size;
         let fresh_for = plan.freshness.or_else(|| size.is_intraday().then(|| size.duration()));
         Self {
-            fresh_for: fresh_for.map(|limit| i64::try_from(limit.as_millis()).unwrap_or(i64::MAX)),
+            fresh_for: fresh_for.map(|limit| i64::try_from(limit.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)),
             plan,
             book,
             marks: Marks::default(),
@@ -158,7 +152,6 @@ impl Desk {
             cash_seen: None,
             flattening: BTreeSet::new(),
             decided: Decided::default(),
-            names: Vec::new(),
         }
     }
 
@@ -244,23 +237,6 @@ impl Desk {
             self.tell_flat();
         }
         !self.decided.records.is_empty() || !self.decided.actions.is_empty()
-    }
-
-    /// Tells of the facts that were decided since this was asked last, and hands their actions over,
-    /// for one whose facts are durable at once; wishes and answers are dropped.
-    pub fn release(&mut self, actions: &mut VecDeque<Action>, mut fact: impl FnMut(&Record)) {
-        for record in self.decided.records.drain(..) {
-            fact(&record);
-            if self.names.len() < NAMES_KEPT
-                && let (Some(symbol), Some(strategy)) = (record.symbol, record.strategy)
-            {
-                self.names.push((symbol, strategy));
-            }
-        }
-        if !self.decided.actions.is_empty() {
-            actions.extend(self.decided.actions.drain(..));
-        }
-        (self.decided.wants_reconcile, self.decided.wants_compare, self.decided.answer) = (false, false, None);
     }
 
     /// The latest incidents since this desk began, newest first.
@@ -418,67 +394,6 @@ impl Desk {
         protected && wanted && self.book.foreign(contract).is_none_or(|foreign| foreign.is_zero())
     }
 
-    /// Notes a fact about a contract (or none), applying it at once.
-    fn record(&mut self, contract: Option<ContractId>, fact: Fact) {
-        let Some(seat) = contract.and_then(|contract| self.seats.get_mut(&contract)) else {
-            let name = |contract| self.marks.symbol(contract).or_else(|| self.book.symbol(contract).cloned());
-            return self.note(contract, contract.and_then(name), fact);
-        };
-        seat.settled = false;
-        self.all_settled = false;
-        let same =
-            |(symbol, strategy): &(Symbol, Arc<str>)| Arc::ptr_eq(strategy, &seat.strategy) && *symbol == seat.symbol;
-        let (symbol, strategy) = match self.names.iter().rposition(same) {
-            Some(place) => self.names.swap_remove(place),
-            None => (seat.symbol.clone(), Arc::clone(&seat.strategy)),
-        };
-        let (symbol, strategy) = (Some(symbol), Some(strategy));
-        self.apply(Record { at: self.now, strategy, symbol, contract, fact });
-    }
-
-    /// The same for a contract that only the broker may have a name for.
-    #[cold]
-    fn record_named(&mut self, contract: ContractId, name: Option<Symbol>, fact: Fact) {
-        let symbol = self.marks.symbol(contract).or_else(|| self.book.symbol(contract).cloned()).or(name);
-        self.note(Some(contract), symbol, fact);
-    }
-
-    #[cold]
-    fn note(&mut self, contract: Option<ContractId>, symbol: Option<Symbol>, fact: Fact) {
-        let seat = contract.and_then(|contract| self.seats.get_mut(&contract)).map(|seat| {
-            seat.settled = false;
-            self.all_settled = false;
-            Arc::clone(&seat.strategy)
-        });
-        let planned = || Some(Arc::from(self.plan.symbols.get(symbol.as_ref()?)?.strategy.as_str()));
-        let strategy = seat.or_else(planned);
-        self.apply(Record { at: self.now, strategy, symbol, contract, fact });
-    }
-
-    fn apply(&mut self, record: Record) {
-        let contract = record.contract;
-        let trades = matches!(record.fact, Fact::Fill(_));
-        let before = contract.filter(|_| trades).map_or(Shares::ZERO, |contract| self.book.held(contract));
-        self.book.apply(&record);
-        self.facts_changed(&record.fact, contract, before);
-        if contract.is_none() || matches!(record.fact, Fact::Lock(_)) {
-            self.seats.iter_mut().for_each(|(_, seat)| seat.settled = false);
-            self.all_settled = false;
-        }
-        if matches!(record.fact, Fact::Incident(_)) {
-            self.incidents.push_back(record.clone());
-            if self.incidents.len() > INCIDENTS_SHOWN {
-                self.incidents.pop_front();
-            }
-        }
-        self.decided.records.push(record);
-    }
-
-    #[cold]
-    fn incident(&mut self, contract: Option<ContractId>, name: &str, text: String) {
-        self.record(contract, Fact::Incident(IncidentFact::new(name, text)));
-    }
-
     fn plan_of(&self, contract: ContractId) -> Option<&SymbolPlan> {
         Some(&self.seats.get(&contract)?.plan)
     }
@@ -494,7 +409,10 @@ impl Desk {
             && !self.seats.contains_key(&contract.id)
         {
             let (symbol, strategy) = (contract.symbol.clone(), Arc::from(plan.strategy.as_str()));
-            self.seats.insert(contract.id, Seat { symbol, plan: Arc::new(plan.clone()), strategy, settled: false });
+            self.seats.insert(
+                contract.id,
+                Seat { symbol, plan: Arc::new(plan.clone()), strategy, settled: false, names: None },
+            );
             self.all_settled = false;
         }
         self.marks.list(contract);

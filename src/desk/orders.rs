@@ -55,7 +55,6 @@ impl Desk {
     }
 
     /// What the end of an order other than by its fills means for its symbol.
-    #[cold]
     fn ended(
         &mut self,
         contract: ContractId,
@@ -117,7 +116,6 @@ impl Desk {
     }
 
     /// Takes a quantity that the broker changed as it is. Whether it did.
-    #[cold]
     fn take_quantity(&mut self, intent: u64, order: &BrokerOrder) -> bool {
         let Some(mut ticket) = self.comparable(intent).filter(|_| order.quantity.0 > 0) else { return false };
         if order.quantity == ticket.quantity {
@@ -139,7 +137,6 @@ impl Desk {
 
     /// Sends other terms again that the broker changed; not behind the fence, where what it has may
     /// be something else by now.
-    #[cold]
     pub(super) fn repair_terms(&mut self, intent: u64, order: &BrokerOrder) {
         let Some(ticket) = self.comparable(intent).filter(|_| self.ready) else { return };
         // The child of a working entry is the broker's to size: our number would stand when it ends.

@@ -19,7 +19,6 @@ impl Desk {
     }
 
     /// The same of a bar of a day or more, where nothing else is set.
-    #[cold]
     fn is_latest(&self, end: MarketTime) -> bool {
         let size = self.plan.bar_size;
         // A daily bar stays young until the next one ends, over weekends and holidays.

@@ -180,7 +180,7 @@ macro_rules! decimal_type {
         impl Sub for $name {
             type Output = Self;
             fn sub(self, other: Self) -> Self {
-                Self(decimals::sum(self.0, -other.0))
+                Self(decimals::difference(self.0, other.0))
             }
         }
 
@@ -199,7 +199,7 @@ macro_rules! decimal_type {
 
         impl SubAssign for $name {
             fn sub_assign(&mut self, other: Self) {
-                self.0 = decimals::sum(self.0, -other.0);
+                self.0 = decimals::difference(self.0, other.0);
             }
         }
 

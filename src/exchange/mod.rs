@@ -167,7 +167,9 @@ impl Exchange {
     /// Takes back the list in which a call's events came, so that the next call need not allocate one.
     pub fn reuse(&mut self, mut events: Vec<Event>) {
         events.clear();
-        self.spare = events;
+        if events.capacity() > self.spare.capacity() {
+            self.spare = events;
+        }
     }
 
     fn scene(&mut self, now: MarketTime) -> Scene {

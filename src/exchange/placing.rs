@@ -226,7 +226,6 @@ impl Exchange {
     }
 
     /// Ends an order by a rule, not by its client.
-    #[cold]
     pub(super) fn cancel_by_rule(&mut self, key: OrderKey, reason: &str, scene: &mut Scene) {
         self.end(key, Status::Cancelled, reason, scene);
         scene.events.push(Event::CancelledByRule { key, reason: reason.to_owned() });

@@ -39,6 +39,11 @@ impl Turn {
     fn series(self) -> usize {
         (self.0 & !Self::OPEN) as usize
     }
+
+    /// Where a series comes between others, at this place.
+    fn moved(self, place: usize) -> Self {
+        if self.series() >= place { Self(self.0 + 1) } else { self }
+    }
 }
 
 /// A step to come: when, and its turn at that instant.
@@ -112,10 +117,7 @@ impl Agenda {
 
     /// A series comes between others: those from its place on move by one.
     pub(super) fn make_room(&mut self, place: usize) {
-        let moved = |(at, turn): Coming| {
-            let index = turn.series();
-            (at, Turn::new(turn.part(), if index >= place { index + 1 } else { index }))
-        };
+        let moved = |(at, turn): Coming| (at, turn.moved(place));
         if self.next != NEVER {
             self.next = moved(self.next);
         }
@@ -127,34 +129,51 @@ impl Agenda {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::time::Duration;
 
     use proptest::prelude::*;
 
     use super::*;
 
     proptest! {
-        /// Each series' next step comes some time after its last one, as on a tape; the model is a sorted set.
+        /// Each series' next step comes some time after its last one, as on a tape, and some series come later, between
+        /// others; the model is a sorted set.
         #[test]
-        fn the_first_of_all_comes_next(gaps in prop::collection::vec(0_u16..60, 1..600), series in 1_usize..80) {
+        fn the_first_of_all_comes_next(
+            gaps in prop::collection::vec(0_u16..60, 1..600),
+            series in 1_usize..80,
+            joining in prop::collection::vec((0_usize..600, any::<prop::sample::Index>(), 1_u16..60), 0..8),
+        ) {
             let (mut agenda, mut model) = (Agenda::default(), BTreeSet::new());
-            let mut gaps = gaps.into_iter();
+            let (mut gaps, mut series) = (gaps.into_iter(), series);
             for place in 0..series {
                 let at = MarketTime::from_secs(i64::from(gaps.next().unwrap_or(0)));
                 agenda.push(at, Turn::new(Part::Open, place));
                 model.insert((at, Turn::new(Part::Open, place)));
             }
+            let mut count = 0;
             while let Some((at, turn)) = model.pop_first() {
                 prop_assert_eq!(agenda.next_at(), Some(at));
                 let other = if turn.part() == Part::End { Part::Open } else { Part::End };
                 prop_assert_eq!(agenda.take(at, other), None);
                 prop_assert_eq!(agenda.take(at, turn.part()), Some(turn.series()));
                 if let Some(gap) = gaps.next() {
-                    let next = at + std::time::Duration::from_secs(u64::from(gap));
+                    let next = at + Duration::from_secs(u64::from(gap));
                     // At the same instant only an open follows an end.
                     let part = if turn.part() == Part::End || gap == 0 { Part::Open } else { Part::End };
                     agenda.push(next, Turn::new(part, turn.series()));
                     model.insert((next, Turn::new(part, turn.series())));
                 }
+                for (_, between, gap) in joining.iter().filter(|(when, ..)| *when == count) {
+                    let place = between.index(series + 1);
+                    agenda.make_room(place);
+                    model = model.into_iter().map(|(at, turn)| (at, turn.moved(place))).collect();
+                    let first = (at + Duration::from_secs(u64::from(*gap)), Turn::new(Part::Open, place));
+                    agenda.push(first.0, first.1);
+                    model.insert(first);
+                    series += 1;
+                }
+                count += 1;
             }
             prop_assert_eq!(agenda.next_at(), None);
         }

@@ -1,7 +1,8 @@
-//! A tape of bars that come as they are needed: nothing but one bar of each series is in memory.
+//! A tape of bars that come as they are needed: nothing but one bar of each series is in memory, and
+//! the one that ended last.
 
 use super::agenda::{Agenda, Part, Turn};
-use super::{End, Open, Step, Steps};
+use super::{End, Open, Steps};
 use crate::domain::{Bar, ContractId, MarketTime};
 
 /// Where a series' bars come from: ascending, not overlapping.
@@ -66,19 +67,5 @@ impl Steps for Streamed<'_> {
         let bar = &self.heads.get(place)?.bar;
         self.coming.push(bar.end, Turn::new(Part::End, place));
         Some(Open { place, price: bar.open })
-    }
-}
-
-impl Iterator for Streamed<'_> {
-    type Item = Step;
-
-    fn next(&mut self) -> Option<Step> {
-        let at = self.next_at()?;
-        let ended = self.end_at(at).map(|end| (end.place, *end.bar));
-        if let Some((place, bar)) = ended {
-            return Some(Step::End { contract: self.heads.get(place)?.contract, bar });
-        }
-        let Open { place, price } = self.open_at(at)?;
-        Some(Step::Open { contract: self.heads.get(place)?.contract, at, price })
     }
 }

@@ -16,6 +16,35 @@ fn series(contract: i32, symbol: &str, bars: Vec<Bar>) -> Series {
     Series { contract: ContractId(contract), symbol: symbol.parse().unwrap(), bars: bars.into() }
 }
 
+/// All steps, as an engine takes them: an instant's ends, then its opens. What is said to be followed is.
+fn taken(mut tape: impl Steps) -> Vec<Step> {
+    let contracts = tape.contracts();
+    let mut steps = Vec::new();
+    while let Some(at) = tape.next_at() {
+        let mut followed = Vec::new();
+        while let Some(end) = tape.end_at(at) {
+            if end.followed {
+                followed.push(end.place);
+            }
+            steps.push(Step::End { contract: contracts[end.place], bar: *end.bar });
+        }
+        let mut opened = Vec::new();
+        let ended = steps
+            .iter()
+            .rev()
+            .map_while(|step| matches!(step, Step::End { bar, .. } if bar.end == at).then(|| step.contract()));
+        let ended: Vec<ContractId> = ended.collect();
+        while let Some(open) = tape.open_at(at) {
+            if ended.contains(&contracts[open.place]) {
+                opened.push(open.place);
+            }
+            steps.push(Step::Open { contract: contracts[open.place], at, price: open.price });
+        }
+        assert_eq!(followed, opened, "at {at}");
+    }
+    steps
+}
+
 fn tell(tape: Tape) -> String {
     let line = |step: Step| {
         let word = if matches!(step, Step::End { .. }) { "ends" } else { "opens" };
@@ -91,7 +120,8 @@ proptest! {
         let mut sorted = all.clone();
         sorted.sort_by(|one, other| one.symbol.cmp(&other.symbol));
         let streams = sorted.iter().map(|one| (one.contract, Box::new(one.bars.iter().copied()) as Bars<'_>));
-        prop_assert_eq!(&steps, &Streamed::new(streams).collect::<Vec<_>>(), "bars that come one by one");
+        prop_assert_eq!(&steps, &taken(Tape::new(all.clone())), "an instant at a time");
+        prop_assert_eq!(&steps, &taken(Streamed::new(streams)), "bars that come one by one");
         prop_assert!(steps.is_sorted_by_key(rank));
         let expected: usize = all.iter().map(|s| s.bars.len() * 2).sum();
         prop_assert_eq!(steps.len(), expected);

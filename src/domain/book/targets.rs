@@ -57,3 +57,36 @@ impl<'de> Deserialize<'de> for Targets {
         BTreeMap::deserialize(deserializer).map(|map| Self(map.into_iter().collect()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{MarketTime, Shares};
+
+    fn target(shares: i64) -> TargetState {
+        let (size, at) = (Shares(shares), MarketTime::from_secs(shares));
+        TargetState { value: 1.0, size, at, stale: false, disarmed: None, deferred: false }
+    }
+
+    proptest! {
+        #[test]
+        fn they_are_a_map_by_name(steps in prop::collection::vec(("[a-c]{1,2}", 0_i64..100), 0..30)) {
+            let (mut targets, mut model) = (Targets::default(), BTreeMap::new());
+            for (name, shares) in steps {
+                let name: Arc<str> = name.into();
+                targets.insert(&name, target(shares));
+                model.insert(Arc::clone(&name), target(shares));
+                prop_assert_eq!(targets.get(&name), model.get(&name));
+                let other: Arc<str> = String::from(&*name).into();
+                prop_assert_eq!(targets.get(&other), model.get(&name), "another text of the same words");
+                prop_assert!(targets.iter().eq(model.iter().map(|(name, target)| (&**name, target))));
+            }
+            prop_assert_eq!(targets.get("z"), None);
+            let text = serde_json::to_string(&targets).unwrap();
+            prop_assert_eq!(&text, &serde_json::to_string(&model).unwrap());
+            prop_assert_eq!(serde_json::from_str::<Targets>(&text).unwrap(), targets);
+        }
+    }
+}
