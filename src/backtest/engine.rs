@@ -64,6 +64,11 @@ pub struct Engine<'a> {
     broker: Broker,
     lines: Vec<Line>,
     places: Ascending<ContractId, usize>,
+    /// The line of each series of the tape: all are lines, but for those without bars. One of another contract is passed
+    /// over.
+    series: Vec<Option<usize>>,
+    /// Room for bars that ended and whose successor does not open at that instant; empty between two.
+    unfollowed: Vec<(usize, Bar)>,
     observer: Observer,
     listener: &'a mut dyn Listener,
     updates: VecDeque<OrderUpdate>,
@@ -143,6 +148,8 @@ impl<'a> Engine<'a> {
             broker: Broker::new(exchange, account.clone(), cash),
             lines: Vec::new(),
             places: Ascending::default(),
+            series: Vec::new(),
+            unfollowed: Vec::new(),
             observer,
             listener,
             updates: VecDeque::new(),
@@ -206,12 +213,9 @@ impl<'a> Engine<'a> {
 
     /// Plays the tape to its end, then stops as the daemon does.
     pub fn play(mut self, tape: &mut impl Steps) -> Ended {
-        // A tape's series are the engine's lines, but for those without bars. One of another contract is passed over.
-        let lines: Vec<Option<usize>> =
-            tape.contracts().iter().map(|contract| self.places.get(contract).copied()).collect();
-        let mut unfollowed = Vec::new();
+        self.series = tape.contracts().iter().map(|contract| self.places.get(contract).copied()).collect();
         while let Some(at) = tape.next_at() {
-            self.instant(at, tape, &lines, &mut unfollowed);
+            self.instant(at, tape);
         }
         if self.finer {
             self.decide_finished(MarketTime::MAX);
@@ -226,41 +230,30 @@ impl<'a> Engine<'a> {
         Ended { desk: self.desk, broker: self.broker, observer: self.observer, faults }
     }
 
-    fn instant(
-        &mut self,
-        at: MarketTime,
-        tape: &mut impl Steps,
-        lines: &[Option<usize>],
-        unfollowed: &mut Vec<(usize, Bar)>,
-    ) {
+    fn instant(&mut self, at: MarketTime, tape: &mut impl Steps) {
         let session_end =
             *self.session_end.get_or_insert_with(|| self.calendar.next_close(at - Duration::from_secs(1)));
         if session_end < at {
             self.end_session(session_end);
         }
-        self.ends(at, tape, lines, unfollowed);
+        self.ends(at, tape);
         if session_end == at {
             self.end_session(at);
         }
         if session_end <= at {
             self.session_end = Some(self.calendar.next_close(at));
         }
-        self.opens(at, tape, lines);
+        self.opens(at, tape);
         if self.forgets && self.desk.book().counts().orders >= self.forget_with {
             self.forget_within(at);
         }
     }
 
-    fn ends(
-        &mut self,
-        at: MarketTime,
-        tape: &mut impl Steps,
-        lines: &[Option<usize>],
-        unfollowed: &mut Vec<(usize, Bar)>,
-    ) {
+    fn ends(&mut self, at: MarketTime, tape: &mut impl Steps) {
+        let mut unfollowed = std::mem::take(&mut self.unfollowed);
         let mut any = false;
         while let Some(End { place, bar, followed }) = tape.end_at(at) {
-            let Some(place) = lines.get(place).copied().flatten() else { continue };
+            let Some(place) = self.series.get(place).copied().flatten() else { continue };
             any = true;
             if followed {
                 self.close(place, bar);
@@ -269,12 +262,13 @@ impl<'a> Engine<'a> {
                 unfollowed.push((place, *bar));
             }
         }
-        for (place, bar) in &*unfollowed {
+        for (place, bar) in &unfollowed {
             self.close(*place, bar);
         }
         for (place, bar) in unfollowed.drain(..) {
             self.decide_on(place, &bar, at);
         }
+        self.unfollowed = unfollowed;
         if self.finer {
             self.decide_finished(at);
         }
@@ -372,10 +366,10 @@ impl<'a> Engine<'a> {
         self.ended.clear();
     }
 
-    fn opens(&mut self, at: MarketTime, tape: &mut impl Steps, lines: &[Option<usize>]) {
+    fn opens(&mut self, at: MarketTime, tape: &mut impl Steps) {
         let mut any = false;
         while let Some(Open { place, price }) = tape.open_at(at) {
-            let Some(place) = lines.get(place).copied().flatten() else { continue };
+            let Some(place) = self.series.get(place).copied().flatten() else { continue };
             any = true;
             let contract = self.lines[place].contract;
             let regular = self.regular.covers(self.calendar, at);

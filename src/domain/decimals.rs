@@ -52,12 +52,10 @@ pub(super) fn sum(one: Decimal, other: Decimal) -> Decimal {
 
 #[inline]
 pub(super) fn difference(one: Decimal, other: Decimal) -> Decimal {
-    if other.is_zero() && !one.is_zero() {
-        one
-    } else if one.is_zero() && other.is_zero() {
-        other
-    } else {
-        sum(one, -other)
+    match (one.is_zero(), other.is_zero()) {
+        (true, true) => other,
+        (false, true) => one,
+        (_, false) => sum(one, -other),
     }
 }
 
