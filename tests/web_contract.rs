@@ -258,22 +258,30 @@ async fn read(served: &Served, schemas: &mut Schemas<'_>, document: &Value) -> V
     faults
 }
 
-/// What the feed tells, until every kind of message has come.
-async fn told(feed: &mut Socket, schemas: &mut Schemas<'_>, document: &Value) -> Vec<String> {
-    let mut faults = Vec::new();
-    let message = &document["components"]["schemas"]["FeedMessage"];
-    let mut kinds = BTreeSet::new();
-    while !["snapshot", "connection", "bar", "history", "order", "fill", "position", "account", "lock", "target"]
-        .iter()
-        .all(|kind| kinds.contains(*kind))
-    {
-        let heard = tokio::time::timeout(PATIENCE, feed.next()).await.expect("the feed is silent");
+/// What the feed tells, until every kind of message has come: read as it comes, as a client that lags is not told all.
+async fn told(feed: &mut Socket) -> Vec<Value> {
+    let mut missing = BTreeSet::from([
+        "snapshot",
+        "connection",
+        "bar",
+        "history",
+        "order",
+        "fill",
+        "position",
+        "account",
+        "lock",
+        "target",
+    ]);
+    let (mut told, deadline) = (Vec::new(), tokio::time::Instant::now() + 3 * PATIENCE);
+    while !missing.is_empty() {
+        let heard = tokio::time::timeout_at(deadline, feed.next()).await;
+        let heard = heard.unwrap_or_else(|_| panic!("never told: {missing:?}"));
         let Message::Text(text) = heard.expect("it goes on").unwrap() else { continue };
         let heard: Value = serde_json::from_str(&text).unwrap();
-        faults.extend(schemas.faults("feed", &heard, message));
-        kinds.insert(heard["type"].as_str().unwrap().to_owned());
+        missing.remove(heard["type"].as_str().unwrap());
+        told.push(heard);
     }
-    faults
+    told
 }
 
 /// Fields of money, prices and shares whose names do not say so.
@@ -306,10 +314,14 @@ async fn every_answer_and_message_of_a_daemon_that_trades_is_what_the_document_s
     let address = format!("ws://{}/api/v1/ws?boot={boot}&from=0", served.address);
     let (mut feed, _) = tokio_tungstenite::connect_async(address).await.unwrap();
     feed.send(Message::text(r#"{"type":"snapshot"}"#)).await.unwrap();
-    daemon.until("some fills", |progress| progress.executions >= 6).await;
-    faults.extend(commanded(&served, &mut schemas, &document).await);
-    faults.extend(read(&served, &mut schemas, &document).await);
-    faults.extend(told(&mut feed, &mut schemas, &document).await);
+    let asked = async {
+        daemon.until("some fills", |progress| progress.executions >= 6).await;
+        faults.extend(commanded(&served, &mut schemas, &document).await);
+        faults.extend(read(&served, &mut schemas, &document).await);
+    };
+    let (told, ()) = tokio::join!(told(&mut feed), asked);
+    let message = &document["components"]["schemas"]["FeedMessage"];
+    faults.extend(told.iter().flat_map(|heard| schemas.faults("feed", heard, message)));
     daemon.stop().await.1.unwrap();
     simulator.stop().await.unwrap();
     faults.extend(unitless(&document));
