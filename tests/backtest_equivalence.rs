@@ -78,6 +78,7 @@ fn told(data: &Path, pairs: &[(&str, &str)], exchange: Config, forgets: bool) ->
         seed: 7,
         trade_from: MarketTime::MIN,
         forgets,
+        charts: false,
         described: Vec::new(),
         warnings: Vec::new(),
     };

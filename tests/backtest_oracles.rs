@@ -47,6 +47,7 @@ fn play(settings: &Settings, data: &Data, commission: &str) -> (Played, Vec<Reco
         seed: 1,
         trade_from: MarketTime::MIN,
         forgets: false,
+        charts: false,
         described: Vec::new(),
         warnings: Vec::new(),
     };

@@ -218,7 +218,7 @@ async fn an_orders_life_comes_by_the_stream_and_the_snapshot_agrees() {
     session.submit(&buy, &contract).await.unwrap();
     let seen = news(&mut orders, |update| matches!(update, OrderUpdate::Commission(_))).await;
     let fill = seen.iter().find_map(|update| match update {
-        OrderUpdate::Execution(fill) => Some(fill.clone()),
+        OrderUpdate::Execution(fill) => Some((**fill).clone()),
         OrderUpdate::Open(_) | OrderUpdate::Status(_) | OrderUpdate::Commission(_) | OrderUpdate::News { .. } => None,
     });
     let fill = fill.expect("a commission follows its execution");

@@ -6,10 +6,12 @@ mod web_support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
 use futures::{SinkExt, StreamExt};
+use robo_trader::domain::{Bar, MarketTime};
 use robo_trader::runner::board::Board;
 use robo_trader::web::routes::READS;
 use robo_trader::web::{Shared, metrics, page, router};
@@ -316,6 +318,12 @@ async fn every_answer_and_message_of_a_daemon_that_trades_is_what_the_document_s
     feed.send(Message::text(r#"{"type":"snapshot"}"#)).await.unwrap();
     let asked = async {
         daemon.until("some fills", |progress| progress.executions >= 6).await;
+        // What a start reads may have been told before the feed began anew with the account.
+        let bar = |minute: i64| {
+            let time = MarketTime::from_secs(60 * minute);
+            Bar { time, end: time + Duration::from_secs(60), open: 9.0, high: 9.5, low: 8.5, close: 9.25, volume: None }
+        };
+        served.board.bars(&"READ".parse().unwrap(), &[bar(1), bar(2)]);
         faults.extend(commanded(&served, &mut schemas, &document).await);
         faults.extend(read(&served, &mut schemas, &document).await);
     };

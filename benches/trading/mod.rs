@@ -93,6 +93,7 @@ pub fn play(series: &[Arc<[Bar]>], settings: &Settings, listener: &mut dyn Liste
         seed: 1,
         trade_from: MarketTime::MIN,
         forgets: true,
+        charts: false,
         described: Vec::new(),
         warnings: Vec::new(),
     };

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use crate::domain::broker::{
     AccountId, AccountState, BrokerOrder, BrokerSnapshot, BrokerStatus, Commission, Execution, OrderNews, OrderUpdate,
     StatusReport,
@@ -18,7 +20,7 @@ pub struct Broker {
     exchange: Exchange,
     account: AccountId,
     /// Of everything.
-    currency: Arc<str>,
+    currency: SmolStr,
     symbols: Ascending<ContractId, Symbol>,
     /// The quantity of each live order when the desk was told of it last: only what differs is told
     /// again.
@@ -72,7 +74,7 @@ impl Broker {
             buying_power: None,
             gross_position_value: balances.map(|sums| sums.gross_position_value),
             day_trades_remaining: None,
-            currency: Some(Arc::clone(&self.currency)),
+            currency: Some(self.currency.clone()),
         }
     }
 
@@ -159,12 +161,12 @@ impl Broker {
                 Event::Changed(order) => self.tell_change(&order, updates),
                 Event::Filled(fill) => {
                     if let Some(execution) = self.execution(&fill) {
-                        updates.push_back(OrderUpdate::Execution(execution));
+                        updates.push_back(execution.into());
                     }
                     updates.push_back(OrderUpdate::Commission(Commission {
                         execution: fill.id.clone(),
                         amount: fill.commission,
-                        currency: Arc::clone(&self.currency),
+                        currency: self.currency.clone(),
                     }));
                     self.fills.push(fill);
                 }
@@ -200,7 +202,7 @@ impl Broker {
             Status::Rejected => BrokerStatus::Inactive,
         };
         if whole {
-            updates.extend(self.open_order(order, status).map(OrderUpdate::Open));
+            updates.extend(self.open_order(order, status).map(OrderUpdate::from));
             return;
         }
         if status == BrokerStatus::Filled {
@@ -228,7 +230,7 @@ impl Broker {
             account: placed.account.clone(),
             contract: placed.contract,
             symbol,
-            order_ref: Arc::clone(&placed.order_ref),
+            order_ref: placed.order_ref.clone(),
             side: placed.side,
             quantity: placed.quantity,
             filled: Some(order.filled),
@@ -236,7 +238,7 @@ impl Broker {
             kind: None,
             tif: None::<TimeInForce>,
             outside_rth: placed.outside_rth,
-            oca_group: Arc::clone(&placed.oca_group),
+            oca_group: placed.oca_group.clone(),
             parent_id: placed.parent_id.unwrap_or(0),
             status,
             note: String::new(),

@@ -14,7 +14,7 @@ use super::Listener;
 use super::broker::{Broker, CLIENT};
 use super::observer::Observer;
 use crate::calendar::Calendar;
-use crate::desk::{Action, Desk, Event, Plan, Recovered, ledger_id};
+use crate::desk::{Action, Desk, Event, Plan, Recovered, SymbolPlan, ledger_id};
 use crate::domain::book::{Book, LedgerFact, OrderRecord};
 use crate::domain::broker::{AccountId, OrderUpdate, Venue};
 use crate::domain::{Ascending, Bar, BarSize, Contract, ContractId, MarketTime, PriceRule, Symbol, Usd};
@@ -181,9 +181,11 @@ impl<'a> Engine<'a> {
 
     fn add_line(&mut self, symbol: Symbol, strategy: Box<dyn Strategy>) {
         let contract = ContractId::simulated(&symbol, |id| self.places.contains_key(&id));
+        let asked = self.desk.plan().symbols.get(&symbol).map(SymbolPlan::asks);
+        let running = Running::new(strategy).measuring_only(asked.unwrap_or_default());
         self.broker.list(contract, symbol.clone());
         self.places.insert(contract, self.lines.len());
-        self.lines.push(Line { symbol, contract, running: Running::new(strategy), forming: None });
+        self.lines.push(Line { symbol, contract, running, forming: None });
     }
 
     /// The contracts of the lines, in symbol order.
@@ -250,7 +252,6 @@ impl<'a> Engine<'a> {
     }
 
     fn ends(&mut self, at: MarketTime, tape: &mut impl Steps) {
-        let mut unfollowed = std::mem::take(&mut self.unfollowed);
         let mut any = false;
         while let Some(End { place, bar, followed }) = tape.end_at(at) {
             let Some(place) = self.series.get(place).copied().flatten() else { continue };
@@ -259,9 +260,23 @@ impl<'a> Engine<'a> {
                 self.close(place, bar);
                 self.decide_on(place, bar, at);
             } else {
-                unfollowed.push((place, *bar));
+                self.unfollowed.push((place, *bar));
             }
         }
+        if !self.unfollowed.is_empty() {
+            self.end_unfollowed(at);
+        }
+        if self.finer {
+            self.decide_finished(at);
+        }
+        if any {
+            self.observer.instant(at);
+        }
+    }
+
+    #[cold]
+    fn end_unfollowed(&mut self, at: MarketTime) {
+        let mut unfollowed = std::mem::take(&mut self.unfollowed);
         for (place, bar) in &unfollowed {
             self.close(*place, bar);
         }
@@ -269,12 +284,6 @@ impl<'a> Engine<'a> {
             self.decide_on(place, &bar, at);
         }
         self.unfollowed = unfollowed;
-        if self.finer {
-            self.decide_finished(at);
-        }
-        if any {
-            self.observer.instant(at);
-        }
     }
 
     fn close(&mut self, place: usize, bar: &Bar) {

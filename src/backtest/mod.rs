@@ -50,6 +50,8 @@ pub struct Setup {
     /// not grow with the run then, and the book at its end tells of its latest orders only. The
     /// listener hears of all.
     pub forgets: bool,
+    /// Whether prices and fills are kept for the report's charts.
+    pub charts: bool,
     /// The run in words.
     pub described: Described,
     /// What has to be known before the results are read.
@@ -157,6 +159,7 @@ fn engine<'a>(
     let trades_at_close = setup.exchange.trades_at_close;
     let plan = Plan { bar_size: size, trades_at_close, ..setup.plan.clone() };
     let observer = Observer::new(plan.calendar, setup.cash, setup.trade_from, symbols);
+    let observer = if setup.charts { observer.with_charts() } else { observer };
     let parts = Parts {
         plan,
         exchange: setup.exchange.clone(),

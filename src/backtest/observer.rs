@@ -68,7 +68,8 @@ struct Watched {
     /// Shares that the benchmark holds since the first open, and what they are marked at.
     benchmark: Option<f64>,
     marked: f64,
-    chart: Chart,
+    /// Where charts are asked for.
+    chart: Option<Chart>,
     /// Bars joined into each bar of the chart, and how many the last one holds.
     stride: u64,
     joined: u64,
@@ -150,7 +151,7 @@ impl Observer {
             open: None,
             benchmark: None,
             marked: 0.0,
-            chart: Chart { symbol: symbol.clone(), bars: Vec::new(), fills: Vec::new(), fills_left_out: 0 },
+            chart: None,
             stride: 1,
             joined: 0,
         };
@@ -181,6 +182,15 @@ impl Observer {
             benchmark: None,
             last_benchmark: None,
         }
+    }
+
+    /// The same, with prices and fills kept for charts.
+    pub fn with_charts(mut self) -> Self {
+        for one in &mut self.watched {
+            let symbol = one.symbol.clone();
+            one.chart = Some(Chart { symbol, bars: Vec::new(), fills: Vec::new(), fills_left_out: 0 });
+        }
+        self
     }
 
     /// A bar of the tape opened at this price.
@@ -338,11 +348,8 @@ impl Observer {
             // Nothing is worth nothing; sums of rounded numbers may say otherwise.
             (self.worth, self.exposure) = (0.0, 0.0);
         }
-        if watched.chart.fills.len() < MARKS {
-            let mark = FillMark { at: fill.at, side: fill.side, quantity: fill.quantity, price: fill.price };
-            watched.chart.fills.push(mark);
-        } else {
-            watched.chart.fills_left_out += 1;
+        if let Some(chart) = &mut watched.chart {
+            chart.mark(fill);
         }
         let ended = watched.trade(fill, before, || reason(desk, fill, before))?;
         self.trades.push(ended.clone());
@@ -372,14 +379,26 @@ impl Observer {
             equity: self.curve,
             days: self.days,
             running: self.running,
-            charts: self.watched.into_iter().map(|one| one.chart).collect(),
+            charts: self.watched.into_iter().filter_map(|one| one.chart).collect(),
+        }
+    }
+}
+
+impl Chart {
+    fn mark(&mut self, fill: &Fill) {
+        if self.fills.len() < MARKS {
+            let mark = FillMark { at: fill.at, side: fill.side, quantity: fill.quantity, price: fill.price };
+            self.fills.push(mark);
+        } else {
+            self.fills_left_out += 1;
         }
     }
 }
 
 impl Watched {
     fn chart_bar(&mut self, bar: &Bar) {
-        match self.chart.bars.last_mut() {
+        let Some(Chart { bars, .. }) = &mut self.chart else { return };
+        match bars.last_mut() {
             Some(last) if self.joined < self.stride => {
                 last.absorb(bar);
                 last.end = bar.end;
@@ -388,10 +407,10 @@ impl Watched {
             }
             _ => {}
         }
-        self.chart.bars.push(*bar);
+        bars.push(*bar);
         self.joined = 1;
-        if self.chart.bars.len() >= 2 * CHART {
-            let pairs = self.chart.bars.chunks(2).map(|pair| {
+        if bars.len() >= 2 * CHART {
+            let pairs = bars.chunks(2).map(|pair| {
                 let mut one = pair[0];
                 if let Some(other) = pair.get(1) {
                     one.absorb(other);
@@ -399,7 +418,7 @@ impl Watched {
                 }
                 one
             });
-            self.chart.bars = pairs.collect();
+            *bars = pairs.collect();
             self.stride *= 2;
             self.joined = self.stride;
         }

@@ -105,6 +105,7 @@ pub(super) fn main(args: BacktestArgs) -> ExitCode {
 
 fn play(args: &BacktestArgs) -> Result<ExitCode, BacktestError> {
     let Asked { settings, mut setup, wanted, .. } = ask(&args.settings, &args.options)?;
+    setup.charts = args.out.is_some();
     let strategies = strategies(&settings)?;
     let source = if args.stream {
         Source::Streams(Streams::open(&wanted)?)
@@ -193,6 +194,7 @@ pub(super) fn setup(options: &BacktestOptions, settings: &Settings) -> Setup {
         seed: options.seed,
         trade_from: crate::domain::MarketTime::MIN,
         forgets: true,
+        charts: false,
         described: Vec::new(),
         warnings: Vec::new(),
     }

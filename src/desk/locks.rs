@@ -91,11 +91,16 @@ impl Desk {
     }
 
     /// Counts that only facts can raise.
+    #[inline]
     fn watch_counts(&mut self) {
         if self.has_new_facts() {
-            self.watch_streaks();
-            self.watch_protections();
+            self.count_anew();
         }
+    }
+
+    fn count_anew(&mut self) {
+        self.watch_streaks();
+        self.watch_protections();
     }
 
     /// A parked symbol's bars have come again.

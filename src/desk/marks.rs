@@ -62,7 +62,7 @@ impl Marks {
             mark.close = Some(bar.close);
             mark.end = Some(bar.end);
         }
-        mark.gauges = gauges.or(mark.gauges);
+        mark.gauges.take_in(gauges);
         before
     }
 

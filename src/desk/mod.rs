@@ -32,6 +32,8 @@ mod worth;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use crate::domain::book::{Book, Fact, LedgerFact, Record, TargetState};
 use crate::domain::broker::{AccountState, BrokerOrder, BrokerPosition, BrokerSnapshot, OrderUpdate};
 use crate::domain::{Ascending, Bar, Contract, ContractId, MarketTime, Price, Symbol};
@@ -64,11 +66,9 @@ enum Trigger {
 struct Seat {
     symbol: Symbol,
     plan: Arc<SymbolPlan>,
-    strategy: Arc<str>,
+    strategy: SmolStr,
     /// Whether a look at it was in vain and no fact has come since: the next one would be, too.
     settled: bool,
-    /// Both names as a record had them that was told and is gone, for the next one.
-    names: Option<(Symbol, Arc<str>)>,
 }
 
 /// The desk.
@@ -311,7 +311,10 @@ impl Desk {
                 self.watch_age(contract, bar.end);
             }
             self.watch_limits();
-            self.drive(contract, Trigger::FreshBar);
+            debug_assert!(!self.all_settled || self.seats.values().all(|seat| seat.settled), "all are settled");
+            if !self.all_settled {
+                self.drive(contract, Trigger::FreshBar);
+            }
         }
     }
 
@@ -336,10 +339,14 @@ impl Desk {
         self.drive_all(Trigger::Time);
     }
 
+    #[inline]
     fn drive_all(&mut self, trigger: Trigger) {
-        if self.all_settled {
-            return;
+        if !self.all_settled {
+            self.drive_restless(trigger);
         }
+    }
+
+    fn drive_restless(&mut self, trigger: Trigger) {
         self.all_settled = true;
         let mut last = None;
         // Looked up anew each time: what one symbol does may concern the next.
@@ -356,7 +363,8 @@ impl Desk {
     /// Takes the next step of one symbol towards what it should hold.
     fn drive(&mut self, contract: ContractId, trigger: Trigger) {
         let Some(seat) = self.seats.get(&contract).filter(|seat| self.ready && !seat.settled) else { return };
-        if self.is_settled(contract, seat) {
+        let target = self.book.target(contract, &seat.strategy);
+        if self.is_settled(contract, seat, target) {
             if let Some(seat) = self.seats.get_mut(&contract) {
                 seat.settled = true;
             }
@@ -369,7 +377,7 @@ impl Desk {
         {
             return;
         }
-        let desired = self.desired(contract, trigger);
+        let desired = self.desired(contract, target, trigger);
         if self.cancel_unwanted_entry(contract, desired) || self.exit(contract, desired, trigger) {
             return;
         }
@@ -380,7 +388,7 @@ impl Desk {
     /// Whether a look at the symbol would change nothing: it holds what it should, nothing works or
     /// stops it, and nothing waits for a time. That follows from the book, so it stays so until the
     /// next fact. Most looks end here.
-    fn is_settled(&self, contract: ContractId, seat: &Seat) -> bool {
+    fn is_settled(&self, contract: ContractId, seat: &Seat, target: Option<&TargetState>) -> bool {
         if self.plan.flat_by_close.is_some() || self.book.is_locked() || self.book.live_in(contract).next().is_some() {
             return false;
         }
@@ -388,7 +396,7 @@ impl Desk {
         let protected = held.is_zero() || seat.plan.stop == StopPolicy::None;
         #[allow(clippy::float_cmp, reason = "flat is exactly zero")]
         let sized = |target: &TargetState| !target.size.is_zero() || target.value == 0.0;
-        let wanted = self.book.target(contract, &seat.strategy).is_none_or(|target| {
+        let wanted = target.is_none_or(|target| {
             target.size == held && sized(target) && !target.stale && !target.deferred && target.disarmed.is_none()
         });
         protected && wanted && self.book.foreign(contract).is_none_or(|foreign| foreign.is_zero())
@@ -396,6 +404,11 @@ impl Desk {
 
     fn plan_of(&self, contract: ContractId) -> Option<&SymbolPlan> {
         Some(&self.seats.get(&contract)?.plan)
+    }
+
+    /// What the symbol's strategy wants.
+    fn target_of(&self, contract: ContractId) -> Option<&TargetState> {
+        self.book.target(contract, self.strategy_of(contract)?)
     }
 
     fn strategy_of(&self, contract: ContractId) -> Option<&str> {
@@ -408,11 +421,8 @@ impl Desk {
         if let Some(plan) = self.plan.symbols.get(&contract.symbol)
             && !self.seats.contains_key(&contract.id)
         {
-            let (symbol, strategy) = (contract.symbol.clone(), Arc::from(plan.strategy.as_str()));
-            self.seats.insert(
-                contract.id,
-                Seat { symbol, plan: Arc::new(plan.clone()), strategy, settled: false, names: None },
-            );
+            let (symbol, strategy) = (contract.symbol.clone(), plan.strategy.as_str().into());
+            self.seats.insert(contract.id, Seat { symbol, plan: Arc::new(plan.clone()), strategy, settled: false });
             self.all_settled = false;
         }
         self.marks.list(contract);

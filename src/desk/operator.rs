@@ -457,7 +457,8 @@ impl Desk {
         self.fence();
         self.decided.wants_reconcile = true;
         self.failed_exits.remove(&contract);
-        let (held, wanted) = (self.book.held(contract), self.desired(contract, Trigger::Ready));
+        let held = self.book.held(contract);
+        let wanted = self.desired(contract, self.target_of(contract), Trigger::Ready);
         let sells =
             if wanted == held { String::new() } else { format!("; its strategy wants {wanted}: the rest is closed") };
         Ok(format!("{symbol}: the book now holds {held} shares; reconciling{sells}"))

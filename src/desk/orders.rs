@@ -212,7 +212,7 @@ impl Desk {
         self.change(intent, event, status.perm_id, held.unwrap_or_default());
     }
 
-    pub(super) fn execution(&mut self, execution: Execution) {
+    pub(super) fn execution(&mut self, execution: Arc<Execution>) {
         if execution.account != self.plan.account || self.book.knows(&execution) {
             return;
         }
@@ -229,7 +229,7 @@ impl Desk {
         };
         let before = self.book.order(intent).map(|order| order.state);
         let role = self.book.order(intent).map(|order| order.ticket.role);
-        self.record(Some(contract), Fact::Fill(FillFact::Executed { intent, execution: Arc::new(execution) }));
+        self.record(Some(contract), Fact::Fill(FillFact::Executed { intent, execution }));
         let filled = self.book.order(intent).is_some_and(|order| order.state == OrderState::Filled);
         if filled && before != Some(OrderState::Filled) {
             // The order's end is a fact of its own, so that its life reads whole in the journal.
@@ -254,7 +254,7 @@ impl Desk {
 
     /// An execution of no order that the book knows.
     #[cold]
-    fn foreign_fill(&mut self, execution: Execution) {
+    fn foreign_fill(&mut self, execution: Arc<Execution>) {
         let contract = execution.contract;
         if self.lost_reference(&execution.order_ref).is_some() {
             // Ours by its name, but the journal has lost its order: the broker's orders are read
@@ -266,7 +266,7 @@ impl Desk {
         let held = self.book.held(contract);
         let against = !held.is_zero() && (held.0 > 0) != (execution.side.signed(execution.quantity).0 > 0);
         let name = execution.symbol.clone();
-        self.record_named(contract, Some(name), Fact::Fill(FillFact::Foreign { execution: Arc::new(execution) }));
+        self.record_named(contract, Some(name), Fact::Fill(FillFact::Foreign { execution }));
         if against {
             let text = format!("somebody else traded against the book's {held} shares: they are left alone");
             self.incident(Some(contract), "manual_close", text);

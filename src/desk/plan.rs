@@ -11,7 +11,7 @@ use crate::calendar::{Calendar, ExpectedWindows};
 use crate::domain::broker::AccountId;
 use crate::domain::{BarSize, Symbol, Usd};
 use crate::risk::{Limits, Sizing};
-use crate::strategy::Script;
+use crate::strategy::{Asked, Script};
 
 /// Whether orders leave the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +91,14 @@ pub struct SymbolPlan {
     pub style: OrderStyle,
     /// What becomes of entries decided outside its session.
     pub after_close: AfterClose,
+}
+
+impl SymbolPlan {
+    /// What its rules ask to be measured on its bars.
+    pub fn asks(&self) -> Asked {
+        let atr = self.sizing.by_range() || matches!(self.stop, StopPolicy::Atr(_));
+        Asked { atr, volatility: self.sizing.by_volatility() }
+    }
 }
 
 /// What the desk is told.

@@ -109,8 +109,7 @@ impl Desk {
         let Some(most) = self.plan_of(contract).and_then(|plan| plan.time_exit) else { return };
         let Some(opened) = self.book.position(contract).and_then(Position::opened_at) else { return };
         let held = self.book.held(contract).0.signum();
-        let target = self.strategy_of(contract).and_then(|strategy| self.book.target(contract, strategy));
-        let wanted = target.is_none_or(|target| target.size.0.signum() == held);
+        let wanted = self.target_of(contract).is_none_or(|target| target.size.0.signum() == held);
         if wanted && self.has_aged(opened, end, most) {
             self.disarm(contract, Disarm::Timed);
         }

@@ -1,8 +1,8 @@
 //! How the desk notes facts, and how they leave it.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
+use super::worth::Moves;
 use super::{Action, Desk};
 use crate::domain::book::{Fact, IncidentFact, Record};
 use crate::domain::{ContractId, Shares, Symbol};
@@ -14,17 +14,8 @@ impl Desk {
     /// Tells of the facts that were decided since this was asked last, and hands their actions over,
     /// for one whose facts are durable at once; wishes and answers are dropped.
     pub fn release(&mut self, actions: &mut VecDeque<Action>, mut fact: impl FnMut(&Record)) {
-        for record in self.decided.records.drain(..) {
-            fact(&record);
-            // To count one more user of a name is dearer than all else that a record's making takes.
-            if let (Some(contract), Some(symbol), Some(strategy)) = (record.contract, record.symbol, record.strategy)
-                && let Some(seat) = self.seats.get_mut(&contract)
-                && Arc::ptr_eq(&strategy, &seat.strategy)
-                && symbol == seat.symbol
-            {
-                seat.names = Some((symbol, strategy));
-            }
-        }
+        self.decided.records.iter().for_each(&mut fact);
+        self.decided.records.clear();
         if !self.decided.actions.is_empty() {
             actions.extend(self.decided.actions.drain(..));
         }
@@ -39,9 +30,8 @@ impl Desk {
         };
         seat.settled = false;
         self.all_settled = false;
-        let names = seat.names.take();
-        let (symbol, strategy) = names.unwrap_or_else(|| (seat.symbol.clone(), Arc::clone(&seat.strategy)));
-        self.apply(Record { at: self.now, strategy: Some(strategy), symbol: Some(symbol), contract, fact });
+        let (strategy, symbol) = (Some(seat.strategy.clone()), Some(seat.symbol.clone()));
+        self.apply(Record { at: self.now, strategy, symbol, contract, fact });
     }
 
     /// The same for a contract that only the broker may have a name for.
@@ -56,30 +46,34 @@ impl Desk {
         let seat = contract.and_then(|contract| self.seats.get_mut(&contract)).map(|seat| {
             seat.settled = false;
             self.all_settled = false;
-            Arc::clone(&seat.strategy)
+            seat.strategy.clone()
         });
-        let planned = || Some(Arc::from(self.plan.symbols.get(symbol.as_ref()?)?.strategy.as_str()));
+        let planned = || Some(self.plan.symbols.get(symbol.as_ref()?)?.strategy.as_str().into());
         let strategy = seat.or_else(planned);
         self.apply(Record { at: self.now, strategy, symbol, contract, fact });
     }
 
     fn apply(&mut self, record: Record) {
-        let contract = record.contract;
-        let trades = matches!(record.fact, Fact::Fill(_));
-        let before = contract.filter(|_| trades).map_or(Shares::ZERO, |contract| self.book.held(contract));
-        self.book.apply(&record);
-        self.facts_changed(&record.fact, contract, before);
-        if contract.is_none() || matches!(record.fact, Fact::Lock(_)) {
-            self.seats.iter_mut().for_each(|(_, seat)| seat.settled = false);
-            self.all_settled = false;
-        }
+        // First, so that it is moved only once.
+        self.decided.records.push(record);
+        let Some(record) = self.decided.records.last() else { return };
+        let (contract, moves) = (record.contract, Moves::of(&record.fact));
+        let before = match (contract, moves) {
+            (Some(contract), Moves::Trade) => self.book.held(contract),
+            _ => Shares::ZERO,
+        };
+        self.book.apply(record);
         if matches!(record.fact, Fact::Incident(_)) {
             self.incidents.push_back(record.clone());
             if self.incidents.len() > INCIDENTS_SHOWN {
                 self.incidents.pop_front();
             }
         }
-        self.decided.records.push(record);
+        if contract.is_none() || matches!(record.fact, Fact::Lock(_)) {
+            self.seats.iter_mut().for_each(|(_, seat)| seat.settled = false);
+            self.all_settled = false;
+        }
+        self.facts_changed(moves, contract, before);
     }
 
     #[cold]

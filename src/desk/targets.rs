@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::{Desk, Trigger};
-use crate::domain::book::{Disarm, Fact, RefusedFact, TargetFact};
+use crate::domain::book::{Disarm, Fact, RefusedFact, TargetFact, TargetState};
 use crate::domain::{BarSize, ContractId, MarketTime, Price, Shares};
 use crate::risk::{Refusal, Sizing, SizingInput, TripRecord, size};
 use crate::strategy::Target;
@@ -51,14 +51,12 @@ impl Desk {
         let sizing = self.plan_of(contract)?.sizing;
         let price = self.last_price(contract)?;
         let by_equity = !matches!(sizing, Sizing::FixedShares(_) | Sizing::FixedNotional(_));
-        let by_range = matches!(sizing, Sizing::AtrRisk { .. });
-        let by_volatility = matches!(sizing, Sizing::Volatility { .. });
-        let bars = by_volatility.then(|| self.plan.calendar.bars_a_year(self.plan.bar_size));
+        let bars = sizing.by_volatility().then(|| self.plan.calendar.bars_a_year(self.plan.bar_size));
         let trips = matches!(sizing, Sizing::Kelly { .. }).then(|| self.book.trips(contract));
         let input = SizingInput {
             price,
             equity: by_equity.then(|| self.equity()).flatten(),
-            atr: by_range.then(|| self.marks.range(contract)).flatten(),
+            atr: sizing.by_range().then(|| self.marks.range(contract)).flatten(),
             volatility: bars.and_then(|bars| self.marks.volatility(contract, bars)),
             record: TripRecord::of(trips.into_iter().flatten()),
         };
@@ -72,8 +70,7 @@ impl Desk {
     /// A fresh bar confirms a target that was accepted on an old one: exits may go out now; an
     /// entry that old is not made (its moment has passed).
     pub(super) fn refresh(&mut self, contract: ContractId) {
-        let Some(strategy) = self.strategy_of(contract) else { return };
-        let Some(target) = self.book.target(contract, strategy) else { return };
+        let Some(target) = self.target_of(contract) else { return };
         #[allow(clippy::float_cmp, reason = "flat is exactly zero")]
         let unsized_yet = target.size.is_zero() && target.value != 0.0 && target.disarmed.is_none();
         if unsized_yet && !target.stale {
@@ -114,12 +111,11 @@ impl Desk {
     }
 
     /// What the symbol should hold now, signed shares.
-    pub(super) fn desired(&self, contract: ContractId, trigger: Trigger) -> Shares {
+    pub(super) fn desired(&self, contract: ContractId, target: Option<&TargetState>, trigger: Trigger) -> Shares {
         let held = self.book.held(contract);
         if self.must_be_flat(contract) || self.must_flatten(contract) {
             return Shares::ZERO;
         }
-        let target = self.strategy_of(contract).and_then(|strategy| self.book.target(contract, strategy));
         let Some(target) = target else { return held };
         if target.stale && trigger != Trigger::FreshBar {
             return held;

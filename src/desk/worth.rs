@@ -31,6 +31,37 @@ pub(super) struct Worth {
     day_until: Option<MarketTime>,
 }
 
+/// What a fact does to the account's worth, or to what it is measured against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moves {
+    /// An execution of ours.
+    Trade,
+    /// Its cost.
+    Cost,
+    /// What losses are measured from.
+    Bounds,
+    Nothing,
+}
+
+impl Moves {
+    pub(super) fn of(fact: &Fact) -> Self {
+        match fact {
+            Fact::Fill(FillFact::Executed { .. }) => Self::Trade,
+            Fact::Fill(FillFact::Costed { .. }) => Self::Cost,
+            Fact::Day(DayFact::Opened { .. } | DayFact::PeakRaised { .. }) | Fact::Lock(_) | Fact::Ledger(_) => {
+                Self::Bounds
+            }
+            // Others' trades are none of the book's worth.
+            Fact::Fill(FillFact::Foreign { .. })
+            | Fact::Session(_)
+            | Fact::Target(_)
+            | Fact::Order(_)
+            | Fact::Refused(_)
+            | Fact::Incident(_) => Self::Nothing,
+        }
+    }
+}
+
 impl Worth {
     /// Equity has moved by so much, USD, either way.
     #[inline]
@@ -96,24 +127,18 @@ impl Desk {
     }
 
     /// A fact has changed the book, in which so many shares of the contract were held before.
-    pub(super) fn facts_changed(&mut self, fact: &Fact, contract: Option<ContractId>, before: Shares) {
-        match fact {
-            Fact::Fill(FillFact::Executed { .. }) => self.traded(contract, before),
-            Fact::Fill(FillFact::Costed { .. }) => {
+    pub(super) fn facts_changed(&mut self, moves: Moves, contract: Option<ContractId>, before: Shares) {
+        match moves {
+            Moves::Trade => self.traded(contract, before),
+            Moves::Cost => {
                 let paid = self.paid();
                 self.worth.moves(paid.to_f64());
             }
-            Fact::Day(DayFact::Opened { .. } | DayFact::PeakRaised { .. }) | Fact::Lock(_) | Fact::Ledger(_) => {
+            Moves::Bounds => {
                 self.worth.calm = None;
                 self.worth.is_lost();
             }
-            // Others' trades are none of the book's worth.
-            Fact::Fill(FillFact::Foreign { .. })
-            | Fact::Session(_)
-            | Fact::Target(_)
-            | Fact::Order(_)
-            | Fact::Refused(_)
-            | Fact::Incident(_) => {}
+            Moves::Nothing => {}
         }
     }
 

@@ -9,15 +9,14 @@ use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::{ContractId, MarketTime, OrderKind, Price, Shares, Side, Symbol, TimeInForce, Usd};
 
 /// An account's id as IBKR writes it (`DU1234567`; paper accounts begin with `D`).
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct AccountId(pub Arc<str>);
-
-super::text::compared_as_text!(AccountId);
+pub struct AccountId(pub SmolStr);
 
 impl AccountId {
     /// Whether IBKR's naming marks it as a paper account (`DU…`, `DF…`, `DI…`: all begin with
@@ -110,7 +109,7 @@ pub struct BrokerOrder {
     /// Label of what it trades.
     pub symbol: Symbol,
     /// The reference it was placed with; empty for none.
-    pub order_ref: Arc<str>,
+    pub order_ref: SmolStr,
     /// Buy or sell.
     pub side: Side,
     /// Whole quantity ordered; fractional quantities of others are truncated towards zero.
@@ -124,7 +123,7 @@ pub struct BrokerOrder {
     /// Whether it may fill outside regular hours.
     pub outside_rth: bool,
     /// Its OCA group; empty for none.
-    pub oca_group: Arc<str>,
+    pub oca_group: SmolStr,
     /// The parent's order id; 0 for none.
     pub parent_id: i32,
     /// Where it stands.
@@ -155,7 +154,7 @@ pub struct StatusReport {
 /// IBKR's id of an execution, `AAAA.BBBB.CC.NN`: a correction repeats all but the last part.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ExecutionId(pub Arc<str>);
+pub struct ExecutionId(pub SmolStr);
 
 impl ExecutionId {
     /// The part that a correction keeps.
@@ -207,7 +206,7 @@ pub struct Execution {
     /// The order's permanent id.
     pub perm_id: i64,
     /// The order's reference; empty for none.
-    pub order_ref: Arc<str>,
+    pub order_ref: SmolStr,
     /// Whether IBKR liquidated the position on its own account.
     pub is_liquidation: bool,
 }
@@ -220,7 +219,7 @@ pub struct Commission {
     /// The cost, positive.
     pub amount: Usd,
     /// Its currency.
-    pub currency: Arc<str>,
+    pub currency: SmolStr,
 }
 
 /// What an error message about an order means for its life.
@@ -245,11 +244,11 @@ pub enum OrderNews {
 #[derive(Debug, Clone, PartialEq)]
 pub enum OrderUpdate {
     /// An open order.
-    Open(BrokerOrder),
+    Open(Box<BrokerOrder>),
     /// A status.
     Status(StatusReport),
     /// A fill.
-    Execution(Execution),
+    Execution(Arc<Execution>),
     /// A fill's cost.
     Commission(Commission),
     /// An error or warning message about one order.
@@ -263,6 +262,18 @@ pub enum OrderUpdate {
         /// IBKR's words.
         text: String,
     },
+}
+
+impl From<BrokerOrder> for OrderUpdate {
+    fn from(order: BrokerOrder) -> Self {
+        Self::Open(Box::new(order))
+    }
+}
+
+impl From<Execution> for OrderUpdate {
+    fn from(execution: Execution) -> Self {
+        Self::Execution(Arc::new(execution))
+    }
 }
 
 /// A holding as the broker states it.
@@ -296,7 +307,7 @@ pub struct AccountState {
     /// Day trades left (pattern-day-trader rule); IBKR reports -1 for "unlimited".
     pub day_trades_remaining: Option<i32>,
     /// The account's base currency, where stated.
-    pub currency: Option<Arc<str>>,
+    pub currency: Option<SmolStr>,
 }
 
 /// One read of everything that recovery compares with the book.

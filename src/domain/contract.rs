@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smol_str::{SmolStr, StrExt};
 
 use super::{MarketTime, Price};
 
@@ -38,10 +38,8 @@ impl fmt::Display for ContractId {
 }
 
 /// A ticker symbol: 1 to 24 characters of `A-Z 0-9 . - / space`, upper case.
-#[derive(Debug, Clone)]
-pub struct Symbol(Arc<str>);
-
-super::text::compared_as_text!(Symbol);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Symbol(SmolStr);
 
 impl Symbol {
     /// Its text.
@@ -64,12 +62,12 @@ pub struct BadSymbol(pub String);
 impl FromStr for Symbol {
     type Err = BadSymbol;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let upper = text.trim().to_ascii_uppercase();
+        let upper = text.trim().to_ascii_uppercase_smolstr();
         let fits = (1..=24).contains(&upper.len())
             && upper
                 .chars()
                 .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '/' | ' '));
-        if fits { Ok(Self(upper.into())) } else { Err(BadSymbol(text.to_owned())) }
+        if fits { Ok(Self(upper)) } else { Err(BadSymbol(text.to_owned())) }
     }
 }
 

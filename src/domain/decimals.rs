@@ -39,7 +39,7 @@ fn aligned(one: Decimal, other: Decimal) -> Option<(i64, i64, u32)> {
 }
 
 /// Mostly one of both is nothing, which leaves the other as it is.
-#[inline]
+#[inline(never)]
 pub(super) fn sum(one: Decimal, other: Decimal) -> Decimal {
     if one.is_zero() {
         other
@@ -50,7 +50,7 @@ pub(super) fn sum(one: Decimal, other: Decimal) -> Decimal {
     }
 }
 
-#[inline]
+#[inline(never)]
 pub(super) fn difference(one: Decimal, other: Decimal) -> Decimal {
     match (one.is_zero(), other.is_zero()) {
         (true, true) => other,
@@ -59,6 +59,7 @@ pub(super) fn difference(one: Decimal, other: Decimal) -> Decimal {
     }
 }
 
+#[inline]
 fn short_sum(one: Decimal, other: Decimal) -> Decimal {
     if let Some((digits, others, scale)) = aligned(one, other)
         && let Some(digits) = digits.checked_add(others)
@@ -74,6 +75,7 @@ fn long_sum(one: Decimal, other: Decimal) -> Decimal {
     one + other
 }
 
+#[inline(never)]
 pub(super) fn product(one: Decimal, factor: i64) -> Decimal {
     if let Some((digits, scale)) = short(one)
         && let Some(digits) = digits.checked_mul(factor)
@@ -89,6 +91,7 @@ fn long_product(one: Decimal, factor: i64) -> Decimal {
     one * Decimal::from(factor)
 }
 
+#[inline(never)]
 pub(super) fn compare(one: Decimal, other: Decimal) -> Ordering {
     match aligned(one, other) {
         Some((digits, others, _)) => digits.cmp(&others),

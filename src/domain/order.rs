@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::{Price, Shares};
 
@@ -164,7 +164,7 @@ impl Role {
 #[serde(try_from = "String", into = "String")]
 pub struct OrderRef {
     /// The ledger that minted it: 1 to 16 of `a-z 0-9`.
-    pub ledger: Arc<str>,
+    pub ledger: SmolStr,
     /// The intent's number in that ledger, from 1.
     pub intent: u64,
 }
@@ -185,7 +185,7 @@ pub struct NotOurs(pub String);
 
 impl OrderRef {
     /// Its text, as it travels.
-    pub fn text(&self) -> Arc<str> {
+    pub fn text(&self) -> SmolStr {
         // Written by hand, from its end, and with one allocation: every order of a backtest passes here.
         let mut text = [0_u8; 64];
         let (mut rest, mut at) = (self.intent, text.len());
@@ -200,7 +200,7 @@ impl OrderRef {
             text[start..at].copy_from_slice(part.as_bytes());
             at = start;
         }
-        std::str::from_utf8(&text[at..]).map_or_else(|_| self.to_string().into(), Arc::from)
+        std::str::from_utf8(&text[at..]).map_or_else(|_| self.to_string().into(), SmolStr::new)
     }
 
     /// The ledger and the intent number that a text names, where it is a reference of this program.

@@ -18,43 +18,6 @@ pub fn plain(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// Equality, order and hash of a type around an `Arc<str>`, as of the text. Mostly two that are compared are one and the
-/// same text in memory: then nothing of it is read.
-macro_rules! compared_as_text {
-    ($name:ident) => {
-        impl PartialEq for $name {
-            #[inline]
-            fn eq(&self, other: &Self) -> bool {
-                std::sync::Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
-            }
-        }
-
-        impl Eq for $name {}
-
-        impl Ord for $name {
-            #[inline]
-            fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-                let same = std::sync::Arc::ptr_eq(&self.0, &other.0);
-                if same { std::cmp::Ordering::Equal } else { self.0.cmp(&other.0) }
-            }
-        }
-
-        impl PartialOrd for $name {
-            #[inline]
-            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-                Some(self.cmp(other))
-            }
-        }
-
-        impl std::hash::Hash for $name {
-            fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-                self.0.hash(state);
-            }
-        }
-    };
-}
-pub(super) use compared_as_text;
-
 struct Parsed<T> {
     what: &'static str,
     value: PhantomData<T>,

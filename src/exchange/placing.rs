@@ -191,7 +191,9 @@ impl Exchange {
     fn set_transmitted(&mut self, key: OrderKey, scene: &mut Scene) {
         if let Some(slot) = self.orders.get_mut(&key) {
             slot.transmitted = true;
-            slot.change().order.transmit = true;
+            if !slot.order.order.transmit {
+                slot.change().order.transmit = true;
+            }
         }
         self.stand(key, scene);
     }

@@ -12,6 +12,15 @@ use crate::domain::{Ascending, MarketTime, Price, PriceRule, Shares, Usd};
 /// Digits after the point of an average fill price.
 const AVERAGE_DIGITS: u32 = 8;
 
+/// Quantity-weighted average price of fills of this value, the last of which was of so many shares at this price.
+pub(super) fn average(value: Usd, filled: Shares, last: (Shares, Price)) -> Price {
+    if filled == last.0 {
+        // The only one: nothing to be divided.
+        return Price(last.1.0.round_dp(AVERAGE_DIGITS));
+    }
+    Price(value.0.checked_div(Decimal::from(filled.0)).unwrap_or_default().round_dp(AVERAGE_DIGITS))
+}
+
 /// A contract's market.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Market {
@@ -95,17 +104,6 @@ impl Slot {
     /// The order, to be changed.
     pub(super) fn change(&mut self) -> &mut Order {
         Arc::make_mut(&mut self.order)
-    }
-
-    /// Quantity-weighted average of its fills' prices, the last of which was of so many shares at this
-    /// price.
-    pub(super) fn average(&self, quantity: Shares, price: Price) -> Price {
-        if self.order.filled == quantity {
-            // The only one: nothing to be divided.
-            return Price(price.0.round_dp(AVERAGE_DIGITS));
-        }
-        let shares = Decimal::from(self.order.filled.0);
-        Price(self.value.0.checked_div(shares).unwrap_or_default().round_dp(AVERAGE_DIGITS))
     }
 
     pub(super) fn remaining(&self) -> Shares {

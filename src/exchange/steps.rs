@@ -21,6 +21,7 @@ impl Exchange {
     /// A bar opens at `price` (USD a share): waiting orders meet that price, and what arrives from
     /// now until [`Self::close`] trades at once where it can. `regular` says whether the bar
     /// belongs to the regular session. Without orders this is O(1) and allocates nothing.
+    #[inline]
     pub fn open(&mut self, contract: ContractId, now: MarketTime, price: f64, regular: bool) -> Vec<Event> {
         let Some(market) = self.markets.get_mut(&contract) else { return Vec::new() };
         market.last = Some(price);
@@ -29,6 +30,16 @@ impl Exchange {
             return Vec::new();
         }
         let halted = market.halted;
+        self.meet_open(contract, now, (price, halted), regular)
+    }
+
+    fn meet_open(
+        &mut self,
+        contract: ContractId,
+        now: MarketTime,
+        (price, halted): (f64, bool),
+        regular: bool,
+    ) -> Vec<Event> {
         let mut scene = self.scene(now);
         self.begin_bar(contract, &mut scene);
         let Some(print) = Price::from_f64(price).filter(|_| !halted) else { return scene.events };
@@ -55,6 +66,7 @@ impl Exchange {
 
     /// The bar ends: orders that rested since its open meet its whole range, once. A bar that was
     /// not opened is opened first. Without orders this is O(1) and allocates nothing.
+    #[inline]
     pub fn close(&mut self, contract: ContractId, bar: &Bar, regular: bool) -> Vec<Event> {
         let Some(market) = self.markets.get_mut(&contract) else { return Vec::new() };
         if market.live.is_empty() || market.halted {
@@ -63,8 +75,13 @@ impl Exchange {
             market.phase = Phase::Between;
             return Vec::new();
         }
+        let unopened = market.phase == Phase::Between;
+        self.meet_range(contract, bar, unopened, regular)
+    }
+
+    fn meet_range(&mut self, contract: ContractId, bar: &Bar, unopened: bool, regular: bool) -> Vec<Event> {
         let mut scene = Scene::at(bar.end);
-        if market.phase == Phase::Between {
+        if unopened {
             scene.events = self.open(contract, bar.time, bar.open, regular);
         }
         if let Some(market) = self.markets.get_mut(&contract) {

@@ -3,7 +3,7 @@
 #![deny(clippy::float_arithmetic)]
 
 use super::prices::{Nature, Outcome, trailed};
-use super::state::{Phase, Slot};
+use super::state::{Phase, Slot, average};
 use super::{Borrow, ChildRule, Exchange, Fill, OrderKey, Scene, Status, Tif};
 use crate::domain::broker::ExecutionId;
 use crate::domain::{Price, Shares, Side};
@@ -139,12 +139,12 @@ impl Exchange {
     fn book(&mut self, key: OrderKey, quantity: Shares, (price, shown): (Price, Price), scene: &mut Scene) {
         let id = execution_id(self.tallies().fills + 1);
         let Some(slot) = self.orders.get_mut(&key) else { return };
-        slot.change().filled += quantity;
         slot.value += price * quantity;
         slot.triggered = true;
-        let average = slot.average(quantity, price);
         let value = slot.value;
         let order = slot.change();
+        order.filled += quantity;
+        let average = average(value, order.filled, (quantity, price));
         order.average_price = Some(average);
         order.last_price = Some(price);
         let total = self.config.commission.total(order.filled, value);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::{Kind, Tif};
 use crate::domain::broker::{AccountId, ExecutionId};
@@ -41,13 +42,13 @@ pub struct NewOrder {
     /// Whether it may fill outside regular hours.
     pub outside_rth: bool,
     /// One-cancels-all group; empty for none.
-    pub oca_group: Arc<str>,
+    pub oca_group: SmolStr,
     /// The parent's order id in the same client's numbering.
     pub parent_id: Option<i32>,
     /// Whether it goes to work now; a family works once one of its orders is transmitted.
     pub transmit: bool,
     /// The client's reference; empty for none.
-    pub order_ref: Arc<str>,
+    pub order_ref: SmolStr,
     /// The algorithm that is to work it; here it works as its type alone says.
     #[serde(default)]
     pub algo: Option<Algo>,
@@ -152,7 +153,7 @@ pub struct Fill {
     /// The order's permanent id.
     pub perm_id: i64,
     /// The order's reference.
-    pub order_ref: Arc<str>,
+    pub order_ref: SmolStr,
     /// Whose money.
     pub account: AccountId,
     /// What was traded.

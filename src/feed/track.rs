@@ -141,7 +141,7 @@ impl Track {
         for bar in warming {
             let Heard { target, gauges } = self.running.show(bar);
             opinion = target.map(|target| (bar.end, target)).or(opinion);
-            latest = gauges.or(latest);
+            latest.take_in(gauges);
         }
         if let Some(bar) = warming.last() {
             events.push(Event::Warmed { contract, opinion, bar: *bar, gauges: latest });

@@ -1,13 +1,12 @@
 //! Rows of the journal become records again. A start reads every row there is: texts are looked at
 //! where they lie, and names that repeat are shared.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use smol_str::SmolStr;
 
 use rusqlite::Row;
 
 use super::JournalError;
-use super::quick::{self, Names};
+use super::quick;
 use crate::domain::book::{Fact, Record};
 use crate::domain::contract::BadSymbol;
 use crate::domain::{ContractId, MarketTime, Symbol};
@@ -18,15 +17,11 @@ pub(super) const BODY_VERSION: i64 = 1;
 /// What [`Decoder::record`] reads, in this order.
 pub(super) const COLUMNS: &str = "seq, at, strategy, symbol, con_id, kind, version, body";
 
-/// Reads rows; remembers the names in them.
+/// Reads rows; remembers the names in the last one, which the next mostly has, too.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
-    strategy: Option<Arc<str>>,
-    /// Of the last row.
+    strategy: Option<SmolStr>,
     symbol: Option<Symbol>,
-    /// Every one so far, by its text.
-    symbols: BTreeMap<Box<str>, Symbol>,
-    names: Names,
 }
 
 impl Decoder {
@@ -50,14 +45,14 @@ impl Decoder {
         let at: MarketTime = needed(1)?.parse().map_err(unreadable)?;
         let (strategy, symbol) = (text(2)?, text(3)?);
         if self.strategy.as_deref() != strategy {
-            self.strategy = strategy.map(Arc::from);
+            self.strategy = strategy.map(SmolStr::new);
         }
         if self.symbol.as_ref().map(Symbol::as_str) != symbol {
             self.symbol =
-                symbol.map(|text| self.named(text)).transpose().map_err(|error| unreadable(error.to_string()))?;
+                symbol.map(str::parse).transpose().map_err(|error: BadSymbol| unreadable(error.to_string()))?;
         }
         let body = needed(7)?;
-        let fact = match quick::fact(kind, body, self.symbol.as_ref(), &mut self.names) {
+        let fact = match quick::fact(kind, body, self.symbol.as_ref()) {
             Some(fact) => fact,
             None => fact(kind, body).map_err(|error| unreadable(error.to_string()))?,
         };
@@ -71,18 +66,6 @@ impl Decoder {
             contract: row.get::<_, Option<i32>>(4).map_err(wrong)?.map(ContractId),
             fact,
         })
-    }
-}
-
-impl Decoder {
-    /// The symbol of a text, and one text for all its rows.
-    fn named(&mut self, text: &str) -> Result<Symbol, BadSymbol> {
-        if let Some(known) = self.symbols.get(text) {
-            return Ok(known.clone());
-        }
-        let symbol: Symbol = text.parse()?;
-        self.symbols.insert(text.into(), symbol.clone());
-        Ok(symbol)
     }
 }
 

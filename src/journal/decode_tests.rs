@@ -1,5 +1,7 @@
 //! However a body is read, it says the same: bodies as they are written, and bodies that somebody has changed.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::*;
@@ -203,14 +205,14 @@ fn looks(fact: &Fact) -> Vec<String> {
 
 #[test]
 fn a_body_read_at_once_says_what_the_general_reading_says() {
-    let (mut names, symbol) = (Names::default(), "BRK B".parse().ok());
+    let symbol = "BRK B".parse().ok();
     let mut at_once = std::collections::BTreeSet::new();
     for written in facts() {
         for body in looks(&written) {
             let general = serde_json::from_str::<Fact>(&body);
             for kind in Fact::KINDS {
                 for symbol in [None, symbol.as_ref()] {
-                    let Some(read) = quick::fact(kind, &body, symbol, &mut names) else { continue };
+                    let Some(read) = quick::fact(kind, &body, symbol) else { continue };
                     at_once.insert(kind);
                     assert_eq!((read.kind(), general.as_ref().ok()), (kind, Some(&read)), "{body}");
                 }
@@ -221,31 +223,12 @@ fn a_body_read_at_once_says_what_the_general_reading_says() {
             }
         }
         let body = serde_json::to_string(&written).unwrap();
-        let usual = quick::fact(written.kind(), &body, None, &mut names);
+        let usual = quick::fact(written.kind(), &body, None);
         let at_once = at_once.contains(written.kind()) && !body.contains('\\');
         assert_eq!(usual.is_some(), at_once, "as it is written it is read at once, without escapes: {body}");
     }
     let usual = ["day.peak_raised", "fill.costed", "fill.executed", "order.amended", "order.changed", "order.intended"];
     assert!(at_once.into_iter().eq(usual.into_iter().chain(["target.accepted", "target.disarmed"])));
-}
-
-#[test]
-fn names_that_repeat_are_one_text() {
-    let mut names = Names::default();
-    let symbol = "BRK B".parse().ok();
-    let mut read = |fact: &Fact| {
-        let body = serde_json::to_string(fact).unwrap();
-        quick::fact(fact.kind(), &body, symbol.as_ref(), &mut names).unwrap()
-    };
-    let fill = Fact::Fill(FillFact::Executed { intent: 42, execution: execution() });
-    let order = Fact::Order(OrderFact::Amended { intent: 42, ticket: ticket(OrderKind::Market) });
-    let (Fact::Order(OrderFact::Amended { ticket, .. }), Fact::Fill(FillFact::Executed { execution, .. })) =
-        (read(&order), read(&fill))
-    else {
-        panic!("they are what they were");
-    };
-    assert!(Arc::ptr_eq(&ticket.account.0, &execution.account.0));
-    assert!(std::ptr::eq(execution.symbol.as_str(), symbol.as_ref().unwrap().as_str()));
 }
 
 #[test]

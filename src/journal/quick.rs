@@ -8,27 +8,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error, StrDeserializer};
+use smol_str::SmolStr;
 
 use crate::domain::book::{DayFact, Fact, FillFact, OrderFact, TargetFact};
 use crate::domain::broker::{AccountId, Commission, Execution, ExecutionId};
 use crate::domain::{ContractId, OrderRef, Shares, Symbol, Ticket};
-
-/// Names that nearly every fact repeats, as last seen: one text for all of them.
-#[derive(Debug, Default)]
-pub(super) struct Names {
-    account: Option<Arc<str>>,
-    ledger: Option<Arc<str>>,
-    currency: Option<Arc<str>>,
-    order_ref: Option<Arc<str>>,
-}
-
-/// The text that `kept` is, or becomes.
-fn shared(kept: &mut Option<Arc<str>>, text: &str) -> Arc<str> {
-    match kept {
-        Some(known) if **known == *text => Arc::clone(known),
-        _ => Arc::clone(kept.insert(text.into())),
-    }
-}
 
 /// What is left of a body, from where it has been read to. `None` of any of its methods: it is not as it is written here,
 /// or no JSON at all.
@@ -139,15 +123,15 @@ impl<'a> Body<'a> {
 
     // Fields are read in the order in which they stand here: it is that in which they are written.
 
-    fn ticket(&mut self, names: &mut Names) -> Option<Arc<Ticket>> {
+    fn ticket(&mut self) -> Option<Arc<Ticket>> {
         self.object(|body| {
             Some(Arc::new(Ticket {
                 order_id: body.field("order_id", Self::number)?,
                 order_ref: body
                     .field("order_ref", Self::text)
                     .and_then(OrderRef::parts)
-                    .map(|(ledger, intent)| OrderRef { ledger: shared(&mut names.ledger, ledger), intent })?,
-                account: AccountId(shared(&mut names.account, body.field("account", Self::text)?)),
+                    .map(|(ledger, intent)| OrderRef { ledger: ledger.into(), intent })?,
+                account: AccountId(body.field("account", Self::text)?.into()),
                 contract: body.field("contract", Self::contract)?,
                 role: body.field("role", Self::word)?,
                 side: body.field("side", Self::word)?,
@@ -155,7 +139,7 @@ impl<'a> Body<'a> {
                 kind: body.field("kind", Self::value)?,
                 tif: body.field("tif", Self::word)?,
                 outside_rth: body.field("outside_rth", Self::is)?,
-                oca_group: body.field("oca_group", |body| body.option(Self::text))?.map(Arc::from),
+                oca_group: body.field("oca_group", |body| body.option(Self::text))?.map(SmolStr::new),
                 parent_id: body.field("parent_id", |body| body.option(Self::number))?,
                 transmit: body.field("transmit", Self::is)?,
             }))
@@ -163,7 +147,7 @@ impl<'a> Body<'a> {
     }
 
     /// `symbol`: what the row is filed under, which is mostly the same.
-    fn execution(&mut self, names: &mut Names, symbol: Option<&Symbol>) -> Option<Arc<Execution>> {
+    fn execution(&mut self, symbol: Option<&Symbol>) -> Option<Arc<Execution>> {
         let named = |text: &str| match symbol {
             Some(symbol) if symbol.as_str() == text => Some(symbol.clone()),
             Some(_) | None => text.parse().ok(),
@@ -172,7 +156,7 @@ impl<'a> Body<'a> {
             Some(Arc::new(Execution {
                 id: ExecutionId(body.field("id", Self::text)?.into()),
                 at: body.field("at", Self::word)?,
-                account: AccountId(shared(&mut names.account, body.field("account", Self::text)?)),
+                account: AccountId(body.field("account", Self::text)?.into()),
                 contract: body.field("contract", Self::contract)?,
                 symbol: body.field("symbol", Self::text).and_then(named)?,
                 side: body.field("side", Self::word)?,
@@ -181,29 +165,29 @@ impl<'a> Body<'a> {
                 client_id: body.field("client_id", Self::number)?,
                 order_id: body.field("order_id", Self::number)?,
                 perm_id: body.field("perm_id", Self::number)?,
-                order_ref: shared(&mut names.order_ref, body.field("order_ref", Self::text)?),
+                order_ref: body.field("order_ref", Self::text)?.into(),
                 is_liquidation: body.field("is_liquidation", Self::is)?,
             }))
         })
     }
 
-    fn commission(&mut self, names: &mut Names) -> Option<Commission> {
+    fn commission(&mut self) -> Option<Commission> {
         self.object(|body| {
             Some(Commission {
                 execution: ExecutionId(body.field("execution", Self::text)?.into()),
                 amount: body.field("amount", Self::word)?,
-                currency: shared(&mut names.currency, body.field("currency", Self::text)?),
+                currency: body.field("currency", Self::text)?.into(),
             })
         })
     }
 }
 
 /// The fact of a body that is filed under `kind` and `symbol`, where it is a usual one and as this program writes it.
-pub(super) fn fact(kind: &str, body: &str, symbol: Option<&Symbol>, names: &mut Names) -> Option<Fact> {
+pub(super) fn fact(kind: &str, body: &str, symbol: Option<&Symbol>) -> Option<Fact> {
     let mut body = Body::of(kind, body)?;
     let fact = match kind {
         "order.intended" => Fact::Order(OrderFact::Intended {
-            ticket: body.field("ticket", |body| body.ticket(names))?,
+            ticket: body.field("ticket", Body::ticket)?,
             session: body.field("session", Body::number)?,
             reference: body.field("reference", Body::word)?,
         }),
@@ -215,14 +199,14 @@ pub(super) fn fact(kind: &str, body: &str, symbol: Option<&Symbol>, names: &mut 
         }),
         "order.amended" => Fact::Order(OrderFact::Amended {
             intent: body.field("intent", Body::number)?,
-            ticket: body.field("ticket", |body| body.ticket(names))?,
+            ticket: body.field("ticket", Body::ticket)?,
         }),
         "fill.executed" => Fact::Fill(FillFact::Executed {
             intent: body.field("intent", Body::number)?,
-            execution: body.field("execution", |body| body.execution(names, symbol))?,
+            execution: body.field("execution", |body| body.execution(symbol))?,
         }),
         "fill.costed" => {
-            Fact::Fill(FillFact::Costed { commission: body.field("commission", |body| body.commission(names))? })
+            Fact::Fill(FillFact::Costed { commission: body.field("commission", |body| body.commission())? })
         }
         "target.accepted" => Fact::Target(TargetFact::Accepted {
             value: body.field("value", Body::value)?,

@@ -256,7 +256,7 @@ impl SqliteJournal {
                     record.at.to_string(),
                     recorded_at,
                     self.account,
-                    record.strategy,
+                    record.strategy.as_deref(),
                     record.symbol.as_ref().map(Symbol::as_str),
                     record.contract.map(|contract| contract.0),
                     record.fact.kind(),

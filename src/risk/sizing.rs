@@ -48,6 +48,18 @@ pub enum Sizing {
     },
 }
 
+impl Sizing {
+    /// Whether it asks for the average true range.
+    pub fn by_range(self) -> bool {
+        matches!(self, Self::AtrRisk { .. })
+    }
+
+    /// Whether it asks for the volatility.
+    pub fn by_volatility(self) -> bool {
+        matches!(self, Self::Volatility { .. })
+    }
+}
+
 /// How a symbol's closed round trips went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TripRecord {

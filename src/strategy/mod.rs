@@ -38,7 +38,7 @@ use crate::domain::Bar;
 
 pub use curves::{Curve, Drawn, Pane, drawn};
 pub use params::{Kind, ParamError, ParamSpec, Params};
-pub use running::{Gauges, Heard, Running};
+pub use running::{Asked, Gauges, Heard, Running};
 pub use script::{Script, ScriptError};
 
 /// How much of the allotted size to hold: -1.0 (all of it, short) to 1.0 (all of it, long).

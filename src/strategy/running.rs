@@ -17,10 +17,25 @@ pub struct Gauges {
 }
 
 impl Gauges {
-    /// These, and what they lack from `former` ones.
-    pub fn or(self, former: Self) -> Self {
-        Self { atr: self.atr.or(former.atr), volatility: self.volatility.or(former.volatility) }
+    /// What `later` ones know takes the place of what these do.
+    #[inline]
+    pub fn take_in(&mut self, later: Self) {
+        if later.atr.is_some() {
+            self.atr = later.atr;
+        }
+        if later.volatility.is_some() {
+            self.volatility = later.volatility;
+        }
     }
+}
+
+/// Which gauges the rules of a symbol ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// [`Gauges::atr`].
+    pub atr: bool,
+    /// [`Gauges::volatility`].
+    pub volatility: bool,
 }
 
 /// What the desk is told of one closed bar, beside the bar.
@@ -35,15 +50,21 @@ pub struct Heard {
 /// A strategy, and what is measured on the same bars beside it.
 pub struct Running {
     strategy: Box<dyn Strategy>,
-    atr: Atr,
-    volatility: Volatility,
+    atr: Option<Atr>,
+    volatility: Option<Volatility>,
     seen: usize,
 }
 
 impl Running {
-    /// A strategy that has seen nothing.
+    /// A strategy that has seen nothing; everything is measured beside it.
     pub fn new(strategy: Box<dyn Strategy>) -> Self {
-        Self { strategy, atr: Atr::new(ATR_BARS), volatility: Volatility::default(), seen: 0 }
+        Self { strategy, atr: Some(Atr::new(ATR_BARS)), volatility: Some(Volatility::default()), seen: 0 }
+    }
+
+    /// The same, with nothing measured but what is asked for here: what no rule will ask for need not be known.
+    pub fn measuring_only(self, asked: Asked) -> Self {
+        let (atr, volatility) = (self.atr.filter(|_| asked.atr), self.volatility.filter(|_| asked.volatility));
+        Self { atr, volatility, ..self }
     }
 
     /// Bars that the strategy needs before it can have an opinion.
@@ -64,7 +85,9 @@ impl Running {
     /// Shows it the next closed bar.
     pub fn show(&mut self, bar: &Bar) -> Heard {
         self.seen += 1;
-        let gauges = Gauges { atr: self.atr.push(bar), volatility: self.volatility.push(bar.close) };
+        let atr = self.atr.as_mut().and_then(|atr| atr.push(bar));
+        let volatility = self.volatility.as_mut().and_then(|volatility| volatility.push(bar.close));
+        let gauges = Gauges { atr, volatility };
         Heard { target: self.strategy.on_bar(bar), gauges }
     }
 }

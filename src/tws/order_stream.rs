@@ -70,14 +70,14 @@ impl OrderStream {
             orders::OrderUpdate::OpenOrder(data) => {
                 let order = open_order(data);
                 self.acknowledge(order.order_id, order.status);
-                OrderUpdate::Open(order)
+                order.into()
             }
             orders::OrderUpdate::OrderStatus(report) => {
                 let report = status(report);
                 self.acknowledge(report.order_id, report.status);
                 OrderUpdate::Status(report)
             }
-            orders::OrderUpdate::ExecutionData(data) => OrderUpdate::Execution(execution(data, &self.latest)?),
+            orders::OrderUpdate::ExecutionData(data) => execution(data, &self.latest)?.into(),
             orders::OrderUpdate::CommissionReport(report) => OrderUpdate::Commission(commission(report)?),
             orders::OrderUpdate::OrderBound(bound) => {
                 debug!(order_id = bound.order_id, perm_id = bound.perm_id, "order bound");

@@ -237,7 +237,7 @@ fn account_state(rows: impl Iterator<Item = AccountSummary>) -> AccountState {
             Tags::NET_LIQUIDATION => {
                 state.net_liquidation = usd();
                 state.currency =
-                    Some(row.currency.as_str().into()).filter(|currency: &std::sync::Arc<str>| !currency.is_empty());
+                    Some(row.currency.as_str().into()).filter(|currency: &smol_str::SmolStr| !currency.is_empty());
             }
             Tags::TOTAL_CASH_VALUE => state.total_cash = usd(),
             Tags::AVAILABLE_FUNDS => state.available_funds = usd(),

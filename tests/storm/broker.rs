@@ -361,7 +361,7 @@ impl Broker {
         client_id: i32,
         order_id: i32,
         perm_id: i64,
-        order_ref: std::sync::Arc<str>,
+        order_ref: smol_str::SmolStr,
     ) {
         self.serial += 1;
         let id = ExecutionId(format!("0001.{:08}.01.01", self.serial).into());
@@ -387,7 +387,7 @@ impl Broker {
             self.unsaid.push(cost);
         }
         self.executions.push(execution.clone());
-        self.out.push(OrderUpdate::Execution(execution));
+        self.out.push(execution.into());
     }
 
     /// Somebody else trades in the account.
@@ -410,7 +410,7 @@ impl Broker {
         self.cash -= better * signed;
         execution.price = better;
         execution.id = ExecutionId(format!("{}.{:02}", execution.id.stem(), execution.id.revision() + 1).into());
-        self.out.push(OrderUpdate::Execution(execution.clone()));
+        self.out.push(execution.clone().into());
     }
 
     /// Some of the costs come at last.

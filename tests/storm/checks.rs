@@ -170,7 +170,7 @@ fn reducing(world: &World, contract: ContractId) -> Held {
     let broker = &world.broker;
     let held = broker.held(contract);
     // By OCA group, of which only one can trade: the largest that could.
-    let mut groups: BTreeMap<(Side, std::sync::Arc<str>), i64> = BTreeMap::new();
+    let mut groups: BTreeMap<(Side, smol_str::SmolStr), i64> = BTreeMap::new();
     let mut count = |ticket: &Ticket, quantity: i64| {
         if quantity > 0 {
             let group = ticket.oca_group.clone().unwrap_or_else(|| ticket.order_ref.to_string().into());

@@ -210,7 +210,7 @@ fn echo(world: &mut World, pick: usize) {
     } else if executions > 0 {
         let execution = world.broker.executions[pick / 2 % executions].clone();
         let cost = world.broker.costs.get(execution.id.stem()).cloned();
-        world.broker.out.push(OrderUpdate::Execution(execution));
+        world.broker.out.push(execution.into());
         world.broker.out.extend(cost.map(OrderUpdate::Commission));
     }
     world.pump();

@@ -12,7 +12,7 @@ impl Broker {
     /// TWS tells an order whole whenever it moves, and its status beside it.
     pub fn tell(&mut self, index: usize) {
         let open = self.describe(index);
-        self.out.push(OrderUpdate::Open(open));
+        self.out.push(open.into());
         self.say_status(index);
     }
 

@@ -1,7 +1,5 @@
 //! What a watcher makes of bars and fills, told bar by bar.
 
-use std::sync::Arc;
-
 use super::*;
 use crate::config::{Layers, Settings, Source};
 use crate::domain::Side;
@@ -58,7 +56,7 @@ impl Story {
             id: ExecutionId("0.1".into()),
             key: OrderKey { client_id: 1, order_id: 1 },
             perm_id: 1,
-            order_ref: Arc::from(""),
+            order_ref: "".into(),
             account: AccountId("DU1".into()),
             contract: CONTRACT,
             side,

@@ -9,6 +9,8 @@ mod holdings;
 mod orders;
 mod steady;
 
+use std::sync::Arc;
+
 use super::Desk;
 use crate::domain::book::{Fact, LedgerFact};
 use crate::domain::broker::{BrokerOrder, BrokerSnapshot, Execution};
@@ -164,7 +166,7 @@ impl Desk {
         let mut executions: Vec<&Execution> = snapshot.executions.iter().collect();
         executions.sort_by_key(|execution| (execution.at, &execution.id));
         for execution in executions {
-            self.execution(execution.clone());
+            self.execution(Arc::new(execution.clone()));
         }
         for commission in &snapshot.commissions {
             self.commission(commission.clone());

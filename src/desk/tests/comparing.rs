@@ -141,7 +141,7 @@ fn cash_that_moved_is_seen_also_where_there_is_never_quiet() {
     let buy = |story: &mut Story, quantity: i64| {
         let mut more = story.execution(1, quantity, 50.0);
         more.at = story.now();
-        story.tell(Event::Order(OrderUpdate::Execution(more.clone())));
+        story.tell(Event::Order(more.clone().into()));
         let amount = Usd(Decimal::ONE);
         let cost = Commission { execution: more.id, amount, currency: "USD".into() };
         story.tell(Event::Order(OrderUpdate::Commission(cost)));
@@ -252,7 +252,7 @@ fn a_correction_of_anothers_trade_replaces_it() {
     corrected.id = ExecutionId(corrected.id.0.replace(".01.01", ".01.02").into());
     corrected.quantity = Shares(20);
     for execution in [&manual, &corrected, &manual, &corrected] {
-        story.tell(Event::Order(OrderUpdate::Execution(execution.clone())));
+        story.tell(Event::Order(execution.clone().into()));
     }
     let book = story.desk.book();
     assert_eq!(book.foreign(AAPL), Some(Shares(20)));

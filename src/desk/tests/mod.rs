@@ -204,7 +204,7 @@ impl Story {
     fn accepted(&mut self, intents: &[u64]) {
         for intent in intents {
             let open = self.at_broker(*intent, BrokerStatus::Submitted);
-            assert_eq!(self.tell(Event::Order(OrderUpdate::Open(open))), Vec::<String>::new());
+            assert_eq!(self.tell(Event::Order(open.into())), Vec::<String>::new());
         }
     }
 
@@ -232,7 +232,7 @@ impl Story {
         let execution = self.execution(intent, quantity, at_price);
         let commission =
             Commission { execution: execution.id.clone(), amount: Usd(Decimal::ONE), currency: "USD".into() };
-        let mut actions = self.tell(Event::Order(OrderUpdate::Execution(execution)));
+        let mut actions = self.tell(Event::Order(execution.into()));
         actions.extend(self.tell(Event::Order(OrderUpdate::Commission(commission))));
         actions
     }

@@ -270,7 +270,7 @@ fn an_exit_shrinks_when_others_sell_beside_it() {
     story.accepted(&[3]);
     let mut manual = story.execution(3, 60, 50.0);
     (manual.order_ref, manual.client_id, manual.order_id) = ("".into(), 0, 0);
-    let sent = story.tell(Event::Order(OrderUpdate::Execution(manual)));
+    let sent = story.tell(Event::Order(manual.into()));
     assert_eq!(sent, ["amend 3: SELL 40 MKT"]);
 }
 

@@ -53,7 +53,7 @@ fn settle(story: &mut Story, close: f64, sent: &mut Vec<String>) {
             story.status(intent, BrokerStatus::Cancelled)
         } else if story.order(intent).state == OrderState::Sent {
             let open = story.at_broker(intent, BrokerStatus::Submitted);
-            story.tell(Event::Order(OrderUpdate::Open(open)))
+            story.tell(Event::Order(open.into()))
         } else {
             let left = story.order(intent).remaining().0;
             story.fill(intent, left, close)
@@ -106,7 +106,7 @@ proptest! {
                 }
                 Happening::Accept(index) => if let Some(intent) = pick(index) {
                     let open = story.at_broker(intent, BrokerStatus::Submitted);
-                    story.tell(Event::Order(OrderUpdate::Open(open)));
+                    story.tell(Event::Order(open.into()));
                 },
                 Happening::Fill(index, quantity) => if let Some(intent) = pick(index) {
                     // A broker fills protective orders only for what is held.
@@ -133,7 +133,7 @@ proptest! {
                     let known: Vec<_> = story.desk.book().fills().cloned().collect();
                     for fill in known {
                         let before = story.records.len();
-                        story.tell(Event::Order(OrderUpdate::Execution(fill.execution.as_ref().clone())));
+                        story.tell(Event::Order(fill.execution.as_ref().clone().into()));
                         prop_assert_eq!(story.records.len(), before);
                     }
                 }

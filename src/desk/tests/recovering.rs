@@ -115,10 +115,10 @@ fn a_corrected_execution_replaces_the_former_report() {
     corrected.id = ExecutionId(corrected.id.0.replace(".01.01", ".01.02").into());
     corrected.price = price(49.0);
     let cash = story.desk.book().cash().unwrap();
-    story.tell(Event::Order(OrderUpdate::Execution(corrected.clone())));
+    story.tell(Event::Order(corrected.clone().into()));
     assert_eq!(story.desk.book().cash().unwrap() - cash, Usd(Decimal::from(100)));
     assert_eq!(story.desk.book().counts().executions, 1);
-    story.tell(Event::Order(OrderUpdate::Execution(corrected)));
+    story.tell(Event::Order(corrected.into()));
     assert_eq!(story.desk.book().held(AAPL), Shares(100));
 }
 
@@ -189,7 +189,7 @@ fn a_manual_close_is_not_sold_again() {
     manual.order_ref = "".into();
     manual.client_id = 0;
     manual.order_id = 0;
-    let sent = story.tell(Event::Order(OrderUpdate::Execution(manual)));
+    let sent = story.tell(Event::Order(manual.into()));
     assert_eq!(sent, ["cancel 2"], "its stop would sell short");
     assert_eq!(story.disarmed(), Some(Disarm::Manual));
     assert_eq!(story.bar(50.0, Some(0.0)), NOTHING);

@@ -83,7 +83,7 @@ fn a_pair_is_the_brokers_to_size_and_one_that_stays_wrong_is_broken_for_the_stop
     let mut story = long();
     let mut shrunk = story.at_broker(2, BrokerStatus::PreSubmitted);
     shrunk.quantity = Shares(60);
-    assert_eq!(story.tell(Event::Order(OrderUpdate::Open(shrunk))), NOTHING);
+    assert_eq!(story.tell(Event::Order(shrunk.into())), NOTHING);
     assert_eq!(story.tell(Event::Time(story.now())), NOTHING);
     // Another broker does not.
     let mut story = long();
@@ -97,7 +97,7 @@ fn terms_that_the_broker_changed_are_not_put_right_behind_the_fence_but_after_it
     story.tell(Event::Fenced);
     let mut preset = story.at_broker(2, BrokerStatus::PreSubmitted);
     preset.tif = Some(TimeInForce::Day);
-    assert_eq!(story.tell(Event::Order(OrderUpdate::Open(preset.clone()))), NOTHING);
+    assert_eq!(story.tell(Event::Order(preset.clone().into())), NOTHING);
     assert_eq!(incidents(&story, "terms_differ"), 0);
     let snapshot = BrokerSnapshot { open_orders: vec![preset], ..story.snapshot() };
     assert_eq!(story.recover(snapshot), ["amend 2: SELL 100 STP 47.5"]);
@@ -111,9 +111,9 @@ fn a_child_of_a_working_entry_is_not_changed_before_the_entry_ends() {
     story.accepted(&[1]);
     let mut preset = story.at_broker(2, BrokerStatus::PreSubmitted);
     preset.tif = Some(TimeInForce::Day);
-    assert_eq!(story.tell(Event::Order(OrderUpdate::Open(preset.clone()))), NOTHING);
+    assert_eq!(story.tell(Event::Order(preset.clone().into())), NOTHING);
     story.fill(1, 100, 50.0);
-    assert_eq!(story.tell(Event::Order(OrderUpdate::Open(preset))), ["amend 2: SELL 100 STP 47.5"]);
+    assert_eq!(story.tell(Event::Order(preset.into())), ["amend 2: SELL 100 STP 47.5"]);
 }
 
 #[test]
@@ -122,9 +122,9 @@ fn an_entry_that_waits_for_its_children_is_not_transmitted_by_putting_its_terms_
     story.bar(50.0, Some(1.0));
     let mut preset = story.at_broker(1, BrokerStatus::PendingSubmit);
     preset.tif = Some(TimeInForce::Gtc);
-    assert_eq!(story.tell(Event::Order(OrderUpdate::Open(preset.clone()))), NOTHING);
+    assert_eq!(story.tell(Event::Order(preset.clone().into())), NOTHING);
     preset.status = BrokerStatus::Submitted;
-    assert_eq!(story.tell(Event::Order(OrderUpdate::Open(preset))), ["amend 1: BUY 100 MKT"]);
+    assert_eq!(story.tell(Event::Order(preset.into())), ["amend 1: BUY 100 MKT"]);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_stop_that_fills_beyond_a_change_on_its_way_still_works_for_its_former_size(
     // Its child was the broker's to size after all, and somebody gave the rest: it has sold 44.
     let order_id = story.order(2).ticket.order_id;
     let quantity = story.execution(2, 44, 47.5);
-    story.tell(Event::Order(OrderUpdate::Execution(quantity)));
+    story.tell(Event::Order(quantity.into()));
     assert!(story.order(2).state.is_live(), "{:?}", story.order(2).state);
     let news = OrderNews::ChangeRefused;
     story.tell(Event::Order(OrderUpdate::News { order_id, code: 321, news, text: "too late".into() }));
@@ -200,7 +200,7 @@ fn terms_of_one_of_a_pair_are_not_sent_anew_beside_the_other() {
     story.fill(1, 100, 50.0);
     // A preset made the target a day order. Its size would travel with its terms, while the stop fills.
     let preset = BrokerOrder { tif: Some(TimeInForce::Day), ..story.at_broker(3, BrokerStatus::Submitted) };
-    assert_eq!(story.tell(Event::Order(OrderUpdate::Open(preset))), ["cancel 3"]);
+    assert_eq!(story.tell(Event::Order(preset.into())), ["cancel 3"]);
     assert_eq!(incidents(&story, "target_dropped"), 1);
     assert_eq!(story.order(2).state, OrderState::Working, "the stop stays");
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::{LedgerFact, LockFact};
 use crate::domain::broker::{Commission, Execution};
@@ -21,7 +22,7 @@ pub struct Record {
     /// Market time of what it states.
     pub at: MarketTime,
     /// The strategy concerned, where one is.
-    pub strategy: Option<Arc<str>>,
+    pub strategy: Option<SmolStr>,
     /// Label of the contract concerned, where one is.
     pub symbol: Option<Symbol>,
     /// The contract concerned, where one is.

@@ -31,8 +31,8 @@ impl Book {
     }
 
     fn execute(&mut self, intent: u64, execution: &Arc<Execution>) {
-        let fills = self.fills.or_default(execution.contract);
-        match self.executions.entry(execution.id.stem().to_owned()) {
+        let (fills, stem) = (self.fills.or_default(execution.contract), execution.id.stem());
+        match self.executions.entry(stem.into()) {
             Entry::Occupied(known) => {
                 let (contract, index) = *known.get();
                 self.correct(contract, index, execution);
@@ -59,7 +59,7 @@ impl Book {
             self.streaks.flat(execution.contract, position.realized - position.fees);
         }
         // After the end of a round trip: what came early is a cost of it, too.
-        if let Some(cost) = self.early_costs.remove(execution.id.stem()) {
+        if let Some(cost) = self.early_costs.remove(stem) {
             self.cost(&cost);
         }
     }
@@ -87,7 +87,7 @@ impl Book {
     fn cost(&mut self, commission: &Commission) {
         let stem = commission.execution.stem();
         let Some((contract, index)) = self.place_of(stem) else {
-            self.early_costs.insert(stem.to_owned(), commission.clone());
+            self.early_costs.insert(stem.into(), commission.clone());
             return;
         };
         let Some(fill) = self.fills.get_mut(&contract).and_then(|fills| fills.get_mut(index)) else { return };
@@ -119,11 +119,11 @@ impl Book {
 
     /// Whether an execution (this very revision or a later one) is on record.
     pub fn knows(&self, execution: &Execution) -> bool {
-        if let Some(foreign) = self.foreign_executions.get(execution.id.stem()) {
+        let stem = execution.id.stem();
+        if let Some(foreign) = self.foreign_executions.get(stem) {
             return foreign.revision >= execution.id.revision();
         }
-        self.fill_by_stem(execution.id.stem())
-            .is_some_and(|fill| fill.execution.id.revision() >= execution.id.revision())
+        self.fill_by_stem(stem).is_some_and(|fill| fill.execution.id.revision() >= execution.id.revision())
     }
 
     /// A fill by the part of its id that corrections keep.

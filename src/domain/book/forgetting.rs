@@ -20,7 +20,7 @@ impl Book {
         for (contract, fills) in self.fills.iter_mut() {
             fills.retain(|fill| fill.execution.at >= at);
             for (index, fill) in fills.iter().enumerate() {
-                executions.insert(fill.execution.id.stem().to_owned(), (*contract, index));
+                executions.insert(fill.execution.id.stem().into(), (*contract, index));
             }
         }
         self.executions = executions;

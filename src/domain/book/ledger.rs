@@ -1,8 +1,7 @@
 //! The ledger itself: whose it is, its cash, and what came into it or left it by no trade of ours.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::{Book, Record};
 use crate::domain::broker::{AccountId, Execution, Venue};
@@ -13,7 +12,7 @@ use crate::domain::{ContractId, MarketTime, Price, Shares, Usd};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
     /// The ledger's id.
-    pub ledger: Arc<str>,
+    pub ledger: SmolStr,
     /// Where its orders go.
     pub venue: Venue,
     /// Whose account.
@@ -27,7 +26,7 @@ pub enum LedgerFact {
     /// Fact 0: whose ledger this is.
     Opened {
         /// Its id, in every order reference.
-        ledger: Arc<str>,
+        ledger: SmolStr,
         /// Where its orders go.
         venue: Venue,
         /// Whose account.
@@ -214,7 +213,7 @@ impl Book {
         }
         let (revision, price) = (execution.id.revision(), execution.price);
         let trade = ForeignTrade { revision, change, price, in_shares, in_cash };
-        self.foreign_executions.insert(execution.id.stem().to_owned(), trade);
+        self.foreign_executions.insert(execution.id.stem().into(), trade);
     }
 
     /// Whose book it is; `None` before its first fact.

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::order::OrderState;
 use super::position::Position;
@@ -41,7 +42,7 @@ pub struct OrderRecord {
     /// The order, as last known at the broker.
     pub ticket: Arc<Ticket>,
     /// The strategy that wanted it.
-    pub strategy: Option<Arc<str>>,
+    pub strategy: Option<SmolStr>,
     /// Label of its contract.
     pub symbol: Option<Symbol>,
     /// Where it stands.
@@ -145,15 +146,15 @@ pub struct Book {
     by_perm_id: Ascending<i64, u64>,
     fills: Ascending<ContractId, Vec<FillRecord>>,
     /// Execution stem -> (contract, index in `fills`).
-    executions: BTreeMap<String, (ContractId, usize)>,
+    executions: BTreeMap<SmolStr, (ContractId, usize)>,
     /// Where the newest fill is.
     #[serde(default)]
     newest_fill: Option<(ContractId, usize)>,
     last_execution: Option<MarketTime>,
     /// Costs that came before their execution.
-    early_costs: BTreeMap<String, super::broker::Commission>,
+    early_costs: BTreeMap<SmolStr, super::broker::Commission>,
     /// By the part of the id that corrections keep.
-    foreign_executions: BTreeMap<String, ledger::ForeignTrade>,
+    foreign_executions: BTreeMap<SmolStr, ledger::ForeignTrade>,
     targets: Ascending<ContractId, targets::Targets>,
     locks: BTreeMap<(LockScope, LockCause), Lock>,
     streaks: streaks::Streaks,

@@ -7,6 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use smol_str::SmolStr;
 
 use crate::config::{Layers, Source};
 use crate::domain::book::{Book, FillRecord, OrderRecord, Record, RefusedFact, TargetFact};
@@ -40,7 +41,7 @@ pub struct OrderView {
     /// What it trades.
     pub symbol: Option<Symbol>,
     /// The strategy that wanted it.
-    pub strategy: Option<Arc<str>>,
+    pub strategy: Option<SmolStr>,
     /// `entry`, `exit`, `stop` or `target`.
     pub role: &'static str,
     /// `BUY` or `SELL`.
@@ -216,7 +217,7 @@ pub struct SignalView {
     /// In what.
     pub symbol: Option<Symbol>,
     /// Who.
-    pub strategy: Option<Arc<str>>,
+    pub strategy: Option<SmolStr>,
     /// `accepted`, `disarmed` or `deferred`.
     pub what: &'static str,
     /// -1 to 1 of the allotted size, where accepted.
@@ -249,7 +250,7 @@ pub struct RefusalView {
     /// In what.
     pub symbol: Option<Symbol>,
     /// Who wanted it.
-    pub strategy: Option<Arc<str>>,
+    pub strategy: Option<SmolStr>,
     /// Signed shares that were wanted.
     pub change_shares: Shares,
     /// The limit's name.

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use super::*;
 use crate::domain::book::LedgerFact;
 use crate::domain::broker::{AccountId, Commission, Execution, ExecutionId};
@@ -47,15 +45,14 @@ impl Told {
             client_id: 1,
             order_id: 1,
             perm_id: 0,
-            order_ref: Arc::from("rt-k3-1"),
+            order_ref: "rt-k3-1".into(),
             is_liquidation: false,
         };
         self.fact(at, Fact::Fill(FillFact::Executed { intent: 1, execution: execution.into() }))
     }
 
     fn costs(&mut self, at: i64, id: &str, amount: &str) -> &mut Self {
-        let commission =
-            Commission { execution: ExecutionId(id.into()), amount: usd(amount), currency: Arc::from("USD") };
+        let commission = Commission { execution: ExecutionId(id.into()), amount: usd(amount), currency: "USD".into() };
         self.fact(at, Fact::Fill(FillFact::Costed { commission }))
     }
 
