@@ -15,12 +15,15 @@ use crate::exchange::{AccountView, Config, Event, Exchange, Fill, Kind, NewOrder
 /// The client whose orders these are.
 pub const CLIENT: i32 = 1;
 
+/// Of everything.
+const CURRENCY: SmolStr = SmolStr::new_inline("USD");
+
 /// The exchange with one account.
 pub struct Broker {
     exchange: Exchange,
     account: AccountId,
-    /// Of everything.
-    currency: SmolStr,
+    /// The account's money as it was stated last.
+    stated: AccountState,
     symbols: Ascending<ContractId, Symbol>,
     /// The quantity of each live order when the desk was told of it last: only what differs is told
     /// again.
@@ -37,7 +40,7 @@ impl Broker {
         Self {
             exchange,
             account,
-            currency: "USD".into(),
+            stated: AccountState { currency: Some(CURRENCY), ..AccountState::default() },
             symbols: Ascending::default(),
             told: Ascending::default(),
             fills: Vec::new(),
@@ -51,7 +54,7 @@ impl Broker {
     }
 
     /// The broker's state at the beginning, as a session reads it.
-    pub fn snapshot(&self, at: MarketTime) -> BrokerSnapshot {
+    pub fn snapshot(&mut self, at: MarketTime) -> BrokerSnapshot {
         BrokerSnapshot {
             at,
             next_order_id: 1,
@@ -60,22 +63,18 @@ impl Broker {
             executions: Vec::new(),
             commissions: Vec::new(),
             positions: BTreeMap::new(),
-            account: self.account_state(),
+            account: self.account_state().clone(),
         }
     }
 
     /// The account's money as it is stated.
-    pub fn account_state(&self) -> AccountState {
+    pub fn account_state(&mut self) -> &AccountState {
         let balances = self.exchange.balances(&self.account);
-        AccountState {
-            net_liquidation: balances.map(|sums| sums.equity),
-            total_cash: balances.map(|sums| sums.cash),
-            available_funds: balances.map(|sums| sums.available_funds),
-            buying_power: None,
-            gross_position_value: balances.map(|sums| sums.gross_position_value),
-            day_trades_remaining: None,
-            currency: Some(self.currency.clone()),
-        }
+        self.stated.net_liquidation = balances.map(|sums| sums.equity);
+        self.stated.total_cash = balances.map(|sums| sums.cash);
+        self.stated.available_funds = balances.map(|sums| sums.available_funds);
+        self.stated.gross_position_value = balances.map(|sums| sums.gross_position_value);
+        &self.stated
     }
 
     /// The account as it stands.
@@ -166,7 +165,7 @@ impl Broker {
                     updates.push_back(OrderUpdate::Commission(Commission {
                         execution: fill.id.clone(),
                         amount: fill.commission,
-                        currency: self.currency.clone(),
+                        currency: CURRENCY,
                     }));
                     self.fills.push(fill);
                 }

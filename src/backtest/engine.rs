@@ -27,7 +27,7 @@ const ACCOUNT: &str = "DU1234567";
 
 /// Orders after which what has ended is forgotten, though the session goes on: what more of them take would not stay in
 /// the processor's first cache. No fewer than those that live on, and than symbols: all of these are looked through.
-const FORGET_AFTER: u64 = 7;
+const FORGET_AFTER: u64 = 3;
 
 /// What an engine is made of.
 pub struct Parts {
@@ -286,6 +286,7 @@ impl<'a> Engine<'a> {
         self.unfollowed = unfollowed;
     }
 
+    #[inline]
     fn close(&mut self, place: usize, bar: &Bar) {
         let contract = self.lines[place].contract;
         let regular = self.regular.covers(self.calendar, bar.time);
@@ -295,6 +296,7 @@ impl<'a> Engine<'a> {
     }
 
     /// A bar of the tape has ended: it is decided on, or it is part of one that will be.
+    #[inline]
     fn decide_on(&mut self, place: usize, bar: &Bar, at: MarketTime) {
         if !self.finer {
             self.decide_bar(place, bar);

@@ -91,7 +91,7 @@ impl Desk {
     }
 
     /// Counts that only facts can raise.
-    #[inline]
+    #[inline(always)]
     fn watch_counts(&mut self) {
         if self.has_new_facts() {
             self.count_anew();

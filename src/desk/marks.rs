@@ -76,8 +76,8 @@ impl Marks {
         Price::from_f64(close).filter(|_| known == day)
     }
 
-    pub(super) fn state(&mut self, state: AccountState, committed: Usd) {
-        self.account = Some(Stated { state, committed });
+    pub(super) fn state(&mut self, state: &AccountState, committed: Usd) {
+        self.account = Some(Stated { state: state.clone(), committed });
     }
 
     /// The contracts resolved so far.

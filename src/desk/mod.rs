@@ -189,7 +189,7 @@ impl Desk {
             Event::Lost { why } => self.lost(&why),
             Event::Link { up } => self.link(up),
             Event::Order(update) => self.order_update(update),
-            Event::Account(state) => self.take_account(state),
+            Event::Account(state) => self.take_account(&state),
             Event::Overdue { intent } => self.overdue(intent),
             Event::Fenced => {
                 self.fence();
@@ -226,7 +226,7 @@ impl Desk {
     }
 
     /// As [`Self::hear`] of an [`Event::Account`].
-    pub fn hear_account(&mut self, state: AccountState) -> bool {
+    pub fn hear_account(&mut self, state: &AccountState) -> bool {
         self.take_account(state);
         self.has_decided()
     }
@@ -318,6 +318,7 @@ impl Desk {
         }
     }
 
+    #[cold]
     fn warmed(&mut self, contract: ContractId, opinion: Option<(MarketTime, Target)>, bar: &Bar, gauges: Gauges) {
         self.see(contract, bar, gauges);
         let Some(strategy) = self.strategy_of(contract) else { return };

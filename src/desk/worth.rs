@@ -114,7 +114,7 @@ impl Desk {
     }
 
     /// A price moves: of a held contract, the worth moves with it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn see(&mut self, contract: ContractId, bar: &Bar, gauges: Gauges) {
         let held = self.book.held(contract);
         let before = self.marks.see(contract, bar, gauges);
@@ -167,7 +167,7 @@ impl Desk {
 
     /// Whether equity lies where neither the day's loss nor the drawdown nor the peak has anything to
     /// say (rule 21).
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_calm(&mut self) -> bool {
         let calm = self.worth.room > 0.0;
         debug_assert!(!calm || self.clearance().is_some_and(|(left, _)| left > Usd::ZERO), "what is left is enough");
