@@ -255,6 +255,21 @@ async fn the_six_real_days_of_october_2013() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn stops_and_sizes_by_the_average_true_range() {
+    let data = tempfile::tempdir().unwrap();
+    write_waves(data.path(), "AAA", &[3, 4], 50.0, 9.0);
+    write_waves(data.path(), "BBB", &[3, 4], 20.0, 7.0);
+    let each = [
+        [("RISK_STOP", "atr"), ("RISK_POSITION_SIZING", "shares"), ("RISK_FIXED_SHARES", "20")],
+        [("RISK_STOP", "fixed"), ("RISK_POSITION_SIZING", "atr"), ("RISK_ATR_RISK_PCT", "0.0001")],
+    ];
+    for by_range in each {
+        let pairs: Vec<_> = [("SYMBOLS", "AAA,BBB")].into_iter().chain(by_range).collect();
+        same(data.path(), &pairs, SimulatorConfig::default(), 10).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn protections_time_exits_and_sizes_by_volatility_and_kelly() {
     let data = tempfile::tempdir().unwrap();
     write_waves(data.path(), "AAA", &[3, 4], 50.0, 9.0);

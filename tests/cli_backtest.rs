@@ -24,7 +24,8 @@ fn a_backtest_writes_its_results_and_they_agree() {
     let fills = read("facts.jsonl").lines().filter(|line| line.contains("\"what\":\"executed\"")).count();
     assert_eq!(summary["fills"], fills);
     assert_eq!(summary["orders"], read("orders.csv").lines().count() - 1);
-    assert!(read("report.html").starts_with("<!doctype html>"));
+    let report = read("report.html");
+    assert!(report.starts_with("<!doctype html>") && report.contains("Prices and fills of AAA"));
     assert!(read("equity.csv").lines().count() > 1_000);
     let told = says(dir.path(), &format!("backtest {PLAIN} --out out --json"));
     assert_eq!(told.trim_end(), read("summary.json").trim_end());

@@ -22,8 +22,6 @@ const CURRENCY: SmolStr = SmolStr::new_inline("USD");
 pub struct Broker {
     exchange: Exchange,
     account: AccountId,
-    /// The account's money as it was stated last.
-    stated: AccountState,
     symbols: Ascending<ContractId, Symbol>,
     /// The quantity of each live order when the desk was told of it last: only what differs is told
     /// again.
@@ -37,14 +35,7 @@ impl Broker {
     pub fn new(config: Config, account: AccountId, cash: Usd) -> Self {
         let mut exchange = Exchange::new(config);
         exchange.open_account(account.clone(), cash);
-        Self {
-            exchange,
-            account,
-            stated: AccountState { currency: Some(CURRENCY), ..AccountState::default() },
-            symbols: Ascending::default(),
-            told: Ascending::default(),
-            fills: Vec::new(),
-        }
+        Self { exchange, account, symbols: Ascending::default(), told: Ascending::default(), fills: Vec::new() }
     }
 
     /// Makes a contract tradable.
@@ -54,7 +45,7 @@ impl Broker {
     }
 
     /// The broker's state at the beginning, as a session reads it.
-    pub fn snapshot(&mut self, at: MarketTime) -> BrokerSnapshot {
+    pub fn snapshot(&self, at: MarketTime) -> BrokerSnapshot {
         BrokerSnapshot {
             at,
             next_order_id: 1,
@@ -63,18 +54,22 @@ impl Broker {
             executions: Vec::new(),
             commissions: Vec::new(),
             positions: BTreeMap::new(),
-            account: self.account_state().clone(),
+            account: self.account_state(),
         }
     }
 
     /// The account's money as it is stated.
-    pub fn account_state(&mut self) -> &AccountState {
+    pub fn account_state(&self) -> AccountState {
         let balances = self.exchange.balances(&self.account);
-        self.stated.net_liquidation = balances.map(|sums| sums.equity);
-        self.stated.total_cash = balances.map(|sums| sums.cash);
-        self.stated.available_funds = balances.map(|sums| sums.available_funds);
-        self.stated.gross_position_value = balances.map(|sums| sums.gross_position_value);
-        &self.stated
+        AccountState {
+            net_liquidation: balances.map(|sums| sums.equity),
+            total_cash: balances.map(|sums| sums.cash),
+            available_funds: balances.map(|sums| sums.available_funds),
+            buying_power: None,
+            gross_position_value: balances.map(|sums| sums.gross_position_value),
+            day_trades_remaining: None,
+            currency: Some(CURRENCY),
+        }
     }
 
     /// The account as it stands.

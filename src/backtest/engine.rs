@@ -25,8 +25,9 @@ use crate::tape::{End, Open, Steps};
 /// The account of a backtest.
 const ACCOUNT: &str = "DU1234567";
 
-/// Orders after which what has ended is forgotten, though the session goes on: what more of them take would not stay in
-/// the processor's first cache. No fewer than those that live on, and than symbols: all of these are looked through.
+/// Orders after which what has ended is forgotten, though the session goes on: what these leave free, the next ones take,
+/// as the allocator keeps a few pieces of each size at hand. No fewer than those that live on, and than symbols: all of
+/// these are looked through.
 const FORGET_AFTER: u64 = 3;
 
 /// What an engine is made of.
@@ -274,7 +275,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn end_unfollowed(&mut self, at: MarketTime) {
         let mut unfollowed = std::mem::take(&mut self.unfollowed);
         for (place, bar) in &unfollowed {
@@ -296,7 +297,7 @@ impl<'a> Engine<'a> {
     }
 
     /// A bar of the tape has ended: it is decided on, or it is part of one that will be.
-    #[inline]
+    #[inline(always)]
     fn decide_on(&mut self, place: usize, bar: &Bar, at: MarketTime) {
         if !self.finer {
             self.decide_bar(place, bar);

@@ -1,5 +1,6 @@
 //! Watches a backtest and remembers what reports are made of. It decides nothing.
 
+mod charting;
 #[cfg(test)]
 mod tests;
 
@@ -7,7 +8,7 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::outcome::{Chart, DayPoint, EquityPoint, ExitReason, FillMark, Running, Trade};
+use super::outcome::{Chart, DayPoint, EquityPoint, ExitReason, Running, Trade};
 use super::trades::Trades;
 use crate::calendar::Calendar;
 use crate::desk::Desk;
@@ -15,13 +16,10 @@ use crate::domain::book::{Disarm, Fact, Record, TargetFact};
 use crate::domain::order::Role;
 use crate::domain::{Ascending, Bar, ContractId, MarketTime, Price, Shares, Symbol, Usd};
 use crate::exchange::Fill;
+use charting::Charting;
 
 /// Points of the equity curve that are kept; beyond twice as many, every other one goes.
 const CURVE: usize = 4_000;
-/// Bars of a chart that are kept; beyond twice as many, neighbours are joined.
-const CHART: usize = 1_500;
-/// Fills of a chart that are kept.
-const MARKS: usize = 4_000;
 
 /// One side of a round trip.
 #[derive(Debug, Clone, Default)]
@@ -69,10 +67,7 @@ struct Watched {
     benchmark: Option<f64>,
     marked: f64,
     /// Where charts are asked for.
-    chart: Option<Chart>,
-    /// Bars joined into each bar of the chart, and how many the last one holds.
-    stride: u64,
-    joined: u64,
+    chart: Option<Charting>,
 }
 
 /// See the module.
@@ -152,8 +147,6 @@ impl Observer {
             benchmark: None,
             marked: 0.0,
             chart: None,
-            stride: 1,
-            joined: 0,
         };
         Self {
             calendar,
@@ -187,8 +180,7 @@ impl Observer {
     /// The same, with prices and fills kept for charts.
     pub fn with_charts(mut self) -> Self {
         for one in &mut self.watched {
-            let symbol = one.symbol.clone();
-            one.chart = Some(Chart { symbol, bars: Vec::new(), fills: Vec::new(), fills_left_out: 0 });
+            one.chart = Some(Charting::of(one.symbol.clone()));
         }
         self
     }
@@ -237,7 +229,9 @@ impl Observer {
         if let Some(open) = &mut watched.open {
             open.bars += 1;
         }
-        watched.chart_bar(bar);
+        if let Some(chart) = &mut watched.chart {
+            chart.bar(bar);
+        }
     }
 
     /// Everything of an instant's ended bars has been seen.
@@ -349,7 +343,7 @@ impl Observer {
             (self.worth, self.exposure) = (0.0, 0.0);
         }
         if let Some(chart) = &mut watched.chart {
-            chart.mark(fill);
+            chart.fill(fill);
         }
         let ended = watched.trade(fill, before, || reason(desk, fill, before))?;
         self.trades.push(ended.clone());
@@ -379,51 +373,12 @@ impl Observer {
             equity: self.curve,
             days: self.days,
             running: self.running,
-            charts: self.watched.into_iter().filter_map(|one| one.chart).collect(),
-        }
-    }
-}
-
-impl Chart {
-    fn mark(&mut self, fill: &Fill) {
-        if self.fills.len() < MARKS {
-            let mark = FillMark { at: fill.at, side: fill.side, quantity: fill.quantity, price: fill.price };
-            self.fills.push(mark);
-        } else {
-            self.fills_left_out += 1;
+            charts: self.watched.into_iter().filter_map(|one| Some(one.chart?.chart())).collect(),
         }
     }
 }
 
 impl Watched {
-    fn chart_bar(&mut self, bar: &Bar) {
-        let Some(Chart { bars, .. }) = &mut self.chart else { return };
-        match bars.last_mut() {
-            Some(last) if self.joined < self.stride => {
-                last.absorb(bar);
-                last.end = bar.end;
-                self.joined += 1;
-                return;
-            }
-            _ => {}
-        }
-        bars.push(*bar);
-        self.joined = 1;
-        if bars.len() >= 2 * CHART {
-            let pairs = bars.chunks(2).map(|pair| {
-                let mut one = pair[0];
-                if let Some(other) = pair.get(1) {
-                    one.absorb(other);
-                    one.end = other.end;
-                }
-                one
-            });
-            *bars = pairs.collect();
-            self.stride *= 2;
-            self.joined = self.stride;
-        }
-    }
-
     /// Takes a fill in; the round trip that it ends, if it does.
     fn trade(&mut self, fill: &Fill, before: i64, reason: impl FnOnce() -> ExitReason) -> Option<Trade> {
         let change = fill.side.signed(fill.quantity).0;

@@ -89,7 +89,7 @@ impl Desk {
     }
 
     /// Takes the broker's statement of the account in, beside the exposure that it can know of.
-    pub(super) fn take_account(&mut self, state: &AccountState) {
+    pub(super) fn take_account(&mut self, state: AccountState) {
         let committed = self.committed();
         self.marks.state(state, committed);
     }

@@ -54,7 +54,7 @@ impl Marks {
     }
 
     /// Takes a closed bar in; the last close before it, USD a share.
-    #[inline]
+    #[inline(always)]
     pub(super) fn see(&mut self, contract: ContractId, bar: &Bar, gauges: Gauges) -> Option<f64> {
         let mark = self.marks.or_default(contract);
         let before = mark.close;
@@ -76,8 +76,8 @@ impl Marks {
         Price::from_f64(close).filter(|_| known == day)
     }
 
-    pub(super) fn state(&mut self, state: &AccountState, committed: Usd) {
-        self.account = Some(Stated { state: state.clone(), committed });
+    pub(super) fn state(&mut self, state: AccountState, committed: Usd) {
+        self.account = Some(Stated { state, committed });
     }
 
     /// The contracts resolved so far.

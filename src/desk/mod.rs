@@ -189,7 +189,7 @@ impl Desk {
             Event::Lost { why } => self.lost(&why),
             Event::Link { up } => self.link(up),
             Event::Order(update) => self.order_update(update),
-            Event::Account(state) => self.take_account(&state),
+            Event::Account(state) => self.take_account(state),
             Event::Overdue { intent } => self.overdue(intent),
             Event::Fenced => {
                 self.fence();
@@ -226,7 +226,7 @@ impl Desk {
     }
 
     /// As [`Self::hear`] of an [`Event::Account`].
-    pub fn hear_account(&mut self, state: &AccountState) -> bool {
+    pub fn hear_account(&mut self, state: AccountState) -> bool {
         self.take_account(state);
         self.has_decided()
     }
@@ -332,6 +332,7 @@ impl Desk {
         }
     }
 
+    #[inline]
     fn time(&mut self, at: MarketTime) {
         self.now = self.now.max(at);
         self.new_day();

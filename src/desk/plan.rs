@@ -39,6 +39,16 @@ pub enum StopPolicy {
     Trailing(Decimal),
 }
 
+impl StopPolicy {
+    /// Whether it asks for the average true range.
+    pub fn by_range(self) -> bool {
+        match self {
+            Self::Atr(_) => true,
+            Self::None | Self::Fixed(_) | Self::Trailing(_) => false,
+        }
+    }
+}
+
 /// What happens when the market has already passed a missing stop (rule 10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "lowercase")]
@@ -96,8 +106,7 @@ pub struct SymbolPlan {
 impl SymbolPlan {
     /// What its rules ask to be measured on its bars.
     pub fn asks(&self) -> Asked {
-        let atr = self.sizing.by_range() || matches!(self.stop, StopPolicy::Atr(_));
-        Asked { atr, volatility: self.sizing.by_volatility() }
+        Asked { atr: self.stop.by_range() || self.sizing.by_range(), volatility: self.sizing.by_volatility() }
     }
 }
 

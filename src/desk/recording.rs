@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::worth::Moves;
+use super::worth::Effect;
 use super::{Action, Desk};
 use crate::domain::book::{Fact, IncidentFact, Record};
 use crate::domain::{ContractId, Shares, Symbol};
@@ -55,11 +55,12 @@ impl Desk {
 
     fn apply(&mut self, record: Record) {
         // First, so that it is moved only once.
+        let place = self.decided.records.len();
         self.decided.records.push(record);
-        let Some(record) = self.decided.records.last() else { return };
-        let (contract, moves) = (record.contract, Moves::of(&record.fact));
-        let before = match (contract, moves) {
-            (Some(contract), Moves::Trade) => self.book.held(contract),
+        let record = &self.decided.records[place];
+        let (contract, effect) = (record.contract, Effect::of(&record.fact));
+        let before = match (contract, effect) {
+            (Some(contract), Effect::Trade) => self.book.held(contract),
             _ => Shares::ZERO,
         };
         self.book.apply(record);
@@ -73,7 +74,7 @@ impl Desk {
             self.seats.iter_mut().for_each(|(_, seat)| seat.settled = false);
             self.all_settled = false;
         }
-        self.facts_changed(moves, contract, before);
+        self.facts_changed(effect, contract, before);
     }
 
     #[cold]

@@ -33,17 +33,19 @@ pub(super) struct Worth {
 
 /// What a fact does to the account's worth, or to what it is measured against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Moves {
+pub(super) enum Effect {
     /// An execution of ours.
     Trade,
     /// Its cost.
     Cost,
     /// What losses are measured from.
     Bounds,
+    /// Nothing.
     Nothing,
 }
 
-impl Moves {
+impl Effect {
+    /// That of this fact.
     pub(super) fn of(fact: &Fact) -> Self {
         match fact {
             Fact::Fill(FillFact::Executed { .. }) => Self::Trade,
@@ -114,6 +116,7 @@ impl Desk {
     }
 
     /// A price moves: of a held contract, the worth moves with it.
+    // Every bar passes here, and the compiler finds it too long; so with `is_calm` and `watch_counts`.
     #[inline(always)]
     pub(super) fn see(&mut self, contract: ContractId, bar: &Bar, gauges: Gauges) {
         let held = self.book.held(contract);
@@ -127,18 +130,18 @@ impl Desk {
     }
 
     /// A fact has changed the book, in which so many shares of the contract were held before.
-    pub(super) fn facts_changed(&mut self, moves: Moves, contract: Option<ContractId>, before: Shares) {
-        match moves {
-            Moves::Trade => self.traded(contract, before),
-            Moves::Cost => {
+    pub(super) fn facts_changed(&mut self, effect: Effect, contract: Option<ContractId>, before: Shares) {
+        match effect {
+            Effect::Trade => self.traded(contract, before),
+            Effect::Cost => {
                 let paid = self.paid();
                 self.worth.moves(paid.to_f64());
             }
-            Moves::Bounds => {
+            Effect::Bounds => {
                 self.worth.calm = None;
                 self.worth.is_lost();
             }
-            Moves::Nothing => {}
+            Effect::Nothing => {}
         }
     }
 

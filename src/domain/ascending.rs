@@ -3,43 +3,153 @@
 //!
 //! It is a sorted list: the highest key is found at once, any other by halving, and one that is higher
 //! than all is put at the end, where nothing has to be moved for it. Others are put in their places.
+//! Where a key was found when its value was to be changed is remembered, and looked at before anything is halved.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// See the module.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ascending<K, V>(Vec<(K, V)>);
+/// A key of such a map.
+pub trait Key: Ord + Copy {
+    /// A number that differs between keys, mostly.
+    fn spread(self) -> u32;
+}
 
-impl<K, V> Default for Ascending<K, V> {
-    fn default() -> Self {
-        Self(Vec::new())
+impl Key for u64 {
+    #[inline]
+    fn spread(self) -> u32 {
+        // Neighbours differ in their lowest digits.
+        self as u32
     }
 }
 
-impl<K: Ord + Copy, V> Ascending<K, V> {
+impl Key for i64 {
+    #[inline]
+    fn spread(self) -> u32 {
+        self as u32
+    }
+}
+
+impl Key for i32 {
+    #[inline]
+    fn spread(self) -> u32 {
+        self as u32
+    }
+}
+
+/// How many keys can be remembered, and how many bits that takes.
+const REMEMBERED: usize = 256;
+const BITS: u32 = 8;
+
+/// Up to so many keys halving is as fast as remembering.
+const FEW: usize = 8;
+
+/// See the module.
+#[derive(Clone)]
+pub struct Ascending<K, V> {
+    list: Vec<(K, V)>,
+    /// Where keys were found, by their spread, once there are more than a few. No more than a guess: whoever asks looks
+    /// whether the key is there.
+    found: Option<Box<[u8; REMEMBERED]>>,
+}
+
+impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for Ascending<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.list.iter().map(|(key, value)| (key, value))).finish()
+    }
+}
+
+impl<K: PartialEq, V: PartialEq> PartialEq for Ascending<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.list == other.list
+    }
+}
+
+impl<K, V> Default for Ascending<K, V> {
+    fn default() -> Self {
+        Self { list: Vec::new(), found: None }
+    }
+}
+
+/// Where a key's place is remembered.
+#[inline]
+fn memory<K: Key>(key: K) -> usize {
+    // The upper bits of the product depend on all bits of the key.
+    (key.spread().wrapping_mul(0x9e37_79b1) >> (u32::BITS - BITS)) as usize
+}
+
+impl<K: Key, V> Ascending<K, V> {
     /// Where the key is, or where it would have to be.
     #[inline]
     fn place(&self, key: K) -> Result<usize, usize> {
-        match self.0.last() {
+        if self.is_last(key) { Ok(self.list.len() - 1) } else { self.place_before(key) }
+    }
+
+    /// As [`Self::place`], and remembers it.
+    #[inline]
+    fn remembered(&mut self, key: K) -> Result<usize, usize> {
+        if self.is_last(key) { Ok(self.list.len() - 1) } else { self.remembered_before(key) }
+    }
+
+    #[inline]
+    fn is_last(&self, key: K) -> bool {
+        self.list.last().is_some_and(|(last, _)| *last == key)
+    }
+
+    fn place_before(&self, key: K) -> Result<usize, usize> {
+        match &self.found {
+            Some(found) if self.is_at(found[memory(key)], key) => Ok(usize::from(found[memory(key)])),
+            Some(_) | None => self.search(key),
+        }
+    }
+
+    fn remembered_before(&mut self, key: K) -> Result<usize, usize> {
+        let place = self.place_before(key);
+        if self.list.len() > FEW
+            && let Ok(place) = place
+        {
+            self.remember(key, place);
+        }
+        place
+    }
+
+    /// Beyond what a guess can say nothing is remembered.
+    fn remember(&mut self, key: K, place: usize) {
+        if let Ok(place) = u8::try_from(place) {
+            self.found.get_or_insert_with(|| Box::new([0; REMEMBERED]))[memory(key)] = place;
+        }
+    }
+
+    #[inline]
+    fn is_at(&self, place: u8, key: K) -> bool {
+        self.list.get(usize::from(place)).is_some_and(|(known, _)| *known == key)
+    }
+
+    fn search(&self, key: K) -> Result<usize, usize> {
+        match self.list.last() {
             None => Err(0),
-            Some((last, _)) if *last == key => Ok(self.0.len() - 1),
-            Some((last, _)) if *last < key => Err(self.0.len()),
-            Some(_) => self.0.binary_search_by(|(known, _)| known.cmp(&key)),
+            Some((last, _)) if *last < key => Err(self.list.len()),
+            Some(_) => self.list.binary_search_by(|(known, _)| known.cmp(&key)),
         }
     }
 
     /// The value of a key.
     #[inline]
     pub fn get(&self, key: &K) -> Option<&V> {
-        self.place(*key).ok().map(|place| &self.0[place].1)
+        match self.list.last() {
+            Some((last, value)) if last == key => Some(value),
+            _ => self.place_before(*key).ok().map(|place| &self.list[place].1),
+        }
     }
 
     /// The value of a key, to be changed.
     #[inline]
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.place(*key).ok().map(|place| &mut self.0[place].1)
+        if self.is_last(*key) {
+            return self.list.last_mut().map(|(_, value)| value);
+        }
+        self.remembered_before(*key).ok().map(|place| &mut self.list[place].1)
     }
 
     /// Whether the key has a value.
@@ -50,10 +160,10 @@ impl<K: Ord + Copy, V> Ascending<K, V> {
 
     /// Sets a key's value; the one that it had before.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        match self.place(key) {
-            Ok(place) => Some(std::mem::replace(&mut self.0[place].1, value)),
+        match self.remembered(key) {
+            Ok(place) => Some(std::mem::replace(&mut self.list[place].1, value)),
             Err(place) => {
-                self.0.insert(place, (key, value));
+                self.list.insert(place, (key, value));
                 None
             }
         }
@@ -61,7 +171,7 @@ impl<K: Ord + Copy, V> Ascending<K, V> {
 
     /// Takes a key out; the value that it had.
     pub fn remove(&mut self, key: &K) -> Option<V> {
-        self.place(*key).ok().map(|place| self.0.remove(place).1)
+        self.place(*key).ok().map(|place| self.list.remove(place).1)
     }
 
     /// The value of a key, which has one from now on.
@@ -70,65 +180,77 @@ impl<K: Ord + Copy, V> Ascending<K, V> {
     where
         V: Default,
     {
-        let place = self.place(key).unwrap_or_else(|place| {
-            self.0.insert(place, (key, V::default()));
-            place
-        });
-        &mut self.0[place].1
+        let place = match self.remembered(key) {
+            Ok(place) => place,
+            Err(place) => {
+                self.add(place, key);
+                place
+            }
+        };
+        &mut self.list[place].1
+    }
+
+    #[cold]
+    fn add(&mut self, place: usize, key: K)
+    where
+        V: Default,
+    {
+        self.list.insert(place, (key, V::default()));
     }
 
     /// All keys with their values, by key.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
-        self.0.iter().map(|(key, value)| (key, value))
+        self.list.iter().map(|(key, value)| (key, value))
     }
 
     /// Those whose keys are higher than this one; all of them for `None`.
     pub fn beyond(&self, key: Option<K>) -> impl Iterator<Item = (&K, &V)> {
         let from = key.map_or(0, |key| self.place(key).map_or_else(|place| place, |place| place + 1));
-        self.0[from..].iter().map(|(key, value)| (key, value))
+        self.list[from..].iter().map(|(key, value)| (key, value))
     }
 
     /// All keys with their values, which may be changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
-        self.0.iter_mut().map(|(key, value)| (&*key, value))
+        self.list.iter_mut().map(|(key, value)| (&*key, value))
     }
 
     /// All values, by key.
     pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> {
-        self.0.iter().map(|(_, value)| value)
+        self.list.iter().map(|(_, value)| value)
     }
 
     /// How many keys there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.list.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list.is_empty()
     }
 
     /// Keeps the keys of which that is true.
     pub fn retain(&mut self, mut stays: impl FnMut(&K, &V) -> bool) {
-        self.0.retain(|(key, value)| stays(key, value));
+        self.list.retain(|(key, value)| stays(key, value));
     }
 
     /// Takes the values out of which that is true, by key.
     pub fn take_if(&mut self, mut goes: impl FnMut(&V) -> bool) -> Vec<V> {
-        self.0.extract_if(.., |(_, value)| goes(value)).map(|(_, value)| value).collect()
+        self.list.extract_if(.., |(_, value)| goes(value)).map(|(_, value)| value).collect()
     }
 }
 
 impl<K: Ord, V> FromIterator<(K, V)> for Ascending<K, V> {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(items: I) -> Self {
         // Of one key the last value counts.
-        Self(items.into_iter().collect::<BTreeMap<K, V>>().into_iter().collect())
+        let list = items.into_iter().collect::<BTreeMap<K, V>>().into_iter().collect();
+        Self { list, ..Self::default() }
     }
 }
 
 impl<K: Serialize, V: Serialize> Serialize for Ascending<K, V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+        serializer.collect_map(self.list.iter().map(|(key, value)| (key, value)))
     }
 }
 
@@ -149,13 +271,16 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_a_map_whatever_the_order_of_its_keys(
-            steps in prop::collection::vec((0_u64..40, 0_u8..6, any::<u16>()), 0..80),
+            // More than can be remembered, sometimes.
+            begun in prop_oneof![Just(0_u64), Just(300)],
+            steps in prop::collection::vec((prop_oneof![0_u64..40, 100_u64..400], 0_u8..7, any::<u16>()), 0..80),
         ) {
-            let (mut map, mut model) = (Ascending::default(), BTreeMap::new());
+            let mut model: BTreeMap<u64, u16> = (100..100 + begun).map(|key| (key, 0)).collect();
+            let mut map: Ascending<u64, u16> = model.iter().map(|(key, value)| (*key, *value)).collect();
             for (key, step, value) in steps {
                 match step {
                     0 | 1 => prop_assert_eq!(map.insert(key, value), model.insert(key, value)),
-                    2 => prop_assert_eq!(
+                    2 | 6 => prop_assert_eq!(
                         map.get_mut(&key).map(|known| std::mem::replace(known, value)),
                         model.get_mut(&key).map(|known| std::mem::replace(known, value)),
                     ),

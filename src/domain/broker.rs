@@ -243,11 +243,11 @@ pub enum OrderNews {
 /// One message of the session's order stream.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OrderUpdate {
-    /// An open order.
+    /// An open order; in a box, for it is far bigger than the others, which are moved as often as they come.
     Open(Box<BrokerOrder>),
     /// A status.
     Status(StatusReport),
-    /// A fill.
+    /// A fill; shared with the fact and the book's record that are made of it.
     Execution(Arc<Execution>),
     /// A fill's cost.
     Commission(Commission),

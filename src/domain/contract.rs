@@ -31,6 +31,13 @@ impl ContractId {
     }
 }
 
+impl super::ascending::Key for ContractId {
+    #[inline]
+    fn spread(self) -> u32 {
+        self.0 as u32
+    }
+}
+
 impl fmt::Display for ContractId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)

@@ -1,5 +1,8 @@
 //! Sums, products and order of decimals as [`rust_decimal`] has them, to the last digit, and faster for what money
 //! mostly is: numbers of a few digits after the point, of which all digits fit in an `i64`.
+//!
+//! None of the four is inlined: so many places use them that their code would push everything else out of the
+//! processor's first cache.
 
 use std::cmp::Ordering;
 

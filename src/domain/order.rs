@@ -186,7 +186,7 @@ pub struct NotOurs(pub String);
 impl OrderRef {
     /// Its text, as it travels.
     pub fn text(&self) -> SmolStr {
-        // Written by hand, from its end, and with one allocation: every order of a backtest passes here.
+        // Written by hand, from its end: every order of a backtest passes here, and formatting would allocate.
         let mut text = [0_u8; 64];
         let (mut rest, mut at) = (self.intent, text.len());
         while at == text.len() || rest > 0 {

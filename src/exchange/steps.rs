@@ -30,14 +30,15 @@ impl Exchange {
             return Vec::new();
         }
         let halted = market.halted;
-        self.meet_open(contract, now, (price, halted), regular)
+        self.meet_open(contract, now, price, halted, regular)
     }
 
     fn meet_open(
         &mut self,
         contract: ContractId,
         now: MarketTime,
-        (price, halted): (f64, bool),
+        price: f64,
+        halted: bool,
         regular: bool,
     ) -> Vec<Event> {
         let mut scene = self.scene(now);

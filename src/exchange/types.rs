@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use super::{Kind, Tif};
+use crate::domain::ascending::Key;
 use crate::domain::broker::{AccountId, ExecutionId};
 use crate::domain::{ContractId, MarketTime, Price, Shares, Side, Usd};
 
@@ -17,6 +18,13 @@ pub struct OrderKey {
     pub client_id: i32,
     /// Its number for the order.
     pub order_id: i32,
+}
+
+impl Key for OrderKey {
+    #[inline]
+    fn spread(self) -> u32 {
+        (self.order_id ^ self.client_id << 16) as u32
+    }
 }
 
 /// An order as a client places it.

@@ -1,9 +1,8 @@
 //! Rows of the journal become records again. A start reads every row there is: texts are looked at
-//! where they lie, and names that repeat are shared.
-
-use smol_str::SmolStr;
+//! where they lie, and names that the last row had, too, are not read again.
 
 use rusqlite::Row;
+use smol_str::SmolStr;
 
 use super::JournalError;
 use super::quick;

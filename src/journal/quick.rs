@@ -205,9 +205,7 @@ pub(super) fn fact(kind: &str, body: &str, symbol: Option<&Symbol>) -> Option<Fa
             intent: body.field("intent", Body::number)?,
             execution: body.field("execution", |body| body.execution(symbol))?,
         }),
-        "fill.costed" => {
-            Fact::Fill(FillFact::Costed { commission: body.field("commission", |body| body.commission())? })
-        }
+        "fill.costed" => Fact::Fill(FillFact::Costed { commission: body.field("commission", Body::commission)? }),
         "target.accepted" => Fact::Target(TargetFact::Accepted {
             value: body.field("value", Body::value)?,
             size: body.field("size", Body::shares)?,

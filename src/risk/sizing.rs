@@ -51,12 +51,26 @@ pub enum Sizing {
 impl Sizing {
     /// Whether it asks for the average true range.
     pub fn by_range(self) -> bool {
-        matches!(self, Self::AtrRisk { .. })
+        match self {
+            Self::AtrRisk { .. } => true,
+            Self::FixedShares(_)
+            | Self::FixedNotional(_)
+            | Self::PercentOfEquity(_)
+            | Self::Volatility { .. }
+            | Self::Kelly { .. } => false,
+        }
     }
 
     /// Whether it asks for the volatility.
     pub fn by_volatility(self) -> bool {
-        matches!(self, Self::Volatility { .. })
+        match self {
+            Self::Volatility { .. } => true,
+            Self::FixedShares(_)
+            | Self::FixedNotional(_)
+            | Self::PercentOfEquity(_)
+            | Self::AtrRisk { .. }
+            | Self::Kelly { .. } => false,
+        }
     }
 }
 

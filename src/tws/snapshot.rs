@@ -9,6 +9,7 @@ use ibapi::orders::{ExecutionFilter, Executions, Orders};
 use ibapi::subscriptions::SubscriptionItem;
 use ibapi::{Client, Error, SUBSCRIPTION_LAG_CODE};
 use rust_decimal::Decimal;
+use smol_str::SmolStr;
 use tracing::debug;
 
 use super::error::RequestError;
@@ -236,8 +237,7 @@ fn account_state(rows: impl Iterator<Item = AccountSummary>) -> AccountState {
         match row.tag.as_str() {
             Tags::NET_LIQUIDATION => {
                 state.net_liquidation = usd();
-                state.currency =
-                    Some(row.currency.as_str().into()).filter(|currency: &smol_str::SmolStr| !currency.is_empty());
+                state.currency = Some(row.currency.as_str().into()).filter(|currency: &SmolStr| !currency.is_empty());
             }
             Tags::TOTAL_CASH_VALUE => state.total_cash = usd(),
             Tags::AVAILABLE_FUNDS => state.available_funds = usd(),

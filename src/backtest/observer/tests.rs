@@ -46,6 +46,7 @@ impl Story {
         let bar = Bar { time, end, open: close, high: close, low: close, close, volume: None };
         self.observer.open(0, time, close);
         self.observer.bar(0, &bar);
+        self.observer.decided(0, &bar);
         self.observer.instant(end);
         self.minute += 1;
     }
@@ -99,6 +100,21 @@ fn a_fall_that_is_not_over_lasts_to_the_end() {
     assert_eq!(held_through(&[12.0, 11.0, 12.0, 11.0, 10.0, 10.5]).longest_fall(), 3 * 60);
     assert_eq!(held_through(&[9.0, 9.5]).longest_fall(), 2 * 60, "from the first instant, too");
     assert_eq!(held_through(&[11.0, 12.0]).longest_fall(), 0, "none");
+}
+
+#[test]
+fn prices_and_fills_are_kept_only_where_charts_are_asked_for() {
+    for asked in [false, true] {
+        let mut story = Story::begins();
+        if asked {
+            story.observer = story.observer.with_charts();
+        }
+        story.bar(10.0);
+        assert_eq!(story.trades(Side::Buy, 10, "10", "0"), None);
+        story.bar(11.0);
+        let kept: Vec<_> = story.observer.seen().charts.iter().map(|c| (c.bars.len(), c.fills.len())).collect();
+        assert_eq!(kept, if asked { vec![(2, 1)] } else { vec![] });
+    }
 }
 
 #[test]

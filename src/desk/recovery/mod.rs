@@ -114,7 +114,7 @@ impl Desk {
         self.cancel_ghosts(recovered);
         if orders_clear && positions_clear && is_complete(snapshot) {
             self.pending_read = None;
-            self.take_account(&snapshot.account);
+            self.take_account(snapshot.account.clone());
             self.adopt_holdings();
             self.compare_cash(snapshot, recovered.disturbed);
             let seen = snapshot.open_orders.iter().map(|order| order.order_id).filter(|id| *id < ORDER_IDS_BELOW);

@@ -24,7 +24,7 @@ impl Desk {
             return;
         }
         self.take_executions(snapshot);
-        self.take_account(&snapshot.account);
+        self.take_account(snapshot.account.clone());
         self.note_foreign_orders(snapshot);
         self.note_holdings(recovered);
         if let Some(text) = self.doubt_in(recovered) {
