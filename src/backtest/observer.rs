@@ -319,9 +319,15 @@ impl Observer {
         *self.refusals.entry(name.to_owned()).or_default() += 1;
     }
 
-    /// An order has traded, and the desk knows it. The round trip that it ended, if it did.
-    pub(super) fn fill(&mut self, places: &Ascending<ContractId, usize>, desk: &Desk, fill: &Fill) -> Option<Trade> {
-        let place = places.get(&fill.contract).copied()?;
+    /// An order has traded, and the desk knows it. `ended` hears of the round trip that this ended, if it did.
+    pub(super) fn fill(
+        &mut self,
+        places: &Ascending<ContractId, usize>,
+        desk: &Desk,
+        fill: &Fill,
+        ended: impl FnOnce(&Trade),
+    ) {
+        let Some(place) = places.get(&fill.contract).copied() else { return };
         self.fills += 1;
         let value = (fill.price * fill.quantity).to_f64();
         self.running.traded += value;
@@ -345,9 +351,10 @@ impl Observer {
         if let Some(chart) = &mut watched.chart {
             chart.fill(fill);
         }
-        let ended = watched.trade(fill, before, || reason(desk, fill, before))?;
-        self.trades.push(ended.clone());
-        Some(ended)
+        if let Some(trade) = watched.trade(fill, before, || reason(desk, fill, before)) {
+            ended(&trade);
+            self.trades.push(trade);
+        }
     }
 
     /// The last day and the chart's last bars are taken in.

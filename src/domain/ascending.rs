@@ -83,42 +83,44 @@ impl<K: Key, V> Ascending<K, V> {
     /// Where the key is, or where it would have to be.
     #[inline]
     fn place(&self, key: K) -> Result<usize, usize> {
-        if self.is_last(key) { Ok(self.list.len() - 1) } else { self.place_before(key) }
+        match self.list.last() {
+            None => Err(0),
+            Some((last, _)) if *last == key => Ok(self.list.len() - 1),
+            Some((last, _)) if *last < key => Err(self.list.len()),
+            Some(_) => self.place_before(key),
+        }
     }
 
     /// As [`Self::place`], and remembers it.
     #[inline]
     fn remembered(&mut self, key: K) -> Result<usize, usize> {
-        if self.is_last(key) { Ok(self.list.len() - 1) } else { self.remembered_before(key) }
+        match self.list.last() {
+            None => Err(0),
+            Some((last, _)) if *last == key => Ok(self.list.len() - 1),
+            Some((last, _)) if *last < key => Err(self.list.len()),
+            Some(_) if self.list.len() <= FEW => self.halve(key),
+            Some(_) => self.remembered_before(key),
+        }
     }
 
+    /// The same for a key that is not beyond the last one.
     #[inline]
-    fn is_last(&self, key: K) -> bool {
-        self.list.last().is_some_and(|(last, _)| *last == key)
-    }
-
     fn place_before(&self, key: K) -> Result<usize, usize> {
         match &self.found {
             Some(found) if self.is_at(found[memory(key)], key) => Ok(usize::from(found[memory(key)])),
-            Some(_) | None => self.search(key),
+            Some(_) | None => self.halve(key),
         }
     }
 
     fn remembered_before(&mut self, key: K) -> Result<usize, usize> {
         let place = self.place_before(key);
-        if self.list.len() > FEW
-            && let Ok(place) = place
+        // Beyond what a guess can say nothing is remembered.
+        if let Ok(place) = place
+            && let Ok(place) = u8::try_from(place)
         {
-            self.remember(key, place);
-        }
-        place
-    }
-
-    /// Beyond what a guess can say nothing is remembered.
-    fn remember(&mut self, key: K, place: usize) {
-        if let Ok(place) = u8::try_from(place) {
             self.found.get_or_insert_with(|| Box::new([0; REMEMBERED]))[memory(key)] = place;
         }
+        place
     }
 
     #[inline]
@@ -126,19 +128,17 @@ impl<K: Key, V> Ascending<K, V> {
         self.list.get(usize::from(place)).is_some_and(|(known, _)| *known == key)
     }
 
-    fn search(&self, key: K) -> Result<usize, usize> {
-        match self.list.last() {
-            None => Err(0),
-            Some((last, _)) if *last < key => Err(self.list.len()),
-            Some(_) => self.list.binary_search_by(|(known, _)| known.cmp(&key)),
-        }
+    #[inline]
+    fn halve(&self, key: K) -> Result<usize, usize> {
+        self.list.binary_search_by(|(known, _)| known.cmp(&key))
     }
 
     /// The value of a key.
     #[inline]
     pub fn get(&self, key: &K) -> Option<&V> {
-        match self.list.last() {
-            Some((last, value)) if last == key => Some(value),
+        match self.list.last()? {
+            (last, value) if last == key => Some(value),
+            (last, _) if last < key => None,
             _ => self.place_before(*key).ok().map(|place| &self.list[place].1),
         }
     }
@@ -146,10 +146,10 @@ impl<K: Key, V> Ascending<K, V> {
     /// The value of a key, to be changed.
     #[inline]
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        if self.is_last(*key) {
+        if self.list.last().is_some_and(|(last, _)| last == key) {
             return self.list.last_mut().map(|(_, value)| value);
         }
-        self.remembered_before(*key).ok().map(|place| &mut self.list[place].1)
+        self.remembered(*key).ok().map(|place| &mut self.list[place].1)
     }
 
     /// Whether the key has a value.

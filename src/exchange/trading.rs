@@ -88,7 +88,7 @@ impl Exchange {
     pub(super) fn trade(&mut self, key: OrderKey, price: Price, scene: &mut Scene) -> bool {
         let Some(slot) = self.slot(key) else { return false };
         let order = &slot.order.order;
-        let (price, shown) = (self.with_friction(slot, price), price);
+        let (contract, price, shown) = (order.contract, self.with_friction(slot, price), price);
         let mut quantity = self.workable(slot);
         if order.side == Side::Sell && self.borrow_of(order.contract) == Borrow::None {
             let held = self.accounts.get(&order.account).map_or(Shares::ZERO, |a| a.position(order.contract));
@@ -112,10 +112,13 @@ impl Exchange {
         self.book(key, quantity, (price, shown), scene);
         let whole = self.slot(key).is_some_and(|slot| slot.order.status == Status::Filled);
         self.tell_siblings(key, quantity, whole, scene);
-        if whole {
-            self.parent_ended(key, scene);
+        // Children are of its contract: mostly nothing is left there, and nobody need be looked for.
+        if !self.live_in(contract).is_empty() {
+            if whole {
+                self.parent_ended(key, scene);
+            }
+            self.wake_children(key, shown, scene);
         }
-        self.wake_children(key, shown, scene);
         true
     }
 

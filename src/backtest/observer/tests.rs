@@ -70,7 +70,9 @@ impl Story {
             friction: Usd::ZERO,
             realized: None,
         };
-        self.observer.fill(&self.places, &self.desk, &fill)
+        let mut ended = None;
+        self.observer.fill(&self.places, &self.desk, &fill, |trade| ended = Some(trade.clone()));
+        ended
     }
 
     /// The longest fall, seconds.
