@@ -287,7 +287,7 @@ impl<'a> Engine<'a> {
         self.unfollowed = unfollowed;
     }
 
-    #[inline]
+    #[inline(always)]
     fn close(&mut self, place: usize, bar: &Bar) {
         let contract = self.lines[place].contract;
         let regular = self.regular.covers(self.calendar, bar.time);
@@ -328,6 +328,7 @@ impl<'a> Engine<'a> {
         }
     }
 
+    #[inline]
     fn decide_bar(&mut self, place: usize, bar: &Bar) {
         let line = &mut self.lines[place];
         let heard = line.running.show(bar);

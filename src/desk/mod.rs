@@ -284,6 +284,7 @@ impl Desk {
         self.link_up
     }
 
+    #[inline(always)]
     fn bar(&mut self, contract: ContractId, bar: &Bar, target: Option<Target>, gauges: Gauges, newest: bool) {
         self.now = self.now.max(bar.end);
         // A day that begins with this bar is measured from the prices before it, where there are any.
