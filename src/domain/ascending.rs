@@ -136,6 +136,7 @@ impl<K: Key, V> Ascending<K, V> {
     /// The value of a key.
     #[inline]
     pub fn get(&self, key: &K) -> Option<&V> {
+        // As `place` finds it, but without an index: every bar passes here.
         match self.list.last()? {
             (last, value) if last == key => Some(value),
             (last, _) if last < key => None,
@@ -146,6 +147,7 @@ impl<K: Key, V> Ascending<K, V> {
     /// The value of a key, to be changed.
     #[inline]
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        // Likewise.
         if self.list.last().is_some_and(|(last, _)| last == key) {
             return self.list.last_mut().map(|(_, value)| value);
         }
