@@ -58,7 +58,7 @@ impl BarFile {
     pub fn of(path: &Path, symbol: Option<Symbol>, size: Option<BarSize>) -> Result<Self, BarFileError> {
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let named = named(path);
-        let symbol = symbol.or_else(|| named.as_ref().map(|(symbol, _)| symbol.clone())).or_else(|| stem.parse().ok());
+        let symbol = symbol.or_else(|| named.as_ref().map(|(symbol, _)| *symbol)).or_else(|| stem.parse().ok());
         let Some(symbol) = symbol else { return Err(BarFileError::Name { path: path.to_owned() }) };
         let size = match size.or_else(|| named.map(|(_, size)| size)) {
             Some(size) => size,

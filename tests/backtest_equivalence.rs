@@ -62,7 +62,7 @@ fn told(data: &Path, pairs: &[(&str, &str)], exchange: Config, forgets: bool) ->
     let settings = settings(SocketAddr::from(([127, 0, 0, 1], 1)), pairs);
     let wanted = Wanted {
         paths: vec![data.to_path_buf()],
-        symbols: settings.symbols.iter().map(|(symbol, _)| symbol.clone()).collect(),
+        symbols: settings.symbols.iter().map(|(symbol, _)| *symbol).collect(),
         size: Some(settings.bar_size),
         // The tape is of minutes: they are played inside of what is bigger.
         intrabar: (settings.bar_size > BarSize::Min1).then(|| data.to_path_buf()).into_iter().collect(),
@@ -82,11 +82,8 @@ fn told(data: &Path, pairs: &[(&str, &str)], exchange: Config, forgets: bool) ->
         described: Vec::new(),
         warnings: Vec::new(),
     };
-    let strategies: BTreeMap<_, _> = settings
-        .symbols
-        .iter()
-        .map(|(symbol, plan)| (symbol.clone(), build(&plan.strategy, &plan.params).unwrap()))
-        .collect();
+    let strategies: BTreeMap<_, _> =
+        settings.symbols.iter().map(|(symbol, plan)| (*symbol, build(&plan.strategy, &plan.params).unwrap())).collect();
     let mut told = Told::default();
     let played = run(&setup, &wanted.load().unwrap(), strategies, &mut told);
     (played, told)

@@ -52,7 +52,7 @@ fn play(settings: &Settings, data: &Data, commission: &str) -> (Played, Vec<Reco
         warnings: Vec::new(),
     };
     let one = |(symbol, plan): &(Symbol, robo_trader::desk::SymbolPlan)| {
-        (symbol.clone(), build(&plan.strategy, &plan.params).unwrap())
+        (*symbol, build(&plan.strategy, &plan.params).unwrap())
     };
     let mut records = Vec::new();
     let strategies: BTreeMap<_, _> = settings.symbols.iter().map(one).collect();
@@ -71,10 +71,10 @@ fn rows(played: &Played, dates: bool) -> Vec<String> {
             "{},{},{:.4},{},{:.4},{:.2}",
             trade.symbol,
             time(trade.entry_time),
-            trade.entry_price.0,
+            trade.entry_price.decimal(),
             time(trade.exit_time),
-            trade.exit_price.0,
-            trade.pnl.0
+            trade.exit_price.decimal(),
+            trade.pnl.decimal()
         )
     };
     played.outcome.trades.kept().iter().map(row).collect()
@@ -115,7 +115,7 @@ fn the_four_lists_of_others_to_the_cent() {
         let expected = std::fs::read_to_string(oracles.join(format!("{list}.csv"))).unwrap();
         let expected: Vec<&str> = expected.lines().skip(1).collect();
         assert_eq!(rows(&played, size == "1 day"), expected, "{list}");
-        assert_eq!(format!("{:.2}", played.outcome.final_equity.0), equity, "{list}");
+        assert_eq!(format!("{:.2}", played.outcome.final_equity.decimal()), equity, "{list}");
         assert_eq!((played.outcome.open_positions, played.outcome.refusals.len()), (open, 0), "{list}");
     }
 }
@@ -285,9 +285,9 @@ fn agrees(strategy: &str, params: &str, steps: &[(i64, i64, u8, u8)]) -> Vec<Tri
         let own = played.outcome.trades.kept().iter().map(|trade| {
             let place = |at: MarketTime| bars.iter().position(|bar| bar.time == at).unwrap();
             let cents = |usd: Decimal| (usd * Decimal::ONE_HUNDRED).normalize().to_string().parse::<i64>().unwrap();
-            let entry = (place(trade.entry_time), cents(trade.entry_price.0));
-            let exit = (place(trade.exit_time), cents(trade.exit_price.0));
-            (entry, exit, cents(trade.fees.0), cents(trade.pnl.0))
+            let entry = (place(trade.entry_time), cents(trade.entry_price.decimal()));
+            let exit = (place(trade.exit_time), cents(trade.exit_price.decimal()));
+            (entry, exit, cents(trade.fees.decimal()), cents(trade.pnl.decimal()))
         });
         let expected = trips(&says, &cents, shares.parse().unwrap(), side_cents);
         assert_eq!(own.collect::<Vec<_>>(), expected, "{strategy} of {shares} at {commission}");

@@ -228,7 +228,7 @@ async fn an_orders_life_comes_by_the_stream_and_the_snapshot_agrees() {
         seen.iter().any(|update| matches!(update, OrderUpdate::Open(open) if open.kind == Some(OrderKind::Market)))
     );
 
-    let limit = contract.price_rule.round(Price(fill.price.0 * Decimal::new(5, 1)), Rounding::Down);
+    let limit = contract.price_rule.round(Price::of(fill.price.decimal() * Decimal::new(5, 1)), Rounding::Down);
     let low = ticket(&session, &contract, id + 1, Side::Buy, OrderKind::Limit { limit });
     session.submit(&low, &contract).await.unwrap();
     let live = |update: &OrderUpdate| matches!(update, OrderUpdate::Status(s) if s.order_id == id + 1 && s.status == BrokerStatus::Submitted);

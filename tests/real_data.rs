@@ -90,7 +90,7 @@ fn market_order(order_id: i32, sign: i64) -> NewOrder {
 fn play(story: &Story) -> Option<Exchange> {
     let path = shared(&format!("data/{}", story.file))?;
     let mut exchange = Exchange::new(Config { commission: story.commission.parse().unwrap(), ..Config::default() });
-    exchange.open_account(account(), Usd(1_000_000.into()));
+    exchange.open_account(account(), Usd::of(1_000_000.into()));
     exchange.list(CONTRACT, PriceRule::flat("0.01".parse().unwrap()));
     let symbol: Symbol = story.symbol.parse().unwrap();
     let bars = bar_files::read(&path, story.size, Calendar::Xnys).unwrap().into();
@@ -125,10 +125,10 @@ fn trades(story: &Story, exchange: &Exchange) -> Vec<String> {
             "{},{},{:.4},{},{:.4},{:.2}",
             story.symbol,
             at(entry),
-            entry.price.0,
+            entry.price.decimal(),
             at(exit),
-            exit.price.0,
-            profit.0
+            exit.price.decimal(),
+            profit.decimal()
         ))
     };
     exchange.fills().chunks(2).filter_map(line).collect()

@@ -319,7 +319,7 @@ async fn is_the_journals(page: &mut Page, served: &Served, book: &Book) {
         let row = table.as_array().unwrap().iter().find(|row| row[0] == symbol).expect("every symbol has a row");
         let price = &prices.iter().find(|row| row["symbol"] == symbol).unwrap()["last_close_usd"];
         assert_eq!(row[1], *price);
-        let price = Price(price.as_str().unwrap().parse().unwrap());
+        let price = Price::of(price.as_str().unwrap().parse().unwrap());
         assert_eq!(row[5], json!(position.quantity().0.to_string()));
         assert_eq!(row[6], usd(&json!(position.average_price()), 4));
         assert_eq!(row[8], book.live_in(id).count().to_string());
@@ -337,7 +337,10 @@ async fn is_the_journals(page: &mut Page, served: &Served, book: &Book) {
     let told: Vec<Decimal> =
         told.as_array().unwrap().iter().map(|text| text.as_str().unwrap().parse().unwrap()).collect();
     let wanted = [equity, equity - day.equity - day.adjusted, book.realized(), unrealized, book.fees()];
-    assert_eq!(told, [&wanted[..], &[book.cash().unwrap()]].concat().iter().map(|usd| usd.0).collect::<Vec<_>>());
+    assert_eq!(
+        told,
+        [&wanted[..], &[book.cash().unwrap()]].concat().iter().map(|usd| usd.decimal()).collect::<Vec<_>>()
+    );
     let counts = format!("{} / {}", book.counts().orders, book.counts().executions);
     page.tells("document.querySelectorAll('#money dd')[8].textContent", &json!(counts)).await;
 }

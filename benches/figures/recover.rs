@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use robo_trader::domain::{Price, Shares, Side, Usd};
+use robo_trader::domain::{Price, Shares, Side};
 use robo_trader::exchange::{Kind, Tif};
 use robo_trader::simulator::Act;
 use robo_trader::simulator::tap::What;
@@ -64,7 +64,7 @@ fn live(world: &World, dir: &std::path::Path, symbols: usize, orders: usize, bac
     live.says(" ready: ");
     live.warm(symbols);
     for order in 0..orders {
-        let limit = Price(Usd(1.into()).0);
+        let limit = Price::of(1.into());
         world.act(by_hand(order % symbols, Side::Buy, Kind::Limit { limit }));
     }
     live

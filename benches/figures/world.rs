@@ -27,7 +27,7 @@ pub fn config(speed: f64) -> SimulatorConfig {
     SimulatorConfig {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         speed: Speed::Times(speed),
-        cash: Usd(100_000_000.into()),
+        cash: Usd::of(100_000_000.into()),
         message_rate: 0,
         pacing: false,
         ..SimulatorConfig::default()

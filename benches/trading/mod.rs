@@ -76,7 +76,7 @@ pub fn settings(symbols: usize, (fast, slow): (usize, usize)) -> Settings {
 pub fn play(series: &[Arc<[Bar]>], settings: &Settings, listener: &mut dyn Listener) -> Outcome {
     let named = settings.symbols.iter().zip(series);
     let data = Data {
-        series: named.map(|((symbol, _), bars)| (symbol.clone(), Arc::clone(bars))).collect(),
+        series: named.map(|((symbol, _), bars)| (*symbol, Arc::clone(bars))).collect(),
         size: BarSize::Min1,
         inside: Default::default(),
         jumps: Vec::new(),
@@ -97,10 +97,7 @@ pub fn play(series: &[Arc<[Bar]>], settings: &Settings, listener: &mut dyn Liste
         described: Vec::new(),
         warnings: Vec::new(),
     };
-    let strategies: BTreeMap<Symbol, _> = settings
-        .symbols
-        .iter()
-        .map(|(symbol, plan)| (symbol.clone(), build(&plan.strategy, &plan.params).unwrap()))
-        .collect();
+    let strategies: BTreeMap<Symbol, _> =
+        settings.symbols.iter().map(|(symbol, plan)| (*symbol, build(&plan.strategy, &plan.params).unwrap())).collect();
     run(&setup, &data, strategies, listener).outcome
 }

@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use smol_str::SmolStr;
+use compact_str::CompactString;
 
 use crate::domain::broker::{
     AccountId, AccountState, BrokerOrder, BrokerSnapshot, BrokerStatus, Commission, Execution, OrderNews, OrderUpdate,
     StatusReport,
 };
 use crate::domain::{Ascending, Bar, ContractId, MarketTime, PriceRule, Shares, Symbol, Ticket, TimeInForce, Usd};
-use crate::exchange::{AccountView, Config, Event, Exchange, Fill, Kind, NewOrder, Order, OrderKey, Refusal, Status};
+use crate::exchange::{AccountView, Change, Config, Event, Exchange, Fill, Kind, NewOrder, OrderKey, Refusal, Status};
 
 /// The client whose orders these are.
 pub const CLIENT: i32 = 1;
 
 /// Of everything.
-const CURRENCY: SmolStr = SmolStr::new_inline("USD");
+const CURRENCY: CompactString = CompactString::const_new("USD");
 
 /// The exchange with one account.
 pub struct Broker {
@@ -152,7 +152,7 @@ impl Broker {
     fn tell(&mut self, mut events: Vec<Event>, updates: &mut VecDeque<OrderUpdate>) {
         for event in events.drain(..) {
             match event {
-                Event::Changed(order) => self.tell_change(&order, updates),
+                Event::Changed(change) => self.tell_change(&change, updates),
                 Event::Filled(fill) => {
                     if let Some(execution) = self.execution(&fill) {
                         updates.push_back(execution.into());
@@ -172,13 +172,13 @@ impl Broker {
         self.exchange.reuse(events);
     }
 
-    fn tell_change(&mut self, order: &Order, updates: &mut VecDeque<OrderUpdate>) {
-        let order_id = order.order.key.order_id;
+    fn tell_change(&mut self, order: &Change, updates: &mut VecDeque<OrderUpdate>) {
+        let order_id = order.key.order_id;
         let mut resized = false;
         if !order.status.is_live() {
             self.told.remove(&order_id);
-        } else if let Some(quantity) = self.told.insert(order_id, order.order.quantity) {
-            if quantity == order.order.quantity {
+        } else if let Some(quantity) = self.told.insert(order_id, order.quantity) {
+            if quantity == order.quantity {
                 // A new stage of working is nothing to the desk.
                 return;
             }
@@ -209,14 +209,15 @@ impl Broker {
             perm_id: order.perm_id,
             status,
             filled: order.filled,
-            remaining: order.order.quantity - order.filled,
+            remaining: order.quantity - order.filled,
             why_held: None,
         }));
     }
 
-    fn open_order(&self, order: &Order, status: BrokerStatus) -> Option<BrokerOrder> {
+    fn open_order(&self, change: &Change, status: BrokerStatus) -> Option<BrokerOrder> {
+        let order = self.exchange.order(change.key)?;
         let placed = &order.order;
-        let symbol = self.symbols.get(&placed.contract)?.clone();
+        let symbol = *self.symbols.get(&placed.contract)?;
         Some(BrokerOrder {
             client_id: CLIENT,
             order_id: placed.key.order_id,
@@ -226,8 +227,8 @@ impl Broker {
             symbol,
             order_ref: placed.order_ref.clone(),
             side: placed.side,
-            quantity: placed.quantity,
-            filled: Some(order.filled),
+            quantity: change.quantity,
+            filled: Some(change.filled),
             // What the exchange has is what was sent; only its size can change by itself.
             kind: None,
             tif: None::<TimeInForce>,
@@ -241,7 +242,7 @@ impl Broker {
 
     fn execution(&self, fill: &Fill) -> Option<Execution> {
         // Orders are placed in listed contracts only: there is a symbol.
-        let symbol = self.symbols.get(&fill.contract)?.clone();
+        let symbol = *self.symbols.get(&fill.contract)?;
         Some(Execution {
             id: fill.id.clone(),
             at: fill.at,

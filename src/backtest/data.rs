@@ -180,7 +180,7 @@ impl Wanted {
             if let (Jumps::Stop, Some(first)) = (self.jumps, jumped.first()) {
                 bars.truncate(bars.partition_point(|bar| bar.time < first.at));
             }
-            found.extend(jumped.into_iter().map(|jump| (symbol.clone(), jump)));
+            found.extend(jumped.into_iter().map(|jump| (symbol, jump)));
             series.insert(symbol, Arc::from(bars));
         }
         Ok(Data { series, size, inside, jumps: found, on_jump: self.jumps, load: began.elapsed() })
@@ -194,7 +194,7 @@ impl Wanted {
         let held: BTreeSet<&Symbol> = files.iter().map(|file| &file.symbol).collect();
         if let Some(symbol) = self.symbols.iter().find(|symbol| !held.contains(symbol)) {
             let found = held.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            return Err(DataError::Unknown { symbol: symbol.clone(), found });
+            return Err(DataError::Unknown { symbol: *symbol, found });
         }
         Ok(files)
     }
@@ -213,7 +213,7 @@ impl Wanted {
         }
         // A name that says nothing is no matter where the symbol is said beside it.
         let named = bar_files::named(path).is_some();
-        let symbol = if let ([symbol], false) = (self.symbols.as_slice(), named) { Some(symbol.clone()) } else { None };
+        let symbol = if let ([symbol], false) = (self.symbols.as_slice(), named) { Some(*symbol) } else { None };
         Ok(vec![BarFile::of(path, symbol, None)?])
     }
 
@@ -228,7 +228,7 @@ impl Wanted {
 
     fn symbols_of(&self, files: &[BarFile]) -> BTreeSet<Symbol> {
         if self.symbols.is_empty() {
-            return files.iter().map(|file| file.symbol.clone()).collect();
+            return files.iter().map(|file| file.symbol).collect();
         }
         self.symbols.iter().cloned().collect()
     }
@@ -246,7 +246,7 @@ impl Wanted {
         let own = || files.iter().filter(|file| file.symbol == *symbol).map(|file| file.size);
         own().filter(|own| *own <= size).max().ok_or_else(|| {
             let found = listed(own().collect());
-            DataError::Missing { symbol: symbol.clone(), size, found }
+            DataError::Missing { symbol: *symbol, size, found }
         })
     }
 
@@ -254,7 +254,7 @@ impl Wanted {
     fn smaller(&self, symbol: &Symbol, size: BarSize, files: &[BarFile]) -> Result<(BarSize, Vec<Bar>), DataError> {
         let own = || files.iter().filter(|file| file.symbol == *symbol && file.size < size);
         let Some(best) = own().map(|file| file.size).min() else {
-            return Err(DataError::Intrabar { symbol: symbol.clone(), size, paths: told(&self.intrabar) });
+            return Err(DataError::Intrabar { symbol: *symbol, size, paths: told(&self.intrabar) });
         };
         Ok((best, self.joined(symbol, best, own().filter(|file| file.size == best))?))
     }
@@ -301,7 +301,7 @@ impl Wanted {
         }
         bars.sort_by_key(|bar| bar.time);
         match bars.windows(2).find(|pair| pair[1].time < pair[0].end) {
-            Some(pair) => Err(DataError::Overlap { symbol: symbol.clone(), size, at: pair[1].time }),
+            Some(pair) => Err(DataError::Overlap { symbol: *symbol, size, at: pair[1].time }),
             None => Ok(bars),
         }
     }
@@ -310,7 +310,7 @@ impl Wanted {
         if self.from.is_some() || self.to.is_some() {
             bars.retain(|bar| self.asked(bar));
         }
-        if bars.is_empty() { Err(DataError::Span { symbol: symbol.clone() }) } else { Ok(bars) }
+        if bars.is_empty() { Err(DataError::Span { symbol: *symbol }) } else { Ok(bars) }
     }
 
     /// Whether a bar lies within the dates asked for.
@@ -349,7 +349,7 @@ impl Data {
             let after = bars.partition_point(|bar| bar.time < end);
             Arc::from(&bars[first..after.max(first)])
         };
-        let series = self.series.iter().map(|(symbol, bars)| (symbol.clone(), cut(bars))).collect();
+        let series = self.series.iter().map(|(symbol, bars)| (*symbol, cut(bars))).collect();
         Self { series, ..self.clone() }
     }
 

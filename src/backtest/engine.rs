@@ -184,7 +184,7 @@ impl<'a> Engine<'a> {
         let contract = ContractId::simulated(&symbol, |id| self.places.contains_key(&id));
         let asked = self.desk.plan().symbols.get(&symbol).map(SymbolPlan::asks);
         let running = Running::new(strategy).measuring_only(asked.unwrap_or_default());
-        self.broker.list(contract, symbol.clone());
+        self.broker.list(contract, symbol);
         self.places.insert(contract, self.lines.len());
         self.lines.push(Line { symbol, contract, running, forming: None });
     }
@@ -467,7 +467,7 @@ impl<'a> Engine<'a> {
 fn contract(id: ContractId, symbol: &Symbol, hours: &crate::domain::Hours) -> Contract {
     Contract {
         id,
-        symbol: symbol.clone(),
+        symbol: *symbol,
         security_type: "STK".into(),
         exchange: "SMART".into(),
         primary_exchange: "SMART".into(),

@@ -105,9 +105,9 @@ pub fn trade_row(trade: &Trade) -> [String; 11] {
     [
         trade.symbol.to_string(),
         trade.entry_time.to_string(),
-        trade.entry_price.0.normalize().to_string(),
+        trade.entry_price.decimal().normalize().to_string(),
         trade.exit_time.to_string(),
-        trade.exit_price.0.normalize().to_string(),
+        trade.exit_price.decimal().normalize().to_string(),
         trade.quantity.abs().to_string(),
         money(trade.pnl),
         money(trade.fees),
@@ -123,8 +123,8 @@ pub fn side(trade: &Trade) -> &'static str {
 }
 
 /// An amount, exact, with at least two decimals.
-fn money(Usd(amount): Usd) -> String {
-    let amount = amount.normalize();
+fn money(amount: Usd) -> String {
+    let amount = amount.decimal().normalize();
     // Nothing has no sign.
     let mut amount = if amount.is_zero() { Decimal::ZERO } else { amount };
     if amount.scale() < 2 {

@@ -111,7 +111,7 @@ pub fn run(
     let engine = engine(setup, data.size, &symbols, start, finer, strategies, listener);
     let series = engine.contracts().filter_map(|(symbol, contract)| {
         let bars = data.series.get(symbol)?.clone();
-        Some(Series { contract, symbol: symbol.clone(), bars })
+        Some(Series { contract, symbol: *symbol, bars })
     });
     let mut tape = Tape::new(series.collect::<Vec<_>>());
     let ended = engine.play(&mut tape);

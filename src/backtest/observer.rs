@@ -41,8 +41,8 @@ impl Leg {
     /// USD a share.
     fn average(&self) -> Price {
         let count = || Decimal::from(self.shares.abs().0);
-        let average = self.only.map_or_else(|| self.value.0.checked_div(count()).unwrap_or_default(), |price| price.0);
-        Price(average.round_dp(8).normalize())
+        let divided = || Price::of(self.value.decimal().checked_div(count()).unwrap_or_default());
+        self.only.unwrap_or_else(divided).rounded(8).normalized()
     }
 }
 
@@ -85,7 +85,8 @@ pub struct Observer {
     /// Symbols that are held.
     holding: usize,
     bars: u64,
-    span: Option<(MarketTime, MarketTime)>,
+    first_bar: Option<MarketTime>,
+    last_end: MarketTime,
     trades: Trades,
     fills: u64,
     refusals: BTreeMap<String, u64>,
@@ -140,7 +141,7 @@ impl Observer {
         symbols: impl IntoIterator<Item = &'a Symbol>,
     ) -> Self {
         let watched = |symbol: &Symbol| Watched {
-            symbol: symbol.clone(),
+            symbol: *symbol,
             held: 0,
             close: 0.0,
             open: None,
@@ -158,7 +159,8 @@ impl Observer {
             exposure: 0.0,
             holding: 0,
             bars: 0,
-            span: None,
+            first_bar: None,
+            last_end: MarketTime::MIN,
             trades: Trades::default(),
             fills: 0,
             refusals: BTreeMap::new(),
@@ -180,7 +182,7 @@ impl Observer {
     /// The same, with prices and fills kept for charts.
     pub fn with_charts(mut self) -> Self {
         for one in &mut self.watched {
-            one.chart = Some(Charting::of(one.symbol.clone()));
+            one.chart = Some(Charting::of(one.symbol));
         }
         self
     }
@@ -205,7 +207,8 @@ impl Observer {
         if bar.end < self.from {
             return;
         }
-        self.span = Some((self.span.map_or(bar.time, |(first, _)| first), bar.end));
+        self.last_end = bar.end;
+        self.first_bar.get_or_insert(bar.time);
         let watched = &mut self.watched[place];
         if let (Some(shares), Some(benchmark)) = (watched.benchmark, &mut self.benchmark) {
             *benchmark += shares * (bar.close - watched.marked);
@@ -372,7 +375,7 @@ impl Observer {
     pub fn seen(self) -> Seen {
         Seen {
             bars: self.bars,
-            span: self.span,
+            span: self.first_bar.map(|first| (first, self.last_end)),
             trades: self.trades,
             open_positions: u32::try_from(self.watched.iter().filter(|one| one.held != 0).count()).unwrap_or(u32::MAX),
             fills: self.fills,
@@ -424,7 +427,7 @@ impl Open {
         let gain = self.exit.value - self.entry.value;
         let gain = if self.entry.shares.0 >= 0 { gain } else { -gain };
         Trade {
-            symbol: symbol.clone(),
+            symbol: *symbol,
             entry_time: self.entry_time,
             entry_price: self.entry.average(),
             exit_time: at,

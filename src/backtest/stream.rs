@@ -57,7 +57,7 @@ impl Streams {
             let mut bars = of_symbol(wanted, &symbol, (best, size), in_order(own, wanted.calendar)?, &notes).peekable();
             let first = bars.peek().map(|bar| bar.time);
             notes.check()?;
-            start = start.min(first.ok_or(DataError::Span { symbol: symbol.clone() })?);
+            start = start.min(first.ok_or(DataError::Span { symbol })?);
             series.insert(symbol, Box::new(bars) as Bars<'static>);
         }
         Ok(Self { series, size, start, notes })
@@ -100,12 +100,12 @@ fn of_symbol(
     paths: Vec<PathBuf>,
     notes: &Notes,
 ) -> Watched {
-    let (calendar, symbol) = (wanted.calendar, symbol.clone());
+    let (calendar, symbol) = (wanted.calendar, *symbol);
     let read = Reading {
         paths: paths.into_iter(),
         reader: None,
         end: MarketTime::MIN,
-        symbol: symbol.clone(),
+        symbol,
         size: best,
         calendar,
         notes: notes.clone(),
@@ -133,7 +133,7 @@ impl Reading {
             if let Some(bar) = self.reader.as_mut().and_then(Iterator::next) {
                 let bar = bar?;
                 if bar.time < self.end {
-                    let (symbol, size, at) = (self.symbol.clone(), self.size, bar.time);
+                    let (symbol, size, at) = (self.symbol, self.size, bar.time);
                     return Err(DataError::Overlap { symbol, size, at });
                 }
                 self.end = bar.end;
@@ -172,7 +172,7 @@ impl Iterator for Watched {
         let bar = self.bars.next()?;
         let Some(jump) = self.watch.see(&bar) else { return Some(bar) };
         let mut noted = self.notes.0.borrow_mut();
-        noted.jumps.push((self.symbol.clone(), jump));
+        noted.jumps.push((self.symbol, jump));
         if noted.on_jump == Jumps::Stop {
             self.bars = Box::new(std::iter::empty());
             return None;

@@ -110,7 +110,7 @@ impl Trades {
         self.all.add(&trade, value);
         let kinds = match self.kinds.get_mut(&trade.symbol) {
             Some(kinds) => kinds,
-            None => self.kinds.entry(trade.symbol.clone()).or_default(),
+            None => self.kinds.entry(trade.symbol).or_default(),
         };
         kinds.entry((trade.reason, side(&trade))).or_default().add(&trade, value);
         self.rank(&trade);

@@ -205,6 +205,6 @@ pub(super) fn strategies(settings: &Settings) -> Result<BTreeMap<Symbol, Box<dyn
     let each = settings
         .symbols
         .iter()
-        .map(|(symbol, plan)| Ok((symbol.clone(), build_with(&plan.strategy, &plan.params, plan.script.as_ref())?)));
+        .map(|(symbol, plan)| Ok((*symbol, build_with(&plan.strategy, &plan.params, plan.script.as_ref())?)));
     each.collect()
 }

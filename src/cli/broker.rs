@@ -116,12 +116,12 @@ impl Broker {
             Self::Own(tool, known) => {
                 let contract = match known.get(symbol) {
                     Some(contract) => contract,
-                    None => known.entry(symbol.clone()).or_insert(tool.contract(symbol).await?),
+                    None => known.entry(*symbol).or_insert(tool.contract(symbol).await?),
                 };
                 return Ok(tool.history(contract, request).await?);
             }
         };
-        let question = Request::History { symbol: symbol.clone(), ask: request.clone() };
+        let question = Request::History { symbol: *symbol, ask: request.clone() };
         loop {
             match ask(socket, &question).await {
                 Err(BrokerError::Daemon(NoAnswer::Again(why))) => {

@@ -133,7 +133,7 @@ impl Report {
         let within = |record: &Record| period.of(source.calendar.date_of(record.at)).0 == first;
         let by_day = records::by_period(source, Period::Day, within);
         let mut symbols: Vec<_> =
-            source.records.iter().filter(|record| within(record)).filter_map(|r| r.symbol.clone()).collect();
+            source.records.iter().filter(|record| within(record)).filter_map(|r| r.symbol).collect();
         symbols.sort();
         symbols.dedup();
         let of_symbol = |symbol: crate::domain::Symbol| {
@@ -215,7 +215,7 @@ fn held(book: &Book) -> Vec<Value> {
     let row = |(id, position): (crate::domain::ContractId, &crate::domain::position::Position)| {
         json!({
             "symbol": records::name(book, id), "quantity_shares": position.quantity(),
-            "average_price_usd": position.average_price().map(|price| price.0.round_dp(4).normalize().to_string()),
+            "average_price_usd": position.average_price().map(|price| price.decimal().round_dp(4).normalize().to_string()),
         })
     };
     held.map(row).collect()

@@ -369,7 +369,7 @@ async fn embed(
         seed: args.seed.unwrap_or(SEED),
         source,
         speed: args.speed.unwrap_or(simulator::Speed::Times(10.0)),
-        symbols: settings.symbols.iter().map(|(symbol, _)| symbol.clone()).collect(),
+        symbols: settings.symbols.iter().map(|(symbol, _)| *symbol).collect(),
         state_dir: Some(kept),
         fresh: args.fresh,
         message_rate: 0,

@@ -12,7 +12,7 @@ pub(super) fn read(read: &mut Reader<'_>) -> Guards {
         [("ignore", ForeignPolicy::Ignore), ("watch", ForeignPolicy::Watch), ("adopt", ForeignPolicy::Adopt)];
     Guards {
         foreign: read.choice("FOREIGN", &policies, ForeignPolicy::Watch),
-        cash_limit: Usd(read.decimal("CASH_LIMIT", "0", "1000000000")),
+        cash_limit: Usd::of(read.decimal("CASH_LIMIT", "0", "1000000000")),
         max_drawdown: read.decimal("RISK_MAX_DRAWDOWN_PCT", "0.0001", "1"),
         max_losses: small(read.whole("RISK_MAX_LOSSES", 1, 1_000_000)),
         loss_pause: read.span("RISK_LOSS_PAUSE", 60, "0.1", "10080"),

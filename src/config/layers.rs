@@ -205,7 +205,7 @@ impl Layers {
                     (None, _) => wrong.push(format!("{place}.{key} is no setting that a symbol can have of its own")),
                     (Some(_), None) => wrong.push(format!("{place}.{key} must be a text, a number or true/false")),
                     (Some(name), Some(text)) => {
-                        self.symbols.entry(symbol.clone()).or_default().insert(name, (text, source.clone()));
+                        self.symbols.entry(symbol).or_default().insert(name, (text, source.clone()));
                     }
                 }
             }

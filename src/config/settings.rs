@@ -268,7 +268,7 @@ fn symbols(read: &mut Reader<'_>) -> Vec<Symbol> {
 }
 
 fn limits(read: &mut Reader<'_>) -> Limits {
-    let usd = |read: &mut Reader<'_>, name| Usd(read.decimal(name, "1", "1000000000"));
+    let usd = |read: &mut Reader<'_>, name| Usd::of(read.decimal(name, "1", "1000000000"));
     let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let losses = [("lock", OnDailyLoss::Lock), ("flatten", OnDailyLoss::Flatten)];
     Limits {
@@ -331,7 +331,7 @@ fn process(
         desk_stall_abort: read.optional_span("DESK_STALL_ABORT", 1, "90", "86400"),
         durability: read.choice("JOURNAL_DURABILITY", &full, Durability::Full),
         shutdown_grace: read.span("SHUTDOWN_GRACE", 1, "0.1", "600"),
-        default_cash: Usd(read.decimal("DEFAULT_CASH", "1", "1000000000")),
+        default_cash: Usd::of(read.decimal("DEFAULT_CASH", "1", "1000000000")),
         log_file: path(read.text("LOG_FILE")),
         log_format: read.choice("LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)], LogFormat::Text),
         log_level: level(read),

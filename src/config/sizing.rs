@@ -12,7 +12,7 @@ pub(super) fn read(read: &mut Reader<'_>) -> Sizing {
             let shares = read.whole("RISK_FIXED_SHARES", 1, 1_000_000);
             Sizing::FixedShares(Shares(i64::try_from(shares).unwrap_or(1)))
         }
-        "notional" => Sizing::FixedNotional(Usd(read.decimal("RISK_FIXED_NOTIONAL", "1", "1000000000"))),
+        "notional" => Sizing::FixedNotional(Usd::of(read.decimal("RISK_FIXED_NOTIONAL", "1", "1000000000"))),
         "percent" => Sizing::PercentOfEquity(fraction(read, "RISK_MAX_POSITION_PCT")),
         "atr" => Sizing::AtrRisk {
             risk: fraction(read, "RISK_ATR_RISK_PCT"),

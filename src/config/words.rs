@@ -7,7 +7,7 @@ use crate::risk::Sizing;
 pub fn sizing(sizing: &Sizing) -> String {
     match sizing {
         Sizing::FixedShares(shares) => format!("{shares} shares"),
-        Sizing::FixedNotional(worth) => format!("{} USD", worth.0),
+        Sizing::FixedNotional(worth) => format!("{} USD", worth.decimal()),
         Sizing::PercentOfEquity(part) => format!("{part} of equity"),
         Sizing::AtrRisk { risk, atrs } => format!("{risk} of equity at risk over {atrs} average true ranges"),
         Sizing::Volatility { target, most } => {

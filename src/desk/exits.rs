@@ -148,7 +148,8 @@ fn reduction(held: Shares, desired: Shares) -> Option<Shares> {
 /// As many of the shares as are worth no more than that, but one at least.
 #[cold]
 fn slice(shares: Shares, most: Usd, reference: Price) -> Shares {
-    let most = most.0.checked_div(reference.0).and_then(|shares| shares.trunc().to_i64()).unwrap_or(i64::MAX);
+    let most =
+        most.decimal().checked_div(reference.decimal()).and_then(|shares| shares.trunc().to_i64()).unwrap_or(i64::MAX);
     Shares(shares.0.min(most.max(1)))
 }
 

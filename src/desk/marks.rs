@@ -92,7 +92,7 @@ impl Marks {
 
     /// Its label.
     pub fn symbol(&self, id: ContractId) -> Option<Symbol> {
-        self.contracts.get(&id).map(|contract| contract.symbol.clone())
+        self.contracts.get(&id).map(|contract| contract.symbol)
     }
 
     /// What is known of its market.

@@ -32,7 +32,7 @@ mod worth;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use smol_str::SmolStr;
+use compact_str::CompactString;
 
 use crate::domain::book::{Book, Fact, LedgerFact, Record, TargetState};
 use crate::domain::broker::{AccountState, BrokerOrder, BrokerPosition, BrokerSnapshot, OrderUpdate};
@@ -66,7 +66,7 @@ enum Trigger {
 struct Seat {
     symbol: Symbol,
     plan: Arc<SymbolPlan>,
-    strategy: SmolStr,
+    strategy: CompactString,
     /// Whether a look at it was in vain and no fact has come since: the next one would be, too.
     settled: bool,
 }
@@ -424,7 +424,7 @@ impl Desk {
         if let Some(plan) = self.plan.symbols.get(&contract.symbol)
             && !self.seats.contains_key(&contract.id)
         {
-            let (symbol, strategy) = (contract.symbol.clone(), plan.strategy.as_str().into());
+            let (symbol, strategy) = (contract.symbol, plan.strategy.as_str().into());
             self.seats.insert(contract.id, Seat { symbol, plan: Arc::new(plan.clone()), strategy, settled: false });
             self.all_settled = false;
         }

@@ -1,13 +1,11 @@
 //! What an operator may order: halt, resume, flatten, accept a difference, park. Each is an event
 //! with an answer, and every lock of it is a fact.
 
-use rust_decimal::Decimal;
-
 use super::locks::Until;
 use super::{Action, Desk, Guards, Trigger};
 use crate::domain::book::{DayFact, Disarm, Fact, LedgerFact, LockCause, LockScope};
 use crate::domain::order::OrderState;
-use crate::domain::{ContractId, Shares, Symbol};
+use crate::domain::{ContractId, Price, Shares, Symbol};
 use crate::risk::Limits;
 
 /// An operator's order.
@@ -232,7 +230,7 @@ impl Desk {
         };
         planned.or_else(held).ok_or_else(|| {
             let known: Vec<String> = self.plan.symbols.keys().map(ToString::to_string).collect();
-            Unable::UnknownSymbol { symbol: symbol.clone(), known: known.join(", ") }
+            Unable::UnknownSymbol { symbol: *symbol, known: known.join(", ") }
         })
     }
 
@@ -309,7 +307,7 @@ impl Desk {
         if let (LockScope::Contract(contract), true, Some(symbol)) = (&scope, held.is_empty(), &symbol)
             && self.book.unexplained(*contract).is_some()
         {
-            return Err(Unable::Differs { symbol: symbol.clone() });
+            return Err(Unable::Differs { symbol: *symbol });
         }
         if held.is_empty() {
             return Err(Unable::NotLocked);
@@ -421,7 +419,7 @@ impl Desk {
         };
         let (held, foreign) = (self.book.held(contract), self.book.foreign(contract).unwrap_or_default());
         if stated_by_broker.quantity == held + foreign {
-            return Err(Unable::Agrees { symbol: symbol.clone() });
+            return Err(Unable::Agrees { symbol: *symbol });
         }
         let at_broker = stated_by_broker.quantity;
         if self.book.live_in(contract).any(|order| order.state == OrderState::Unknown) {
@@ -443,9 +441,7 @@ impl Desk {
             Acceptance::Ours => {
                 let change = at_broker - held - foreign;
                 let price = stated_by_broker.average_cost.filter(|_| change.0.signum() == at_broker.0.signum());
-                let price = price
-                    .or_else(|| self.last_price(contract))
-                    .ok_or_else(|| Unable::NoPrice { symbol: symbol.clone() })?;
+                let price = price.or_else(|| self.last_price(contract)).ok_or(Unable::NoPrice { symbol: *symbol })?;
                 let from_foreign = Shares::ZERO;
                 let fact = LedgerFact::PositionAccepted { change, from_foreign, price, reason };
                 self.record(Some(contract), Fact::Ledger(fact));
@@ -477,8 +473,7 @@ impl Desk {
                 continue;
             }
             let stated = self.stated_holding(contract).and_then(|stated| stated.average_cost);
-            let Some(price) = stated.or_else(|| self.last_price(contract)).filter(|price| price.0 > Decimal::ZERO)
-            else {
+            let Some(price) = stated.or_else(|| self.last_price(contract)).filter(|price| *price > Price::ZERO) else {
                 continue;
             };
             let reason = "adopted: FOREIGN=adopt".to_owned();

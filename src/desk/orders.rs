@@ -265,7 +265,7 @@ impl Desk {
         }
         let held = self.book.held(contract);
         let against = !held.is_zero() && (held.0 > 0) != (execution.side.signed(execution.quantity).0 > 0);
-        let name = execution.symbol.clone();
+        let name = execution.symbol;
         self.record_named(contract, Some(name), Fact::Fill(FillFact::Foreign { execution }));
         if against {
             let text = format!("somebody else traded against the book's {held} shares: they are left alone");
@@ -276,7 +276,7 @@ impl Desk {
     }
 
     pub(super) fn commission(&mut self, commission: Commission) {
-        let known = self.book.fill_by_stem(commission.execution.stem());
+        let known = self.book.fill(&commission.execution);
         let known = known.map(|fill| (fill.execution.contract, fill.commission == Some(commission.amount)));
         // Costs of foreign executions are not ours; those that overtake their execution come again
         // with the next read of executions.

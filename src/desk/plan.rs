@@ -191,7 +191,7 @@ impl Default for Guards {
     fn default() -> Self {
         Self {
             foreign: ForeignPolicy::Watch,
-            cash_limit: Usd(Decimal::from(1_000)),
+            cash_limit: Usd::of(Decimal::from(1_000)),
             max_drawdown: Decimal::new(2, 1),
             max_losses: 10,
             loss_pause: Duration::from_secs(1_800),
@@ -210,7 +210,7 @@ impl Guards {
     /// Guards that never set a lock by themselves: for tests of everything else.
     pub fn wide() -> Self {
         Self {
-            cash_limit: Usd(Decimal::from(1_000_000_000)),
+            cash_limit: Usd::of(Decimal::from(1_000_000_000)),
             max_drawdown: Decimal::ONE_HUNDRED,
             max_losses: u32::MAX,
             max_orders: u32::MAX,

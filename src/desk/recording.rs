@@ -4,8 +4,11 @@ use std::collections::VecDeque;
 
 use super::worth::Effect;
 use super::{Action, Desk};
-use crate::domain::book::{Fact, IncidentFact, Record};
+use crate::domain::book::{Fact, FillFact, IncidentFact, Record};
 use crate::domain::{ContractId, Shares, Symbol};
+
+/// Records that there is room for at first: more than are decided at once, mostly.
+const RECORDS: usize = 16;
 
 /// Incidents that are shown.
 const INCIDENTS_SHOWN: usize = 20;
@@ -28,10 +31,18 @@ impl Desk {
             let name = |contract| self.marks.symbol(contract).or_else(|| self.book.symbol(contract).cloned());
             return self.note(contract, contract.and_then(name), fact);
         };
-        seat.settled = false;
-        self.all_settled = false;
-        let (strategy, symbol) = (Some(seat.strategy.clone()), Some(seat.symbol.clone()));
-        self.apply(Record { at: self.now, strategy, symbol, contract, fact });
+        // What a fill has cost changes nothing of what is held or wanted.
+        if !matches!(fact, Fact::Fill(FillFact::Costed { .. })) {
+            seat.settled = false;
+            self.all_settled = false;
+        }
+        let records = &mut self.decided.records;
+        if records.len() == records.capacity() {
+            records.reserve(RECORDS);
+        }
+        let (strategy, symbol) = (Some(seat.strategy.clone()), Some(seat.symbol));
+        records.push(Record { at: self.now, strategy, symbol, contract, fact });
+        self.apply_newest();
     }
 
     /// The same for a contract that only the broker may have a name for.
@@ -54,10 +65,14 @@ impl Desk {
     }
 
     fn apply(&mut self, record: Record) {
-        // First, so that it is moved only once.
-        let place = self.decided.records.len();
         self.decided.records.push(record);
-        let record = &self.decided.records[place];
+        self.apply_newest();
+    }
+
+    /// Applies the record that was decided last.
+    #[inline(never)]
+    fn apply_newest(&mut self) {
+        let Some(record) = self.decided.records.last() else { return };
         let (contract, effect) = (record.contract, Effect::of(&record.fact));
         let before = match (contract, effect) {
             (Some(contract), Effect::Trade) => self.book.held(contract),

@@ -60,7 +60,7 @@ impl Desk {
             volatility: bars.and_then(|bars| self.marks.volatility(contract, bars)),
             record: TripRecord::of(trips.into_iter().flatten()),
         };
-        let value = Price::from_f64(target).map_or(Decimal::ZERO, |value| value.0);
+        let value = Price::from_f64(target).map_or(Decimal::ZERO, |value| value.decimal());
         Some(size(sizing, value, input).and_then(|shares| {
             let vanishes = shares.is_zero() && !value.is_zero();
             if vanishes { Err(Refusal::TooSmall { price }) } else { Ok(shares) }

@@ -90,7 +90,7 @@ impl Desk {
             Side::Buy => rule.round((reference - distance).min(reference - step), Rounding::Up).min(reference - step),
             Side::Sell => rule.round((reference + distance).max(reference + step), Rounding::Down),
         };
-        Some(if trigger.0 > Decimal::ZERO { trigger } else { step })
+        Some(if trigger > Price::ZERO { trigger } else { step })
     }
 
     /// The take-profit order for a position entered on `entry_side` at about `reference`.
@@ -101,7 +101,7 @@ impl Desk {
             Side::Buy => rule.round(reference * (Decimal::ONE + fraction), Rounding::Up),
             Side::Sell => rule.round(reference * (Decimal::ONE - fraction), Rounding::Down),
         };
-        (limit.0 > Decimal::ZERO).then_some(OrderKind::Limit { limit })
+        (limit > Price::ZERO).then_some(OrderKind::Limit { limit })
     }
 
     /// Journals an approved order and queues it to be sent.

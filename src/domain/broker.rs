@@ -7,16 +7,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use smol_str::SmolStr;
 
 use super::{ContractId, MarketTime, OrderKind, Price, Shares, Side, Symbol, TimeInForce, Usd};
 
 /// An account's id as IBKR writes it (`DU1234567`; paper accounts begin with `D`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct AccountId(pub SmolStr);
+pub struct AccountId(pub CompactString);
 
 impl AccountId {
     /// Whether IBKR's naming marks it as a paper account (`DU…`, `DF…`, `DI…`: all begin with
@@ -109,7 +109,7 @@ pub struct BrokerOrder {
     /// Label of what it trades.
     pub symbol: Symbol,
     /// The reference it was placed with; empty for none.
-    pub order_ref: SmolStr,
+    pub order_ref: CompactString,
     /// Buy or sell.
     pub side: Side,
     /// Whole quantity ordered; fractional quantities of others are truncated towards zero.
@@ -123,7 +123,7 @@ pub struct BrokerOrder {
     /// Whether it may fill outside regular hours.
     pub outside_rth: bool,
     /// Its OCA group; empty for none.
-    pub oca_group: SmolStr,
+    pub oca_group: CompactString,
     /// The parent's order id; 0 for none.
     pub parent_id: i32,
     /// Where it stands.
@@ -154,7 +154,7 @@ pub struct StatusReport {
 /// IBKR's id of an execution, `AAAA.BBBB.CC.NN`: a correction repeats all but the last part.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ExecutionId(pub SmolStr);
+pub struct ExecutionId(pub CompactString);
 
 impl ExecutionId {
     /// The part that a correction keeps.
@@ -167,10 +167,13 @@ impl ExecutionId {
         self.last_point().and_then(|point| self.0[point + 1..].parse().ok()).unwrap_or(0)
     }
 
-    /// Byte by byte from the end: it is two steps away.
+    /// The last part has two digits, in all that have been seen.
     #[inline]
     fn last_point(&self) -> Option<usize> {
-        self.0.bytes().rposition(|byte| byte == b'.')
+        match self.0.as_bytes() {
+            [.., b'.', one, other] if *one != b'.' && *other != b'.' => Some(self.0.len() - 3),
+            bytes => bytes.iter().rposition(|byte| *byte == b'.'),
+        }
     }
 }
 
@@ -206,7 +209,7 @@ pub struct Execution {
     /// The order's permanent id.
     pub perm_id: i64,
     /// The order's reference; empty for none.
-    pub order_ref: SmolStr,
+    pub order_ref: CompactString,
     /// Whether IBKR liquidated the position on its own account.
     pub is_liquidation: bool,
 }
@@ -219,7 +222,7 @@ pub struct Commission {
     /// The cost, positive.
     pub amount: Usd,
     /// Its currency.
-    pub currency: SmolStr,
+    pub currency: CompactString,
 }
 
 /// What an error message about an order means for its life.
@@ -307,7 +310,7 @@ pub struct AccountState {
     /// Day trades left (pattern-day-trader rule); IBKR reports -1 for "unlimited".
     pub day_trades_remaining: Option<i32>,
     /// The account's base currency, where stated.
-    pub currency: Option<SmolStr>,
+    pub currency: Option<CompactString>,
 }
 
 /// One read of everything that recovery compares with the book.

@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use smol_str::{SmolStr, StrExt};
 
 use super::{MarketTime, Price};
 
@@ -45,19 +44,32 @@ impl fmt::Display for ContractId {
 }
 
 /// A ticker symbol: 1 to 24 characters of `A-Z 0-9 . - / space`, upper case.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Symbol(SmolStr);
+///
+/// It travels with every order and fact: copying and comparing it are a few instructions.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Symbol([u8; SYMBOL_LENGTH]);
+
+/// Characters of the longest symbol. Shorter ones have zeroes behind them.
+const SYMBOL_LENGTH: usize = 24;
 
 impl Symbol {
     /// Its text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(SYMBOL_LENGTH);
+        // Of ASCII alone.
+        std::str::from_utf8(&self.0[..length]).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Symbol").field(&self.as_str()).finish()
     }
 }
 
 impl fmt::Display for Symbol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -69,18 +81,21 @@ pub struct BadSymbol(pub String);
 impl FromStr for Symbol {
     type Err = BadSymbol;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let upper = text.trim().to_ascii_uppercase_smolstr();
-        let fits = (1..=24).contains(&upper.len())
-            && upper
-                .chars()
-                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '/' | ' '));
-        if fits { Ok(Self(upper)) } else { Err(BadSymbol(text.to_owned())) }
+        let (name, mut symbol) = (text.trim().as_bytes(), [0; SYMBOL_LENGTH]);
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'/' | b' ');
+        let room = symbol.get_mut(..name.len()).filter(|room| !room.is_empty());
+        let Some(room) = room.filter(|_| name.iter().copied().all(fits)) else {
+            return Err(BadSymbol(text.to_owned()));
+        };
+        room.copy_from_slice(name);
+        symbol.make_ascii_uppercase();
+        Ok(Self(symbol))
     }
 }
 
 impl Serialize for Symbol {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -150,10 +165,10 @@ impl PriceRule {
     /// From (low edge, increment) pairs. Non-positive increments are dropped; with none left the
     /// step is one cent.
     pub fn new(mut steps: Vec<(Price, Price)>) -> Self {
-        steps.retain(|(_, increment)| increment.0 > Decimal::ZERO);
+        steps.retain(|(_, increment)| *increment > Price::ZERO);
         steps.sort_by_key(|(edge, _)| *edge);
         if steps.is_empty() {
-            steps.push((Price::ZERO, Price(Decimal::new(1, 2))));
+            steps.push((Price::ZERO, Price::of(Decimal::new(1, 2))));
         }
         Self(steps)
     }
@@ -165,7 +180,10 @@ impl PriceRule {
 
     /// Steps of US stocks: 0.0001 below one dollar, a cent from there on (SEC Regulation NMS, rule 612).
     pub fn us_stock() -> Self {
-        Self::new(vec![(Price::ZERO, Price(Decimal::new(1, 4))), (Price(Decimal::ONE), Price(Decimal::new(1, 2)))])
+        Self::new(vec![
+            (Price::ZERO, Price::of(Decimal::new(1, 4))),
+            (Price::of(Decimal::ONE), Price::of(Decimal::new(1, 2))),
+        ])
     }
 
     /// (low edge, increment) pairs, ascending.
@@ -177,24 +195,24 @@ impl PriceRule {
     pub fn increment(&self, price: Price) -> Price {
         let fitting = self.0.iter().rev().find(|(edge, _)| *edge <= price);
         // `new` leaves at least one step, so the first exists.
-        fitting.or(self.0.first()).map_or(Price(Decimal::new(1, 2)), |(_, increment)| *increment)
+        fitting.or(self.0.first()).map_or(Price::of(Decimal::new(1, 2)), |(_, increment)| *increment)
     }
 
     /// The price moved onto the grid.
     pub fn round(&self, price: Price, rounding: Rounding) -> Price {
-        let step = self.increment(price).0;
-        let steps = price.0 / step;
+        let step = self.increment(price).decimal();
+        let steps = price.decimal() / step;
         let whole = match rounding {
             Rounding::Down => steps.floor(),
             Rounding::Up => steps.ceil(),
             Rounding::Nearest => (steps + Decimal::new(5, 1)).floor(),
         };
-        Price((whole * step).normalize())
+        Price::of((whole * step).normalize())
     }
 
     /// Whether the price lies on the grid.
     pub fn fits(&self, price: Price) -> bool {
-        (price.0 % self.increment(price).0).is_zero()
+        (price.decimal() % self.increment(price).decimal()).is_zero()
     }
 }
 

@@ -7,7 +7,7 @@ pub mod bar;
 pub mod book;
 pub mod broker;
 pub mod contract;
-mod decimals;
+mod exact;
 pub mod history;
 pub mod money;
 pub mod order;

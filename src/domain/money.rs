@@ -6,17 +6,15 @@
 
 #![deny(clippy::float_arithmetic)]
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
 use std::str::FromStr;
 
-use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 
-use super::decimals;
+use super::exact::Exact;
 
 /// What [`short_decimal`] looks at lies below this, and so within every range of a type here.
 const SHORT: f64 = 1e11;
@@ -31,25 +29,19 @@ fn short(value: f64) -> Option<(i64, u32)> {
     if value.abs() >= SHORT {
         return None;
     }
-    for (digits, scale) in [(2, 100.0), (4, 10_000.0)] {
-        // Below 2^53: exact.
-        let mut whole = (value * scale + 0.5_f64.copysign(value)) as i64;
-        if whole as f64 / scale == value {
-            let mut digits = digits;
-            while digits > 0 && whole % 10 == 0 {
-                whole /= 10;
-                digits -= 1;
-            }
-            return Some((whole, digits));
-        }
+    let whole = (value * 100.0 + 0.5_f64.copysign(value)) as i64;
+    if whole as f64 / 100.0 == value {
+        // Without zeroes at its end.
+        return Some(match (whole % 10, whole % 100) {
+            (_, 0) => (whole / 100, 0),
+            (0, _) => (whole / 10, 1),
+            _ => (whole, 2),
+        });
     }
-    None
-}
-
-/// As [`decimal_from_f64`] for such numbers.
-#[inline]
-fn short_decimal(value: f64) -> Option<Decimal> {
-    short(value).map(|(whole, digits)| Decimal::new(whole, digits))
+    // Below 2^53: exact. Three digits or four, as fewer have been found.
+    let whole = (value * 10_000.0 + 0.5_f64.copysign(value)) as i64;
+    let (short, digits) = if whole % 10 == 0 { (whole / 10, 3) } else { (whole, 4) };
+    (whole as f64 / 10_000.0 == value).then_some((short, digits))
 }
 
 /// Such a number in ten-thousandths, and how many digits after the point it needs.
@@ -59,19 +51,6 @@ pub(super) fn ten_thousandths(value: f64) -> Option<(i64, u32)> {
     let (whole, digits) = short(value)?;
     // At most four digits; below 10^11 before and four after the point: no i64 is too small for it.
     Some((whole * POWERS.get(digits as usize)?, digits))
-}
-
-/// Powers of ten that an `f64` holds exactly, as far as digits after the point are common.
-const POWERS: [f64; 11] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10];
-
-/// The nearest `f64` of a decimal whose digits, read as a whole number, lie within 2^53: both are
-/// exact, so their quotient is rounded once. `None` for others.
-#[allow(clippy::float_arithmetic, reason = "it is exact but for the one rounding that is asked for")]
-#[inline]
-fn short_f64(value: Decimal) -> Option<f64> {
-    const EXACT: i128 = 1 << 53;
-    let (digits, power) = (value.mantissa(), POWERS.get(value.scale() as usize)?);
-    (-EXACT..=EXACT).contains(&digits).then(|| digits as i64 as f64 / power)
 }
 
 /// Converts by the shortest text that reads back as the same `f64`; `None` for NaN, infinities
@@ -98,21 +77,9 @@ pub struct Unbelievable {
 macro_rules! decimal_type {
     ($(#[$doc:meta])* $name:ident, $what:literal, $most:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
         #[serde(try_from = "Decimal", into = "Decimal")]
-        pub struct $name(pub Decimal);
-
-        impl PartialOrd for $name {
-            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-                Some(self.cmp(other))
-            }
-        }
-
-        impl Ord for $name {
-            fn cmp(&self, other: &Self) -> Ordering {
-                decimals::compare(self.0, other.0)
-            }
-        }
+        pub struct $name(Exact);
 
         impl TryFrom<Decimal> for $name {
             type Error = Unbelievable;
@@ -122,25 +89,55 @@ macro_rules! decimal_type {
                 if value.mantissa().unsigned_abs() > u128::from(most.unsigned_abs()) && value.abs() > Decimal::from(most) {
                     return Err(Unbelievable { number: value.to_string(), what: $what, most });
                 }
-                Ok(Self(value))
+                Ok(Self::of(value))
             }
         }
 
         impl From<$name> for Decimal {
             fn from(value: $name) -> Self {
-                value.0
+                value.decimal()
             }
         }
 
         impl $name {
             /// Nothing.
-            pub const ZERO: Self = Self(Decimal::ZERO);
+            pub const ZERO: Self = Self(Exact::ZERO);
+
+            /// Of a decimal, whatever its size.
+            #[inline]
+            pub const fn of(value: Decimal) -> Self {
+                Self(Exact::of(value))
+            }
+
+            /// As a decimal, with as many digits after the point as it has come to have.
+            #[inline]
+            pub fn decimal(self) -> Decimal {
+                self.0.decimal()
+            }
+
+            /// With no more than so many digits after the point; half a digit goes to the even one.
+            #[inline]
+            pub fn rounded(self, digits: u32) -> Self {
+                Self(self.0.rounded(digits))
+            }
+
+            /// The same number without zeroes at the end of its digits after the point.
+            #[inline]
+            pub fn normalized(self) -> Self {
+                Self(self.0.normalized())
+            }
+
+            /// Whether there is nothing.
+            #[inline]
+            pub fn is_zero(self) -> bool {
+                self.0.is_zero()
+            }
 
             /// From an API or file number, by its shortest round-trip text; `None` where it is
             /// not finite or no believable size.
             pub fn from_f64(value: f64) -> Option<Self> {
-                match short_decimal(value) {
-                    Some(short) => Some(Self(short)),
+                match short(value) {
+                    Some((whole, digits)) => Some(Self(Exact::new(whole, digits))),
                     None => decimal_from_f64(value)?.try_into().ok(),
                 }
             }
@@ -148,7 +145,7 @@ macro_rules! decimal_type {
             /// The nearest `f64`, for the wire, for indicators and for statistics only.
             #[inline]
             pub fn to_f64(self) -> f64 {
-                short_f64(self.0).unwrap_or_else(|| self.0.to_f64().unwrap_or(f64::NAN))
+                self.0.to_f64()
             }
 
             /// The magnitude.
@@ -166,47 +163,47 @@ macro_rules! decimal_type {
         impl FromStr for $name {
             type Err = rust_decimal::Error;
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Decimal::from_str(text.trim()).map(Self)
+                Decimal::from_str(text.trim()).map(Self::of)
             }
         }
 
         impl Add for $name {
             type Output = Self;
             fn add(self, other: Self) -> Self {
-                Self(decimals::sum(self.0, other.0))
+                Self(self.0.plus(other.0))
             }
         }
 
         impl Sub for $name {
             type Output = Self;
             fn sub(self, other: Self) -> Self {
-                Self(decimals::difference(self.0, other.0))
+                Self(self.0.minus(other.0))
             }
         }
 
         impl Neg for $name {
             type Output = Self;
             fn neg(self) -> Self {
-                Self(-self.0)
+                Self(self.0.turned())
             }
         }
 
         impl AddAssign for $name {
             fn add_assign(&mut self, other: Self) {
-                self.0 = decimals::sum(self.0, other.0);
+                self.0 = self.0.plus(other.0);
             }
         }
 
         impl SubAssign for $name {
             fn sub_assign(&mut self, other: Self) {
-                self.0 = decimals::difference(self.0, other.0);
+                self.0 = self.0.minus(other.0);
             }
         }
 
         impl Mul<Decimal> for $name {
             type Output = Self;
             fn mul(self, factor: Decimal) -> Self {
-                Self(self.0 * factor)
+                Self(self.0.multiplied(factor))
             }
         }
 
@@ -229,9 +226,19 @@ decimal_type! {
 }
 
 impl Usd {
+    /// A whole number with so many of its digits after the point, few ones.
+    #[inline]
+    pub(super) const fn whole(digits: i64, scale: u32) -> Self {
+        Self(Exact::new(digits, scale))
+    }
+
     /// Rounded half-up (away from zero) to the cent, as commissions are.
     pub fn to_cent(self) -> Self {
-        Self(self.0.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero))
+        const DIGITS: u32 = 2;
+        if self.0.short().is_some_and(|(_, scale)| scale <= DIGITS) {
+            return self;
+        }
+        Self::of(self.decimal().round_dp_with_strategy(DIGITS, RoundingStrategy::MidpointAwayFromZero))
     }
 }
 
@@ -329,7 +336,7 @@ impl Sum for Shares {
 impl Mul<Shares> for Price {
     type Output = Usd;
     fn mul(self, quantity: Shares) -> Usd {
-        Usd(decimals::product(self.0, quantity.0))
+        Usd(self.0.times(quantity.0))
     }
 }
 
@@ -354,7 +361,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn the_nearest_number_is_the_one_that_its_text_reads_as(digits in -(1_i64 << 53)..=1 << 53, scale in 0_u32..=10) {
-            let price = Price(Decimal::new(digits, scale));
+            let price = Price::of(Decimal::new(digits, scale));
             proptest::prop_assert_eq!(price.to_f64(), price.to_string().parse::<f64>().unwrap());
         }
     }
@@ -381,6 +388,6 @@ mod tests {
         assert!(serde_json::from_str::<Usd>("\"-1000000000000000001\"").is_err());
         assert!(serde_json::from_str::<Shares>("-1000000000000").is_ok());
         assert!(serde_json::from_str::<Shares>("9223372036854775807").is_err());
-        assert_eq!(serde_json::to_string(&(Usd(Decimal::ONE), Shares(3))).unwrap(), "[\"1\",3]");
+        assert_eq!(serde_json::to_string(&(Usd::of(Decimal::ONE), Shares(3))).unwrap(), "[\"1\",3]");
     }
 }

@@ -61,7 +61,7 @@ impl Position {
 
     /// Average price of the held shares; `None` when flat.
     pub fn average_price(&self) -> Option<Price> {
-        (!self.quantity.is_zero()).then(|| Price(self.cost().0 / Decimal::from(self.quantity.0)))
+        (!self.quantity.is_zero()).then(|| Price::of(self.cost().decimal() / Decimal::from(self.quantity.0)))
     }
 
     /// Value of the held shares at `mark`, USD.
@@ -119,7 +119,7 @@ impl Position {
             self.realized -= cost;
             self.round_trips += 1;
         } else {
-            let price = Price(cost.0 / Decimal::from(quantity.0));
+            let price = Price::of(cost.decimal() / Decimal::from(quantity.0));
             self.lots.push_back(Lot { quantity, price, at: first.at });
             self.cost = price * quantity;
         }
@@ -143,19 +143,19 @@ mod tests {
         let mut position = Position::default();
         position.trade(Shares(100), price("10"), AT);
         position.trade(Shares(100), price("12"), AT);
-        assert_eq!(position.trade(Shares(-150), price("13"), AT), Usd(Decimal::from(350)));
+        assert_eq!(position.trade(Shares(-150), price("13"), AT), Usd::of(Decimal::from(350)));
         assert_eq!(position.quantity(), Shares(50));
         assert_eq!(position.average_price(), Some(price("12")));
-        assert_eq!(position.unrealized(price("11")), Usd(Decimal::from(-50)));
+        assert_eq!(position.unrealized(price("11")), Usd::of(Decimal::from(-50)));
     }
 
     #[test]
     fn a_sale_beyond_the_holding_goes_short() {
         let mut position = Position::default();
         position.trade(Shares(10), price("10"), AT);
-        assert_eq!(position.trade(Shares(-25), price("11"), AT), Usd(Decimal::from(10)));
+        assert_eq!(position.trade(Shares(-25), price("11"), AT), Usd::of(Decimal::from(10)));
         assert_eq!(position.quantity(), Shares(-15));
-        assert_eq!(position.trade(Shares(15), price("9"), AT), Usd(Decimal::from(30)));
+        assert_eq!(position.trade(Shares(15), price("9"), AT), Usd::of(Decimal::from(30)));
         assert_eq!((position.quantity(), position.round_trips), (Shares::ZERO, 1));
     }
 
@@ -166,10 +166,10 @@ mod tests {
             trades in prop::collection::vec((-500_i64..500, 1_i64..100_000), 1..60),
             mark in 1_i64..100_000,
         ) {
-            let mark = Price(Decimal::new(mark, 2));
+            let mark = Price::of(Decimal::new(mark, 2));
             let (mut position, mut cash) = (Position::default(), Usd::ZERO);
             for (change, cents) in trades {
-                let price = Price(Decimal::new(cents, 2));
+                let price = Price::of(Decimal::new(cents, 2));
                 position.trade(Shares(change), price, AT);
                 cash -= price * Shares(change);
                 prop_assert_eq!(cash + position.market_value(mark), position.realized + position.unrealized(mark));

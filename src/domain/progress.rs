@@ -52,10 +52,10 @@ mod tests {
         let at = MarketTime::from_secs;
         let now = || Progress { ready: true, time: at(9), ..Progress::default() };
         let mut told = Progress::default();
-        assert!(told.advance(now(), [(one.clone(), at(5)), (other.clone(), at(5))].into_iter()));
+        assert!(told.advance(now(), [(one, at(5)), (other, at(5))].into_iter()));
         assert!(!told.advance(now(), std::iter::empty()), "nothing has happened");
-        assert!(!told.advance(now(), [(one.clone(), at(4))].into_iter()), "an older bar is nothing new");
-        assert!(told.advance(now(), [(one.clone(), at(6))].into_iter()));
+        assert!(!told.advance(now(), [(one, at(4))].into_iter()), "an older bar is nothing new");
+        assert!(told.advance(now(), [(one, at(6))].into_iter()));
         assert!(told.advance(Progress { executions: 1, ..now() }, std::iter::empty()));
         let decided = BTreeMap::from([(one, at(6)), (other, at(5))]);
         assert_eq!(told, Progress { executions: 1, decided, ..now() });

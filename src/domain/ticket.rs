@@ -1,7 +1,7 @@
 //! Tickets: orders of ours as they leave, complete in every field that IBKR would otherwise default.
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
-use smol_str::SmolStr;
 
 use super::broker::AccountId;
 use super::order::Role;
@@ -32,7 +32,7 @@ pub struct Ticket {
     /// Whether it may fill outside regular hours.
     pub outside_rth: bool,
     /// Its one-cancels-all group, if it belongs to one.
-    pub oca_group: Option<SmolStr>,
+    pub oca_group: Option<CompactString>,
     /// The order id of its parent in the same session, for a bracket's child.
     pub parent_id: Option<i32>,
     /// Whether it goes to work now; a bracket's orders do so with its last one.

@@ -73,10 +73,10 @@ impl Value {
     pub fn usd(self) -> Usd {
         let unused = 10_i64.pow(DIGITS - self.digits.min(DIGITS));
         let sum = match i64::try_from(self.short) {
-            Ok(short) => Decimal::new(short / unused, self.digits),
-            Err(_) => self.large(),
+            Ok(short) => Usd::whole(short / unused, self.digits),
+            Err(_) => Usd::of(self.large()),
         };
-        if self.long.0.is_zero() { Usd(sum) } else { Usd(sum) + self.long }
+        if self.long.is_zero() { sum } else { sum + self.long }
     }
 
     /// A sum of hundreds of millions of millions of USD.
@@ -101,16 +101,16 @@ mod tests {
             held in prop::collection::vec((1_i64..1_000_000_000, 0_u32..8, -1_000_000_i64..1_000_000), 0..12),
             known in -1_000_000_i64..1_000_000,
         ) {
-            let (mut value, mut expected) = (Value::default(), Usd(Decimal::new(known, 2)));
+            let (mut value, mut expected) = (Value::default(), Usd::of(Decimal::new(known, 2)));
             value.add_known(expected);
             for (digits, scale, shares) in held {
-                let price = Price(Decimal::new(digits, scale).normalize());
+                let price = Price::of(Decimal::new(digits, scale).normalize());
                 value.add(Quote::from_f64(price.to_f64()).unwrap(), Shares(shares));
                 value.add(price.into(), Shares(shares / 2));
                 expected += price * Shares(shares) + price * Shares(shares / 2);
             }
             prop_assert_eq!(value.usd(), expected);
-            prop_assert_eq!(value.usd().0.normalize().to_string(), expected.0.normalize().to_string());
+            prop_assert_eq!(value.usd().decimal().normalize().to_string(), expected.decimal().normalize().to_string());
         }
     }
 

@@ -194,7 +194,7 @@ impl Account {
     /// held of it the cost changes, of the rest the realized profit; shares more or less are
     /// traded at the right price. Fees stay.
     pub(super) fn correct(&mut self, (contract, side): (ContractId, Side), was: (Price, Shares), is: (Price, Shares)) {
-        let dearer = Price(is.0.0 - was.0.0);
+        let dearer = Price::of(is.0.decimal() - was.0.decimal());
         self.cash -= dearer * side.signed(was.1);
         let position = self.position(contract);
         let same_way = position.0.signum() == side.signed(Shares(1)).0;
@@ -269,9 +269,9 @@ impl Account {
             // `rest` is a part of a new share in units of 1 / from; an old one is worth to / from.
             let old_shares = rest / Decimal::from(i64::try_from(to).unwrap_or(1));
             let of_all = old_shares / Decimal::from(held.quantity.0);
-            let cost = Usd((held.cost.0 * of_all).round_dp(COST_DIGITS));
-            let fees = Usd((held.fees.0 * of_all).round_dp(COST_DIGITS));
-            let paid = mark.map_or(cost, |mark| Usd((mark.0 * old_shares).round_dp(COST_DIGITS)));
+            let cost = Usd::of((held.cost.decimal() * of_all).round_dp(COST_DIGITS));
+            let fees = Usd::of((held.fees.decimal() * of_all).round_dp(COST_DIGITS));
+            let paid = mark.map_or(cost, |mark| Usd::of((mark.decimal() * old_shares).round_dp(COST_DIGITS)));
             held.cost -= cost;
             held.fees -= fees;
             self.cash += paid;
@@ -333,7 +333,7 @@ impl Account {
             maintenance_margin,
             available_funds,
             excess_liquidity: equity - maintenance_margin,
-            buying_power: Usd(available_funds.0.max(Decimal::ZERO) / margin.initial()),
+            buying_power: Usd::of(available_funds.decimal().max(Decimal::ZERO) / margin.initial()),
             gross_position_value: gross,
             positions,
         }
@@ -344,7 +344,8 @@ impl Position {
     fn at(&self, mark: Option<Price>) -> Holding {
         let count = Decimal::from(self.quantity.0);
         // A position is removed when it is flat, so the quotient exists.
-        let average = |cost: Usd| Price(cost.0.checked_div(count).unwrap_or_default().round_dp(COST_DIGITS));
+        let average =
+            |cost: Usd| Price::of(cost.decimal().checked_div(count).unwrap_or_default().round_dp(COST_DIGITS));
         let average_price = average(self.cost);
         let market_value = mark.map_or(self.cost, |mark| mark * self.quantity);
         Holding {
@@ -381,6 +382,6 @@ fn part(amount: Usd, some: Shares, all: Shares) -> Usd {
     if some == all {
         return amount;
     }
-    let share = amount.0 * Decimal::from(some.0) / Decimal::from(all.0.max(1));
-    Usd(share.round_dp(COST_DIGITS))
+    let share = amount.decimal() * Decimal::from(some.0) / Decimal::from(all.0.max(1));
+    Usd::of(share.round_dp(COST_DIGITS))
 }

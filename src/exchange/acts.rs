@@ -114,7 +114,7 @@ impl Exchange {
         let mut bound = Vec::new();
         for key in keys {
             if let Some(slot) = self.orders.get_mut(&key).filter(|slot| !slot.order.bound) {
-                slot.change().bound = true;
+                slot.order.bound = true;
                 bound.push(Order::clone(&slot.order));
             }
         }

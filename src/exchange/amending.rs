@@ -112,7 +112,7 @@ impl Exchange {
         }
         let last = self.fills.iter().rev().find(|fill| fill.key == key).map(|fill| fill.price);
         let Some(slot) = self.orders.get_mut(&key) else { return };
-        let order = slot.change();
+        let order = &mut slot.order;
         // More than was wanted can only have been wanted.
         order.order.quantity = order.order.quantity.max(filled);
         if order.status == Status::Filled {
@@ -132,7 +132,7 @@ impl Exchange {
 }
 
 fn average(value: Usd, filled: Shares) -> Price {
-    Price((value.0 / Decimal::from(filled.0.max(1))).round_dp(AVERAGE_DIGITS))
+    Price::of((value.decimal() / Decimal::from(filled.0.max(1))).round_dp(AVERAGE_DIGITS))
 }
 
 /// A correction has the same id but for its last part, which counts up.

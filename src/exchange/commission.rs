@@ -51,7 +51,7 @@ impl CommissionPlan {
 
 /// At least `least`, at most 1 % of what was traded, in whole cents.
 fn bounded(by_share: Decimal, least: Decimal, value: Usd) -> Usd {
-    Usd(by_share.max(least)).min(value.abs() * Decimal::new(1, 2)).to_cent()
+    Usd::of(by_share.max(least)).min(value.abs() * Decimal::new(1, 2)).to_cent()
 }
 
 impl fmt::Display for CommissionPlan {
@@ -134,13 +134,13 @@ mod tests {
             plan in prop_oneof![
                 Just(CommissionPlan::IbkrFixed),
                 Just(CommissionPlan::Free),
-                (0_i64..100).prop_map(|m| CommissionPlan::PerShare(Usd(Decimal::new(m, 4)))),
+                (0_i64..100).prop_map(|m| CommissionPlan::PerShare(Usd::of(Decimal::new(m, 4)))),
             ],
         ) {
             let (mut shares, mut value, mut charged) = (Shares::ZERO, Usd::ZERO, Usd::ZERO);
             for (quantity, cents) in parts {
                 shares += Shares(quantity);
-                value += Price(Decimal::new(cents, 2)) * Shares(quantity);
+                value += Price::of(Decimal::new(cents, 2)) * Shares(quantity);
                 let now = plan.total(shares, value) - charged;
                 prop_assert!(now >= Usd::ZERO, "a later fill gives nothing back");
                 prop_assert_eq!(now, now.to_cent());

@@ -77,11 +77,13 @@ impl Friction {
         let fraction = self.fraction();
         let worse = match side {
             Side::Buy => {
-                (shown * (Decimal::ONE + fraction)).0.round_dp_with_strategy(4, RoundingStrategy::AwayFromZero)
+                (shown * (Decimal::ONE + fraction)).decimal().round_dp_with_strategy(4, RoundingStrategy::AwayFromZero)
             }
-            Side::Sell => (shown * (Decimal::ONE - fraction)).0.round_dp_with_strategy(4, RoundingStrategy::ToZero),
+            Side::Sell => {
+                (shown * (Decimal::ONE - fraction)).decimal().round_dp_with_strategy(4, RoundingStrategy::ToZero)
+            }
         };
-        Price(worse.max(Decimal::new(1, 4)).normalize())
+        Price::of(worse.max(Decimal::new(1, 4)).normalize())
     }
 
     /// The most that an order fills where a bar had this volume; `None`: any quantity.

@@ -129,7 +129,7 @@ impl Exchange {
     /// An exchange of before there were tallies: what it holds is all there ever was.
     fn count_anew(&mut self) {
         let mut ended: Vec<&Order> =
-            self.orders.values().map(|slot| &*slot.order).filter(|order| !order.status.is_live()).collect();
+            self.orders.values().map(|slot| &slot.order).filter(|order| !order.status.is_live()).collect();
         ended.sort_by_key(|order| (order.ended_at, order.perm_id));
         self.ended = ended.iter().map(|order| order.order.key).collect();
         let rejected = ended.iter().filter(|order| order.status == Status::Rejected).count();

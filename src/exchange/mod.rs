@@ -100,7 +100,7 @@ pub use commission::{CommissionPlan, UnknownPlan};
 pub use config::{ChildRule, Config, Friction, MarginPlan};
 pub use history::{ArchiveMark, Core, Entry, EntryRef, Tallies};
 pub use kind::{Kind, Tif};
-pub use types::{Algo, Borrow, CancelRefusal, Event, Fill, Held, NewOrder, Order, OrderKey, Refusal, Status};
+pub use types::{Algo, Borrow, CancelRefusal, Change, Event, Fill, Held, NewOrder, Order, OrderKey, Refusal, Status};
 pub use what_if::WhatIf;
 
 use state::{Market, Slot};
@@ -188,7 +188,7 @@ impl Exchange {
 
     /// An order, live or ended.
     pub fn order(&self, key: OrderKey) -> Option<&Order> {
-        self.slot(key).map(|slot| &*slot.order)
+        self.slot(key).map(|slot| &slot.order)
     }
 
     fn slot(&self, key: OrderKey) -> Option<&Slot> {
@@ -202,7 +202,7 @@ impl Exchange {
 
     /// All orders that are known, live and ended, by key.
     pub fn orders(&self) -> impl Iterator<Item = &Order> {
-        self.orders.values().map(|slot| &*slot.order)
+        self.orders.values().map(|slot| &slot.order)
     }
 
     /// The fills that are known, oldest first.

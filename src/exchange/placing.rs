@@ -1,6 +1,5 @@
 //! Orders arrive, change and are cancelled.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::acts::{cannot_cancel, is_manual};
@@ -74,7 +73,7 @@ impl Exchange {
             tied: order.parent_id.is_some(),
             wakes_at,
             held: self.holds_sells && order.side == crate::domain::Side::Sell,
-            order: Arc::new(Order {
+            order: Order {
                 order,
                 perm_id: self.last_perm_id,
                 status: if refusal.is_some() { Status::Rejected } else { Status::Untransmitted },
@@ -88,7 +87,7 @@ impl Exchange {
                 held: held.filter(|_| refusal.is_none()),
                 manual: is_manual(key),
                 bound: false,
-            }),
+            },
         };
         self.orders.insert(key, slot);
         if let Some(refusal) = refusal {
@@ -136,13 +135,13 @@ impl Exchange {
         slot.mid_bar = mid_bar;
         if slot.order.order.good_after != order.good_after && slot.order.held != Some(Held::Locate) {
             slot.wakes_at = order.good_after.filter(|at| *at > scene.now);
-            slot.change().held = slot.wakes_at.map(|_| Held::Early);
+            slot.order.held = slot.wakes_at.map(|_| Held::Early);
         }
         slot.placed = order.quantity;
         let transmit = transmit || slot.transmitted;
-        slot.change().order = NewOrder { transmit, ..order };
+        slot.order.order = NewOrder { transmit, ..order };
         // A trail that is sent without a trigger keeps the one that it has reached.
-        if let Some((_, trigger)) = slot.change().order.kind.trail_mut()
+        if let Some((_, trigger)) = slot.order.order.kind.trail_mut()
             && before.trails_by().is_some()
         {
             *trigger = trigger.or(before.trigger());
@@ -192,7 +191,7 @@ impl Exchange {
         if let Some(slot) = self.orders.get_mut(&key) {
             slot.transmitted = true;
             if !slot.order.order.transmit {
-                slot.change().order.transmit = true;
+                slot.order.order.transmit = true;
             }
         }
         self.stand(key, scene);
@@ -204,23 +203,23 @@ impl Exchange {
         let waits = !self.can_work(slot) || slot.wakes_at.is_some() || slot.nature().waits();
         let status = if waits { Status::PreSubmitted } else { Status::Submitted };
         if let Some(slot) = self.orders.get_mut(&key) {
-            slot.change().status = status;
-            scene.events.push(Event::Changed(Arc::clone(&slot.order)));
+            slot.order.status = status;
+            scene.events.push(Event::Changed(slot.order.change()));
         }
     }
 
     pub(super) fn changed(&self, key: OrderKey, scene: &mut Scene) {
-        scene.events.extend(self.slot(key).map(|slot| Event::Changed(Arc::clone(&slot.order))));
+        scene.events.extend(self.slot(key).map(|slot| Event::Changed(slot.order.change())));
     }
 
     /// Ends an order.
     pub(super) fn end(&mut self, key: OrderKey, status: Status, reason: &str, scene: &mut Scene) {
         let Some(slot) = self.orders.get_mut(&key) else { return };
-        let order = slot.change();
+        let order = &mut slot.order;
         order.status = status;
         order.ended_at = Some(scene.now);
         reason.clone_into(&mut order.reason);
-        scene.events.push(Event::Changed(Arc::clone(&slot.order)));
+        scene.events.push(Event::Changed(slot.order.change()));
         if let Some(market) = self.markets.get_mut(&slot.order.order.contract) {
             market.live.retain(|live| *live != key);
         }

@@ -36,7 +36,7 @@ impl Exchange {
             return Err(Refusal::Halted);
         }
         for price in order.kind.stated_prices() {
-            if price <= Price::ZERO || price.0 > Decimal::from(MOST_PRICE) {
+            if price <= Price::ZERO || price.decimal() > Decimal::from(MOST_PRICE) {
                 return invalid(format!("price {price} is not between 0 and {MOST_PRICE}"));
             }
             if !market.rule.fits(price) {
@@ -207,17 +207,17 @@ fn invalid(text: String) -> Result<(), Refusal> {
 fn review_trail(kind: Kind, rule: &PriceRule, mark: impl FnOnce() -> Option<Price>) -> Result<(), Refusal> {
     let Some(by) = kind.trails_by() else { return Ok(()) };
     let (distance, most) = match by {
-        TrailBy::Amount(amount) => (amount.0, Decimal::from(MOST_PRICE)),
+        TrailBy::Amount(amount) => (amount.decimal(), Decimal::from(MOST_PRICE)),
         TrailBy::Percent(percent) => (percent, Decimal::ONE_HUNDRED),
     };
     if distance <= Decimal::ZERO || distance >= most {
         return invalid(format!("trailing distance {distance} is not between 0 and {most}"));
     }
     let Kind::TrailLimit { offset, trigger, .. } = kind else { return Ok(()) };
-    if offset < Price::ZERO || offset.0 > Decimal::from(MOST_PRICE) {
+    if offset < Price::ZERO || offset.decimal() > Decimal::from(MOST_PRICE) {
         return invalid(format!("limit offset {offset} is not between 0 and {MOST_PRICE}"));
     }
     // The trigger lies on the grid; so the limit does if their distance does.
-    let step = rule.increment(trigger.or_else(mark).unwrap_or(Price(Decimal::ONE)));
-    if (offset.0 % step.0).is_zero() { Ok(()) } else { Err(Refusal::PriceStep) }
+    let step = rule.increment(trigger.or_else(mark).unwrap_or(Price::of(Decimal::ONE)));
+    if (offset.decimal() % step.decimal()).is_zero() { Ok(()) } else { Err(Refusal::PriceStep) }
 }

@@ -1,7 +1,5 @@
 //! What the exchange remembers of contracts and orders.
 
-use std::sync::Arc;
-
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -16,9 +14,9 @@ const AVERAGE_DIGITS: u32 = 8;
 pub(super) fn average(value: Usd, filled: Shares, last: (Shares, Price)) -> Price {
     if filled == last.0 {
         // The only one: nothing to be divided.
-        return Price(last.1.0.round_dp(AVERAGE_DIGITS));
+        return last.1.rounded(AVERAGE_DIGITS);
     }
-    Price(value.0.checked_div(Decimal::from(filled.0)).unwrap_or_default().round_dp(AVERAGE_DIGITS))
+    Price::of(value.decimal().checked_div(Decimal::from(filled.0)).unwrap_or_default().round_dp(AVERAGE_DIGITS))
 }
 
 /// A contract's market.
@@ -78,8 +76,7 @@ impl Market {
 /// An order and what only the exchange needs to know of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Slot {
-    /// Shared with those who were told of it: they keep it as it was.
-    pub(super) order: Arc<Order>,
+    pub(super) order: Order,
     /// Whether it was transmitted.
     pub(super) transmitted: bool,
     /// Whether its stop was reached.
@@ -101,11 +98,6 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// The order, to be changed.
-    pub(super) fn change(&mut self) -> &mut Order {
-        Arc::make_mut(&mut self.order)
-    }
-
     pub(super) fn remaining(&self) -> Shares {
         self.order.order.quantity - self.order.filled
     }

@@ -109,7 +109,7 @@ impl Exchange {
             slot.mid_bar = false;
             if slot.wakes_at.is_some_and(|at| at <= now) {
                 slot.wakes_at = None;
-                slot.change().held = None;
+                slot.order.held = None;
                 woken.push(*key);
             }
             if matches!(slot.order.order.tif, Tif::Gtd(until) if until <= now) {

@@ -145,7 +145,7 @@ impl Exchange {
         slot.value += price * quantity;
         slot.triggered = true;
         let value = slot.value;
-        let order = slot.change();
+        let order = &mut slot.order;
         order.filled += quantity;
         let average = average(value, order.filled, (quantity, price));
         order.average_price = Some(average);
@@ -207,7 +207,7 @@ impl Exchange {
             if whole || left <= slot.order.filled {
                 self.cancel_by_rule(sibling, "OCA: another order of its group has traded", scene);
             } else {
-                slot.change().order.quantity = left;
+                slot.order.order.quantity = left;
                 self.changed(sibling, scene);
             }
         }
@@ -260,7 +260,7 @@ impl Exchange {
             if entitled <= slot.order.filled {
                 self.cancel_by_rule(child, "it is done for the part of its parent that has filled", scene);
             } else if entitled < slot.order.order.quantity {
-                slot.change().order.quantity = entitled;
+                slot.order.order.quantity = entitled;
                 slot.placed = entitled;
                 self.changed(child, scene);
             }
@@ -275,7 +275,7 @@ impl Exchange {
         if slot.order.order.kind.trails_by().is_none() {
             return;
         }
-        let order = &mut slot.change().order;
+        let order = &mut slot.order.order;
         if let Some((by, trigger)) = order.kind.trail_mut() {
             *trigger = Some(trailed(order.side, by, *trigger, best, &market.rule));
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
-use smol_str::SmolStr;
 
 use super::{Kind, Tif};
 use crate::domain::ascending::Key;
@@ -50,13 +50,13 @@ pub struct NewOrder {
     /// Whether it may fill outside regular hours.
     pub outside_rth: bool,
     /// One-cancels-all group; empty for none.
-    pub oca_group: SmolStr,
+    pub oca_group: CompactString,
     /// The parent's order id in the same client's numbering.
     pub parent_id: Option<i32>,
     /// Whether it goes to work now; a family works once one of its orders is transmitted.
     pub transmit: bool,
     /// The client's reference; empty for none.
-    pub order_ref: SmolStr,
+    pub order_ref: CompactString,
     /// The algorithm that is to work it; here it works as its type alone says.
     #[serde(default)]
     pub algo: Option<Algo>,
@@ -151,6 +151,59 @@ pub struct Order {
     pub bound: bool,
 }
 
+/// What an order had come to when it changed. Its terms but for the quantity are those that [`super::Exchange::order`] has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Change {
+    /// Which.
+    pub key: OrderKey,
+    /// The exchange's permanent id.
+    pub perm_id: i64,
+    /// Where it stood.
+    pub status: Status,
+    /// Shares wanted.
+    pub quantity: Shares,
+    /// Shares filled.
+    pub filled: Shares,
+    /// Quantity-weighted average fill price.
+    pub average_price: Option<Price>,
+    /// Price of the latest fill.
+    pub last_price: Option<Price>,
+    /// Commission charged.
+    pub commission: Usd,
+}
+
+impl Order {
+    /// What it has come to.
+    pub fn change(&self) -> Change {
+        Change {
+            key: self.order.key,
+            perm_id: self.perm_id,
+            status: self.status,
+            quantity: self.order.quantity,
+            filled: self.filled,
+            average_price: self.average_price,
+            last_price: self.last_price,
+            commission: self.commission,
+        }
+    }
+
+    /// The order as it was when it changed.
+    pub fn as_of(&self, change: &Change) -> Self {
+        let ended = !change.status.is_live();
+        Self {
+            order: NewOrder { quantity: change.quantity, ..self.order.clone() },
+            status: change.status,
+            filled: change.filled,
+            average_price: change.average_price,
+            last_price: change.last_price,
+            commission: change.commission,
+            ended_at: self.ended_at.filter(|_| ended),
+            reason: if ended { self.reason.clone() } else { String::new() },
+            ..*self
+        }
+    }
+}
+
 /// One fill.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fill {
@@ -161,7 +214,7 @@ pub struct Fill {
     /// The order's permanent id.
     pub perm_id: i64,
     /// The order's reference.
-    pub order_ref: SmolStr,
+    pub order_ref: CompactString,
     /// Whose money.
     pub account: AccountId,
     /// What was traded.
@@ -275,7 +328,7 @@ impl CancelRefusal {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// An order's status or terms changed (or it was just accepted).
-    Changed(Arc<Order>),
+    Changed(Change),
     /// An order traded; the matching `Changed` follows it.
     Filled(Arc<Fill>),
     /// An order was cancelled by a rule, not by its client (OCA, parent gone, end of day, IOC

@@ -324,7 +324,7 @@ impl Feed {
         if failures < self.config.park_after {
             return Ok(());
         }
-        let symbol = self.contract.symbol.clone();
+        let symbol = self.contract.symbol;
         if failures == self.config.park_after {
             error!(%symbol, failures, "parked: its bars stay away ({why}); no entry in it until they come again");
         }
@@ -432,7 +432,7 @@ impl Feed {
             }
         };
         if unparked {
-            self.tell(Event::Operator(Order::Unpark { symbol: self.contract.symbol.clone() })).await?;
+            self.tell(Event::Operator(Order::Unpark { symbol: self.contract.symbol })).await?;
         }
         self.tell_live(event, heard).await
     }

@@ -1,8 +1,8 @@
 //! Rows of the journal become records again. A start reads every row there is: texts are looked at
 //! where they lie, and names that the last row had, too, are not read again.
 
+use compact_str::CompactString;
 use rusqlite::Row;
-use smol_str::SmolStr;
 
 use super::JournalError;
 use super::quick;
@@ -19,7 +19,7 @@ pub(super) const COLUMNS: &str = "seq, at, strategy, symbol, con_id, kind, versi
 /// Reads rows; remembers the names in the last one, which the next mostly has, too.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
-    strategy: Option<SmolStr>,
+    strategy: Option<CompactString>,
     symbol: Option<Symbol>,
 }
 
@@ -44,7 +44,7 @@ impl Decoder {
         let at: MarketTime = needed(1)?.parse().map_err(unreadable)?;
         let (strategy, symbol) = (text(2)?, text(3)?);
         if self.strategy.as_deref() != strategy {
-            self.strategy = strategy.map(SmolStr::new);
+            self.strategy = strategy.map(CompactString::new);
         }
         if self.symbol.as_ref().map(Symbol::as_str) != symbol {
             self.symbol =
@@ -61,7 +61,7 @@ impl Decoder {
         Ok(Record {
             at,
             strategy: self.strategy.clone(),
-            symbol: self.symbol.clone(),
+            symbol: self.symbol,
             contract: row.get::<_, Option<i32>>(4).map_err(wrong)?.map(ContractId),
             fact,
         })

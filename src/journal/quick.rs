@@ -5,10 +5,10 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error, StrDeserializer};
-use smol_str::SmolStr;
 
 use crate::domain::book::{DayFact, Fact, FillFact, OrderFact, TargetFact};
 use crate::domain::broker::{AccountId, Commission, Execution, ExecutionId};
@@ -139,7 +139,7 @@ impl<'a> Body<'a> {
                 kind: body.field("kind", Self::value)?,
                 tif: body.field("tif", Self::word)?,
                 outside_rth: body.field("outside_rth", Self::is)?,
-                oca_group: body.field("oca_group", |body| body.option(Self::text))?.map(SmolStr::new),
+                oca_group: body.field("oca_group", |body| body.option(Self::text))?.map(CompactString::new),
                 parent_id: body.field("parent_id", |body| body.option(Self::number))?,
                 transmit: body.field("transmit", Self::is)?,
             }))
@@ -149,7 +149,7 @@ impl<'a> Body<'a> {
     /// `symbol`: what the row is filed under, which is mostly the same.
     fn execution(&mut self, symbol: Option<&Symbol>) -> Option<Arc<Execution>> {
         let named = |text: &str| match symbol {
-            Some(symbol) if symbol.as_str() == text => Some(symbol.clone()),
+            Some(symbol) if symbol.as_str() == text => Some(*symbol),
             Some(_) | None => text.parse().ok(),
         };
         self.object(|body| {

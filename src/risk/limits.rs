@@ -44,9 +44,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_order_notional: Usd(Decimal::from(10_000)),
-            max_daily_notional: Usd(Decimal::from(500_000)),
-            max_position_notional: Usd(Decimal::from(20_000)),
+            max_order_notional: Usd::of(Decimal::from(10_000)),
+            max_daily_notional: Usd::of(Decimal::from(500_000)),
+            max_position_notional: Usd::of(Decimal::from(20_000)),
             max_leverage: Decimal::ONE,
             max_open_positions: 30,
             max_daily_loss: Decimal::new(2, 2),

@@ -80,7 +80,7 @@ pub fn review(
         return Err(Refusal::Quantity { quantity: ticket.quantity });
     }
     for price in [Some(proposal.reference), proposal.price].into_iter().flatten() {
-        if price.0 <= Decimal::ZERO {
+        if price <= Price::ZERO {
             return Err(Refusal::BadPrice { price });
         }
     }
@@ -149,7 +149,7 @@ fn within_notional(
     }
     let equity = exposure.equity.ok_or_else(|| unknown("equity"))?;
     let would_be = exposure.gross.ok_or_else(|| unknown("worth of the open positions"))? + notional;
-    let limit = Usd(equity.0.max(Decimal::ZERO) * limits.max_leverage);
+    let limit = Usd::of(equity.decimal().max(Decimal::ZERO) * limits.max_leverage);
     if would_be > limit {
         return Err(Refusal::GrossExposure { would_be, limit });
     }
@@ -189,7 +189,7 @@ mod tests {
     use crate::domain::{ContractId, OrderKind, OrderRef, Side, TimeInForce};
 
     fn usd(value: i64) -> Usd {
-        Usd(Decimal::from(value))
+        Usd::of(Decimal::from(value))
     }
 
     fn proposal(role: Role, side: Side, quantity: i64, price: Option<i64>) -> Proposal {
@@ -208,7 +208,7 @@ mod tests {
             parent_id: None,
             transmit: true,
         };
-        Proposal { ticket, reference: Price(Decimal::from(100)), price: price.map(|p| Price(Decimal::from(p))) }
+        Proposal { ticket, reference: Price::of(Decimal::from(100)), price: price.map(|p| Price::of(Decimal::from(p))) }
     }
 
     fn calm() -> Exposure {

@@ -109,7 +109,7 @@ impl TripRecord {
         // The same, written so that no losses and no gains need no case of their own: the average loss
         // times the part that lost is what was lost in all, a trip.
         let rate = Decimal::from(self.wins).checked_div(Decimal::from(self.trips)).unwrap_or(Decimal::ZERO);
-        let given_back = self.lost.0.checked_div(self.won.0).unwrap_or(Decimal::ONE);
+        let given_back = self.lost.decimal().checked_div(self.won.decimal()).unwrap_or(Decimal::ONE);
         rate * (Decimal::ONE - given_back)
     }
 }
@@ -134,22 +134,22 @@ pub struct SizingInput {
 /// # Errors
 /// A price that is not positive, or a needed value that is not known.
 pub fn size(sizing: Sizing, value: Decimal, input: SizingInput) -> Result<Shares, Refusal> {
-    if input.price.0 <= Decimal::ZERO {
+    if input.price <= Price::ZERO {
         return Err(Refusal::BadPrice { price: input.price });
     }
     let per = |worth: Decimal, price: Decimal| worth.checked_div(price).unwrap_or(Decimal::ZERO);
     let unknown = |what: &str| Refusal::Unknown { what: what.to_owned() };
     let full = match sizing {
         Sizing::FixedShares(shares) => Decimal::from(shares.0),
-        Sizing::FixedNotional(notional) => per(notional.0, input.price.0),
+        Sizing::FixedNotional(notional) => per(notional.decimal(), input.price.decimal()),
         Sizing::PercentOfEquity(fraction) => {
             let equity = input.equity.ok_or_else(|| unknown("equity"))?;
-            per(equity.0.max(Decimal::ZERO) * fraction, input.price.0)
+            per(equity.decimal().max(Decimal::ZERO) * fraction, input.price.decimal())
         }
         Sizing::AtrRisk { risk, atrs } => {
             let equity = input.equity.ok_or_else(|| unknown("equity"))?;
-            let atr = input.atr.filter(|atr| atr.0 > Decimal::ZERO).ok_or_else(|| unknown("average true range"))?;
-            per(equity.0.max(Decimal::ZERO) * risk, atr.0 * atrs)
+            let atr = input.atr.filter(|atr| *atr > Price::ZERO).ok_or_else(|| unknown("average true range"))?;
+            per(equity.decimal().max(Decimal::ZERO) * risk, atr.decimal() * atrs)
         }
         Sizing::Volatility { target, most } => {
             let equity = input.equity.ok_or_else(|| unknown("equity"))?;
@@ -157,12 +157,12 @@ pub fn size(sizing: Sizing, value: Decimal, input: SizingInput) -> Result<Shares
                 input.volatility.filter(|one| *one > Decimal::ZERO).ok_or_else(|| unknown("volatility"))?;
             // A quotient beyond all decimals lies beyond the cap, too.
             let fraction = target.checked_div(volatility).unwrap_or(most).min(most);
-            per(equity.0.max(Decimal::ZERO) * fraction, input.price.0)
+            per(equity.decimal().max(Decimal::ZERO) * fraction, input.price.decimal())
         }
         Sizing::Kelly { part, trips, start, most } => {
             let equity = input.equity.ok_or_else(|| unknown("equity"))?;
             let fraction = if input.record.trips < trips { start } else { part * input.record.kelly() };
-            per(equity.0.max(Decimal::ZERO) * fraction.min(most).max(Decimal::ZERO), input.price.0)
+            per(equity.decimal().max(Decimal::ZERO) * fraction.min(most).max(Decimal::ZERO), input.price.decimal())
         }
     };
     Ok(Shares((full * value).trunc().to_i64().unwrap_or(0)))
@@ -175,7 +175,7 @@ mod tests {
     fn shares(sizing: Sizing, value: &str, equity: Option<i64>, atr: Option<&str>) -> Result<i64, Refusal> {
         let input = SizingInput {
             price: "33.33".parse().unwrap(),
-            equity: equity.map(|e| Usd(Decimal::from(e))),
+            equity: equity.map(|e| Usd::of(Decimal::from(e))),
             atr: atr.map(|a| a.parse().unwrap()),
             volatility: None,
             record: TripRecord::default(),
@@ -187,7 +187,7 @@ mod tests {
     fn sizes_are_whole_shares_rounded_towards_zero() {
         let two_percent = Sizing::PercentOfEquity(Decimal::new(2, 2));
         assert_eq!(shares(Sizing::FixedShares(Shares(100)), "0.5", None, None), Ok(50));
-        assert_eq!(shares(Sizing::FixedNotional(Usd(Decimal::from(1_000))), "1", None, None), Ok(30));
+        assert_eq!(shares(Sizing::FixedNotional(Usd::of(Decimal::from(1_000))), "1", None, None), Ok(30));
         assert_eq!(shares(two_percent, "1", Some(100_000), None), Ok(60));
         assert_eq!(shares(two_percent, "-1", Some(100_000), None), Ok(-60));
         let risk = Sizing::AtrRisk { risk: Decimal::new(1, 2), atrs: Decimal::TWO };
@@ -209,10 +209,10 @@ mod tests {
     fn of_equity(sizing: Sizing, volatility: Option<&str>, profits: &[i64]) -> Result<i64, Refusal> {
         let input = SizingInput {
             price: "50".parse().unwrap(),
-            equity: Some(Usd(Decimal::from(100_000))),
+            equity: Some(Usd::of(Decimal::from(100_000))),
             atr: None,
             volatility: volatility.map(|v| v.parse().unwrap()),
-            record: TripRecord::of(profits.iter().map(|profit| Usd(Decimal::from(*profit)))),
+            record: TripRecord::of(profits.iter().map(|profit| Usd::of(Decimal::from(*profit)))),
         };
         size(sizing, Decimal::ONE, input).map(|shares| shares.0)
     }

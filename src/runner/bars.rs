@@ -35,7 +35,7 @@ pub(super) async fn watch(mut view: watch::Receiver<Arc<DeskView>>, layers: Laye
         let waiting = ends(&waiting, &waited, wall_now());
         layers.wait(&waiting);
         for symbol in come.into_iter().filter(|symbol| !waiting.contains_key(*symbol)) {
-            layers.up(Layer::Bars(symbol.clone()));
+            layers.up(Layer::Bars(*symbol));
         }
         tell(&waiting, &waited);
         waited = waiting;
@@ -48,7 +48,7 @@ fn ends(waiting: &[Waiting], said: &BTreeMap<Symbol, MarketTime>, now: MarketTim
     let end = |Waiting { symbol, left, .. }: &Waiting| {
         let end = now + Duration::from_secs(left.as_secs() + 1);
         let same = |said: &&MarketTime| end.since(**said).max(said.since(end)) <= ABOUT;
-        (symbol.clone(), said.get(symbol).filter(same).copied().unwrap_or(end))
+        (*symbol, said.get(symbol).filter(same).copied().unwrap_or(end))
     };
     waiting.iter().map(end).collect()
 }
@@ -78,7 +78,7 @@ mod tests {
         let at = MarketTime::from_secs;
         let left = |seconds: u64| {
             let left = Duration::from_millis(1_000 * seconds + 400);
-            [Waiting { symbol: symbol.clone(), left, blind: true }]
+            [Waiting { symbol, left, blind: true }]
         };
         let said = ends(&left(600), &BTreeMap::new(), at(1_000));
         assert_eq!(said[&symbol], at(1_601));

@@ -81,7 +81,7 @@ impl Early {
             Order::Halt { symbol, reason } => {
                 let what = symbol.as_ref().map_or_else(|| "every symbol".to_owned(), ToString::to_string);
                 changed.retain(|halt| halt.symbol != *symbol);
-                changed.push(Halt { symbol: symbol.clone(), reason: reason.clone() });
+                changed.push(Halt { symbol: *symbol, reason: reason.clone() });
                 format!(
                     "entries in {what} are blocked from the first session on, before anything is sent; the journal has it then"
                 )

@@ -77,7 +77,7 @@ pub(super) async fn serve(session: Session, known: Vec<Contract>, door: Door) ->
     let (asked, mut questions) = mpsc::channel::<Asked>(WAITING);
     door.send_replace(Some(asked));
     let _open = Open(door);
-    let mut known: BTreeMap<Symbol, Contract> = known.into_iter().map(|c| (c.symbol.clone(), c)).collect();
+    let mut known: BTreeMap<Symbol, Contract> = known.into_iter().map(|c| (c.symbol, c)).collect();
     while let Some(Asked { question, mut answer }) = questions.recv().await {
         let reply = tokio::select! {
             reply = answered(&session, &mut known, question) => reply,

@@ -62,8 +62,9 @@ fn line(state: &ConnectionState, view: Option<&DeskView>, stands: Duration, symb
         warn!(connection, "heartbeat: not trading, no session was Ready yet");
         return;
     };
-    let usd =
-        |value: Option<crate::domain::Usd>| value.map_or_else(|| "unknown".to_owned(), |usd| format!("{:.2}", usd.0));
+    let usd = |value: Option<crate::domain::Usd>| {
+        value.map_or_else(|| "unknown".to_owned(), |usd| format!("{:.2}", usd.decimal()))
+    };
     let oldest = view.symbols.iter().filter_map(|symbol| symbol.last_bar_end).min();
     let oldest_bar_s = oldest.map(|end| (view.market_time.since(end) + stands).as_secs());
     let without_bars =

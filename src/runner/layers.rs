@@ -201,7 +201,7 @@ impl Layers {
         let still = |layer: &Layer| matches!(layer, Layer::Bars(symbol) if waiting.contains_key(symbol));
         states.retain(|layer, state| !state.waits || still(layer));
         for (symbol, until) in waiting {
-            let state = states.entry(Layer::Bars(symbol.clone())).or_insert_with(|| State::new(now));
+            let state = states.entry(Layer::Bars(*symbol)).or_insert_with(|| State::new(now));
             if state.down.is_none() || state.waits {
                 let why = format!("it waits until {until} to be subscribed: IBKR lets 60 symbols begin in ten minutes");
                 (state.down, state.waits) = (Some(why), true);

@@ -186,7 +186,7 @@ impl Runner {
         let (asked, asked_in) = mpsc::channel(16);
         stats.channel("operators", &asked);
         let control = control::bind(&config.state_dir.join(CONTROL_SOCKET))?;
-        let symbols = config.settings.symbols.iter().map(|(symbol, _)| symbol.clone()).collect();
+        let symbols = config.settings.symbols.iter().map(|(symbol, _)| *symbol).collect();
         let early = Early::new(symbols, &config.state_dir);
         let dashboard = config.board.as_ref().map(|board| board.dashboard()).unwrap_or_default();
         let outlook = Outlook::new(connection.state(), shown.subscribe(), &layers, dashboard, &stats, &early);
@@ -336,16 +336,16 @@ impl Runner {
                 .book()
                 .targets()
                 .any(|(id, name, _)| name == plan.strategy && opened.desk.book().symbol(id) == Some(symbol));
-            let mut track = Track::new(symbol.clone(), strategy, has_target || self.config.once);
+            let mut track = Track::new(*symbol, strategy, has_target || self.config.once);
             if let Some(board) = self.config.board.clone() {
                 // What a script computes is its own: there is nothing of it to be drawn.
                 if plan.script.is_none() {
                     let (name, params) = (plan.strategy.clone(), plan.params.clone());
-                    board.draws(symbol.clone(), move || crate::strategy::build(&name, &params).ok());
+                    board.draws(*symbol, move || crate::strategy::build(&name, &params).ok());
                 }
                 track.show_to(Arc::new(move |symbol: &Symbol, bars: &[Bar]| board.bars(symbol, bars)));
             }
-            self.tracks.insert(symbol.clone(), Arc::new(Mutex::new(track)));
+            self.tracks.insert(*symbol, Arc::new(Mutex::new(track)));
         }
         let (events, events_in) = mpsc::channel(INBOX);
         let (commands, commands_in) = mpsc::channel(16);

@@ -147,7 +147,7 @@ mod tests {
         assert!(MAY_CHANGE.iter().all(|name| table::find(name).is_some()));
         let (order, shown) = reload(&[("RISK_MAX_LEVERAGE", "2"), ("CASH_LIMIT", "5")]).read().unwrap().unwrap();
         let Order::Retune { limits, guards, changed } = order else { panic!("{order:?}") };
-        assert_eq!((limits.max_leverage, guards.cash_limit.0), (2.into(), 5.into()));
+        assert_eq!((limits.max_leverage, guards.cash_limit.decimal()), (2.into(), 5.into()));
         assert_eq!(changed, "CASH_LIMIT, RISK_MAX_LEVERAGE");
         assert!(shown.iter().any(|row| row.name == "CASH_LIMIT" && row.value == "5"));
         let refused = reload(&[("RISK_MAX_LEVERAGE", "2"), ("SYMBOLS", "SPY")]).read().unwrap_err();

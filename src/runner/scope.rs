@@ -229,7 +229,7 @@ impl Scope<'_> {
             histories: Arc::clone(histories),
             config: self.feed.clone(),
         };
-        let (symbol, once, stop) = (contract.symbol.clone(), self.once, self.stop.clone());
+        let (symbol, once, stop) = (contract.symbol, self.once, self.stop.clone());
         tasks.spawn(async move {
             let work = async {
                 tokio::time::sleep(wait).await;
@@ -274,7 +274,7 @@ impl Scope<'_> {
                         let wait = longer(&mut waits, &symbol);
                         // Silence may be that of a stock that nobody trades (rule 25): it is no fault yet.
                         if !error.is_session_lost() && !matches!(error, FeedError::Stalled { .. }) {
-                            self.layers.down(Layer::Bars(symbol.clone()), &error.to_string());
+                            self.layers.down(Layer::Bars(symbol), &error.to_string());
                         }
                         if error.is_session_lost() {
                             // The session's own end follows, and says it once for all symbols.
@@ -411,7 +411,7 @@ fn longer(waits: &mut BTreeMap<Symbol, (Duration, Instant)>, symbol: &Symbol) ->
         Some((wait, at)) if now - *at < 2 * most => (*wait * 2).min(most),
         Some(_) | None => first,
     };
-    waits.insert(symbol.clone(), (wait, now));
+    waits.insert(*symbol, (wait, now));
     wait
 }
 

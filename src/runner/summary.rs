@@ -108,7 +108,7 @@ impl Summary {
                 symbol: book.symbol(id).cloned(),
                 con_id: id.0,
                 quantity: position.quantity(),
-                average_price_usd: position.average_price().map(|price| Price(price.0.round_dp(6).normalize())),
+                average_price_usd: position.average_price().map(|price| price.rounded(6).normalized()),
                 last_price_usd: last,
                 unrealized_usd: last.map(|last| position.unrealized(last)),
             }
@@ -142,7 +142,7 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".to_owned());
-        let usd = |value: &Option<Usd>| money(value.map(|usd| usd.0));
+        let usd = |value: &Option<Usd>| money(value.map(|usd| usd.decimal()));
         writeln!(f, "account     {} ({}), ledger {}", text(&self.account), text(&self.venue), text(&self.ledger))?;
         writeln!(
             f,
@@ -164,7 +164,7 @@ impl fmt::Display for Summary {
         write!(f, "equity      {}", usd(&self.equity_usd))?;
         for line in &self.positions {
             let symbol = line.symbol.as_ref().map_or("?", |symbol| symbol.as_str());
-            let average = money(line.average_price_usd.map(|price| price.0));
+            let average = money(line.average_price_usd.map(|price| price.decimal()));
             write!(
                 f,
                 "\nposition    {symbol:<8} {:>8} at {average}, unrealized {}",

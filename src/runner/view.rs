@@ -275,7 +275,7 @@ pub(super) fn incident_view(record: &Record) -> IncidentView {
         Fact::Incident(fact) => (fact.name.clone(), fact.text.clone(), fact.detect_ms, fact.recover_ms),
         other => (other.kind().to_owned(), String::new(), None, None),
     };
-    IncidentView { at: record.at, symbol: record.symbol.clone(), name, text, detect_ms, recover_ms }
+    IncidentView { at: record.at, symbol: record.symbol, name, text, detect_ms, recover_ms }
 }
 
 fn differences(desk: &Desk) -> Vec<DifferenceView> {
@@ -352,11 +352,11 @@ pub(super) fn tests_view() -> DeskView {
         ready: true,
         observes: false,
         bar_s: 60,
-        equity_usd: Some(Usd(1.into())),
+        equity_usd: Some(Usd::of(1.into())),
         cash_usd: None,
-        realized_usd: Usd(0.into()),
+        realized_usd: Usd::of(0.into()),
         unrealized_usd: None,
-        fees_usd: Usd(0.into()),
+        fees_usd: Usd::of(0.into()),
         day_pnl_usd: None,
         counts: Default::default(),
         working_orders: 0,

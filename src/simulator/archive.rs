@@ -155,7 +155,7 @@ mod tests {
 
     fn exchange() -> Exchange {
         let mut exchange = Exchange::new(Config::default());
-        exchange.open_account(AccountId("DU1".into()), Usd(1_000_000.into()));
+        exchange.open_account(AccountId("DU1".into()), Usd::of(1_000_000.into()));
         exchange.list(AAA, PriceRule::flat("0.01".parse().unwrap()));
         exchange.open(AAA, MarketTime::from_secs(0), 10.0, true);
         exchange

@@ -128,7 +128,7 @@ impl Default for SimulatorConfig {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 7497)),
             account: AccountId("DU1234567".into()),
-            cash: Usd(100_000.into()),
+            cash: Usd::of(100_000.into()),
             seed: 1,
             source: Source::Synthetic { always_open: true },
             speed: Speed::Times(1.0),

@@ -116,7 +116,7 @@ impl fmt::Display for Summary {
             ("equity", self.equity),
         ];
         for (name, amount) in rows {
-            writeln!(f, "  {name:<14} {:>16.2} USD", amount.to_cent().0)?;
+            writeln!(f, "  {name:<14} {:>16.2} USD", amount.to_cent().decimal())?;
         }
         writeln!(
             f,
@@ -128,7 +128,7 @@ impl fmt::Display for Summary {
         }
         write!(f, "  positions:")?;
         for (symbol, held) in &self.positions {
-            let value = held.market_value.to_cent().0;
+            let value = held.market_value.to_cent().decimal();
             write!(
                 f,
                 "\n    {symbol:<8} {:>8} at {}, now {}: {value:.2} USD",

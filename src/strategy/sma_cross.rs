@@ -4,7 +4,7 @@
 //! the last side counts. Sums are exact integers, so that a trade list is the same on any machine.
 
 use super::crossing::Crossing;
-use super::indicators::{MovingSum, micros};
+use super::indicators::MeansApart;
 use super::params::{Kind, ParamError, ParamSpec, Params};
 use super::{Curve, ENTRY, Row, SHORT, Strategy, Target};
 use crate::domain::Bar;
@@ -23,34 +23,28 @@ pub(super) const ROW: Row = Row {
 
 fn build(params: &Params) -> Result<Box<dyn Strategy>, ParamError> {
     let (fast, slow) = params.ordered("fast", "slow")?;
-    Ok(Box::new(SmaCross { fast: MovingSum::new(fast), slow: MovingSum::new(slow), crossing: Crossing::of(params) }))
+    Ok(Box::new(SmaCross { means: MeansApart::new(fast, slow), crossing: Crossing::of(params) }))
 }
 
 struct SmaCross {
-    fast: MovingSum,
-    slow: MovingSum,
+    means: MeansApart,
     crossing: Crossing,
 }
 
 impl Strategy for SmaCross {
     fn warm_up(&self) -> usize {
-        self.slow.length()
+        self.means.length()
     }
 
     fn on_bar(&mut self, bar: &Bar) -> Option<Target> {
-        let close = micros(bar.close);
-        let (fast, slow) = (self.fast.push_micros(close), self.slow.push_micros(close));
-        let (fast, slow) = (fast?, slow?);
-        // Both sums times the other's length: the difference of the averages, times fast x slow,
-        // in millionths of a dollar.
-        let (fast_n, slow_n) = (self.fast.length() as i128, self.slow.length() as i128);
-        let difference = fast * slow_n - slow * fast_n;
-        let tie = difference.abs() < fast_n * slow_n;
-        self.crossing.hear((!tie).then_some(difference > 0))
+        let apart = self.means.push(bar.close)?;
+        let tie = apart.abs() < self.means.micro();
+        self.crossing.hear((!tie).then_some(apart > 0))
     }
 
     fn curves(&self) -> Vec<Curve> {
-        vec![Curve::price("fast", self.fast.mean()), Curve::price("slow", self.slow.mean())]
+        let [fast, slow] = self.means.means();
+        vec![Curve::price("fast", fast), Curve::price("slow", slow)]
     }
 }
 

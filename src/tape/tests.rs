@@ -113,12 +113,12 @@ proptest! {
     #[test]
     fn every_bar_opens_and_ends_once_in_order(all in all_series()) {
         let rank = |step: &Step| {
-            let symbol = all.iter().find(|s| s.contract == step.contract()).map(|s| s.symbol.clone());
+            let symbol = all.iter().find(|s| s.contract == step.contract()).map(|s| s.symbol);
             (step.at(), matches!(step, Step::Open { .. }), symbol)
         };
         let steps: Vec<Step> = Tape::new(all.clone()).collect();
         let mut sorted = all.clone();
-        sorted.sort_by(|one, other| one.symbol.cmp(&other.symbol));
+        sorted.sort_by_key(|one| one.symbol);
         let streams = sorted.iter().map(|one| (one.contract, Box::new(one.bars.iter().copied()) as Bars<'_>));
         prop_assert_eq!(&steps, &taken(Tape::new(all.clone())), "an instant at a time");
         prop_assert_eq!(&steps, &taken(Streamed::new(streams)), "bars that come one by one");

@@ -64,19 +64,19 @@ fn the_one(
         Err(RequestError::Refused { code: NO_DEFINITION, text, .. }) => {
             // The same code for a symbol that several contracts bear.
             return Err(if text.to_ascii_lowercase().contains("ambiguous") {
-                ContractError::Ambiguous { symbol: symbol.clone(), candidates: vec![text] }
+                ContractError::Ambiguous { symbol: *symbol, candidates: vec![text] }
             } else {
-                ContractError::Unknown { symbol: symbol.clone() }
+                ContractError::Unknown { symbol: *symbol }
             });
         }
-        Err(source) => return Err(ContractError::Request { symbol: symbol.clone(), source }),
+        Err(source) => return Err(ContractError::Request { symbol: *symbol, source }),
     };
     found.sort_by_key(|details| details.contract.contract_id);
     found.dedup_by_key(|details| details.contract.contract_id);
     match found.len() {
-        0 => Err(ContractError::Unknown { symbol: symbol.clone() }),
+        0 => Err(ContractError::Unknown { symbol: *symbol }),
         1 => Ok(found.remove(0)),
-        _ => Err(ContractError::Ambiguous { symbol: symbol.clone(), candidates: found.iter().map(describe).collect() }),
+        _ => Err(ContractError::Ambiguous { symbol: *symbol, candidates: found.iter().map(describe).collect() }),
     }
 }
 
@@ -128,7 +128,7 @@ fn contract(symbol: &Symbol, details: &ContractDetails, price_rule: PriceRule) -
     let hours = |segments: &[String]| zone.map(|zone: Tz| hours::parse(segments, zone)).unwrap_or_default();
     Contract {
         id: ContractId(api.contract_id),
-        symbol: symbol.clone(),
+        symbol: *symbol,
         security_type: api.security_type.to_string(),
         // The details name the exchange asked for; orders and data use the same.
         exchange: EXCHANGE.to_owned(),
@@ -175,7 +175,7 @@ mod tests {
     fn unknown_and_ambiguous_symbols_are_told_apart() {
         let aapl: Symbol = "AAPL".parse().unwrap();
         let unknown = the_one(&aapl, Err(refused("No security definition has been found for the request")));
-        assert_eq!(unknown.unwrap_err(), ContractError::Unknown { symbol: aapl.clone() });
+        assert_eq!(unknown.unwrap_err(), ContractError::Unknown { symbol: aapl });
         let ambiguous = the_one(&aapl, Err(refused("The contract description specified for AAPL is ambiguous")));
         assert!(matches!(ambiguous, Err(ContractError::Ambiguous { .. })));
         let two = the_one(&aapl, Ok(vec![details(2, "MEXI"), details(1, "NASDAQ"), details(1, "NASDAQ")]));

@@ -39,8 +39,9 @@ impl HoldingStream {
                         account: self.account.clone(),
                         contract: ContractId(row.contract.contract_id),
                         symbol: label(row.contract.symbol.as_str()),
-                        quantity: quantity.0,
-                        average_cost: Price::from_f64(row.average_cost).filter(|cost| cost.0.is_sign_positive()),
+                        quantity: quantity.decimal(),
+                        average_cost: Price::from_f64(row.average_cost)
+                            .filter(|cost| cost.decimal().is_sign_positive()),
                     });
                 }
                 Some(Ok(SubscriptionItem::Data(PositionUpdateMulti::PositionEnd))) => {}

@@ -97,18 +97,18 @@ pub fn api_order(ticket: &Ticket, contract: &Contract) -> Result<Order, BadTicke
     }
     match ticket.kind {
         OrderKind::Market => {}
-        OrderKind::Limit { limit } => order.limit_price = Some(number(limit.0)?),
-        OrderKind::Stop { trigger } => order.aux_price = Some(number(trigger.0)?),
+        OrderKind::Limit { limit } => order.limit_price = Some(number(limit.decimal())?),
+        OrderKind::Stop { trigger } => order.aux_price = Some(number(trigger.decimal())?),
         OrderKind::StopLimit { trigger, limit } => {
-            order.aux_price = Some(number(trigger.0)?);
-            order.limit_price = Some(number(limit.0)?);
+            order.aux_price = Some(number(trigger.decimal())?);
+            order.limit_price = Some(number(limit.decimal())?);
         }
         OrderKind::Trail { by, trigger } => {
             match by {
-                TrailBy::Amount(amount) => order.aux_price = Some(number(amount.0)?),
+                TrailBy::Amount(amount) => order.aux_price = Some(number(amount.decimal())?),
                 TrailBy::Percent(percent) => order.trailing_percent = Some(number(percent)?),
             }
-            order.trail_stop_price = trigger.map(|price| number(price.0)).transpose()?;
+            order.trail_stop_price = trigger.map(|price| number(price.decimal())).transpose()?;
         }
     }
     Ok(order)
@@ -117,7 +117,7 @@ pub fn api_order(ticket: &Ticket, contract: &Contract) -> Result<Order, BadTicke
 /// The kind of an API order; `None` for one that this program never sends.
 pub fn kind(order: &Order) -> Option<OrderKind> {
     // The API writes an unset price as 0 or leaves it out.
-    let price = |value: Option<f64>| value.and_then(Price::from_f64).filter(|price| price.0 > Decimal::ZERO);
+    let price = |value: Option<f64>| value.and_then(Price::from_f64).filter(|price| *price > Price::ZERO);
     let (limit, aux) = (price(order.limit_price), price(order.aux_price));
     match order.order_type.as_str() {
         "MKT" => Some(OrderKind::Market),
@@ -125,7 +125,7 @@ pub fn kind(order: &Order) -> Option<OrderKind> {
         "STP" => aux.map(|trigger| OrderKind::Stop { trigger }),
         "STP LMT" => Some(OrderKind::StopLimit { trigger: aux?, limit: limit? }),
         "TRAIL" => {
-            let percent = price(order.trailing_percent).map(|percent| TrailBy::Percent(percent.0));
+            let percent = price(order.trailing_percent).map(|percent| TrailBy::Percent(percent.decimal()));
             let by = percent.or(aux.map(TrailBy::Amount))?;
             Some(OrderKind::Trail { by, trigger: price(order.trail_stop_price) })
         }

@@ -146,7 +146,7 @@ fn any_text_becomes_a_label() {
 proptest! {
     #[test]
     fn prices_survive_the_way_out_and_back(mantissa in 1i64..1_000_000_000_000, scale in 0u32..9) {
-        let limit = Price(Decimal::new(mantissa, scale).normalize());
+        let limit = Price::of(Decimal::new(mantissa, scale).normalize());
         let order = api_order(&ticket(OrderKind::Limit { limit }), &contract()).unwrap();
         prop_assert_eq!(kind(&order), Some(OrderKind::Limit { limit }));
     }

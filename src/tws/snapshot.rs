@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use compact_str::CompactString;
 use futures::{Stream, StreamExt};
 use ibapi::accounts::types::{AccountGroup, AccountId as ApiAccount};
 use ibapi::accounts::{AccountSummary, AccountSummaryResult, AccountSummaryTags as Tags, PositionUpdate};
@@ -9,7 +10,6 @@ use ibapi::orders::{ExecutionFilter, Executions, Orders};
 use ibapi::subscriptions::SubscriptionItem;
 use ibapi::{Client, Error, SUBSCRIPTION_LAG_CODE};
 use rust_decimal::Decimal;
-use smol_str::SmolStr;
 use tracing::debug;
 
 use super::error::RequestError;
@@ -161,7 +161,7 @@ impl Reader<'_> {
             if !self.is_ours(&row.account) {
                 continue;
             }
-            let Some(quantity) = Price::from_f64(row.position).map(|number| number.0) else {
+            let Some(quantity) = Price::from_f64(row.position).map(|number| number.decimal()) else {
                 return Err(RequestError::Unreadable {
                     what: "positions".to_owned(),
                     reason: format!("{} of {} is no quantity", row.position, row.contract.symbol),
@@ -173,7 +173,7 @@ impl Reader<'_> {
                 positions.remove(&contract);
                 continue;
             }
-            let average_cost = Price::from_f64(row.average_cost).filter(|cost| cost.0 > Decimal::ZERO);
+            let average_cost = Price::from_f64(row.average_cost).filter(|cost| *cost > Price::ZERO);
             let symbol = label(row.contract.symbol.as_str());
             let account = self.account.clone();
             positions.insert(contract, BrokerPosition { account, contract, symbol, quantity, average_cost });
@@ -237,7 +237,8 @@ fn account_state(rows: impl Iterator<Item = AccountSummary>) -> AccountState {
         match row.tag.as_str() {
             Tags::NET_LIQUIDATION => {
                 state.net_liquidation = usd();
-                state.currency = Some(row.currency.as_str().into()).filter(|currency: &SmolStr| !currency.is_empty());
+                state.currency =
+                    Some(row.currency.as_str().into()).filter(|currency: &CompactString| !currency.is_empty());
             }
             Tags::TOTAL_CASH_VALUE => state.total_cash = usd(),
             Tags::AVAILABLE_FUNDS => state.available_funds = usd(),

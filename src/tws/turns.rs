@@ -65,7 +65,7 @@ impl Turns {
         let number = state.next;
         state.next += 1;
         if self.paced {
-            state.line.insert(number, (symbol.clone(), blind));
+            state.line.insert(number, (*symbol, blind));
         }
         Turn { turns: Arc::clone(self), number }
     }
@@ -76,7 +76,7 @@ impl Turns {
         let count = state.line.len();
         let due = state.due(count, now);
         let line = state.line.values().zip(due).filter(|(_, due)| *due > now);
-        line.map(|((symbol, blind), due)| Waiting { symbol: symbol.clone(), left: due - now, blind: *blind }).collect()
+        line.map(|((symbol, blind), due)| Waiting { symbol: *symbol, left: due - now, blind: *blind }).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -19,7 +19,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Synthetic prices on a free port, no message limit.
 pub fn config() -> SimulatorConfig {
-    let cash = robo_trader::domain::Usd(1_000_000.into());
+    let cash = robo_trader::domain::Usd::of(1_000_000.into());
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     SimulatorConfig { listen, cash, message_rate: 0, pacing: false, ..SimulatorConfig::default() }
 }

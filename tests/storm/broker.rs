@@ -110,7 +110,7 @@ impl Broker {
             unsaid: Vec::new(),
             ours: BTreeMap::new(),
             foreign: BTreeMap::new(),
-            cash: Usd(Decimal::from(100_000)),
+            cash: Usd::of(Decimal::from(100_000)),
             foreign_cash: Usd::ZERO,
             next_id: 1,
             now,
@@ -361,7 +361,7 @@ impl Broker {
         client_id: i32,
         order_id: i32,
         perm_id: i64,
-        order_ref: smol_str::SmolStr,
+        order_ref: compact_str::CompactString,
     ) {
         self.serial += 1;
         let id = ExecutionId(format!("0001.{:08}.01.01", self.serial).into());
@@ -370,7 +370,7 @@ impl Broker {
             at: self.now,
             account: self.account.clone(),
             contract,
-            symbol: self.symbols[&contract].clone(),
+            symbol: self.symbols[&contract],
             side,
             quantity: Shares(quantity),
             price,
@@ -381,7 +381,7 @@ impl Broker {
             is_liquidation: false,
         };
         if client_id == CLIENT {
-            let cost = Commission { execution: id.clone(), amount: Usd(Decimal::ONE), currency: "USD".into() };
+            let cost = Commission { execution: id.clone(), amount: Usd::of(Decimal::ONE), currency: "USD".into() };
             self.cash -= cost.amount;
             self.costs.insert(id.stem().to_owned(), cost.clone());
             self.unsaid.push(cost);
@@ -404,7 +404,7 @@ impl Broker {
         let ours: Vec<usize> = (0..self.executions.len()).filter(|i| self.executions[*i].client_id == CLIENT).collect();
         let Some(index) = ours.get(pick % ours.len().max(1)).copied() else { return };
         let execution = &mut self.executions[index];
-        let better = Price(execution.price.0 + Decimal::new(1, 2));
+        let better = Price::of(execution.price.decimal() + Decimal::new(1, 2));
         let signed = execution.side.signed(execution.quantity);
         self.cash += execution.price * signed;
         self.cash -= better * signed;
@@ -443,7 +443,7 @@ impl Broker {
     pub fn touches(&self, index: usize, price: i64) -> Option<Price> {
         let order = &self.orders[index];
         let (at, buys) = (cents(price), order.ticket.side == Side::Buy);
-        let best = cents(order.best.unwrap_or(price)).0;
+        let best = cents(order.best.unwrap_or(price)).decimal();
         let hit = match order.ticket.kind {
             OrderKind::Market => true,
             OrderKind::Limit { limit } => (buys && at <= limit) || (!buys && at >= limit),
@@ -452,10 +452,10 @@ impl Broker {
             }
             OrderKind::Trail { by, .. } => {
                 let distance = match by {
-                    TrailBy::Amount(amount) => amount.0,
+                    TrailBy::Amount(amount) => amount.decimal(),
                     TrailBy::Percent(percent) => best * percent / Decimal::ONE_HUNDRED,
                 };
-                if buys { at.0 >= best + distance } else { at.0 <= best - distance }
+                if buys { at.decimal() >= best + distance } else { at.decimal() <= best - distance }
             }
         };
         hit.then_some(at)
@@ -491,5 +491,5 @@ impl Broker {
 }
 
 pub fn cents(cents: i64) -> Price {
-    Price(Decimal::new(cents, 2))
+    Price::of(Decimal::new(cents, 2))
 }

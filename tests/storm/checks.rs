@@ -136,7 +136,7 @@ fn within_limits(world: &World, ticket: &Ticket, reference: Price) -> Held {
         open.insert(contract);
     }
     let equity = desk.equity().ok_or("it enters while equity is not known")?;
-    at_most("all positions together", gross, Usd(equity.0 * limits.max_leverage))?;
+    at_most("all positions together", gross, Usd::of(equity.decimal() * limits.max_leverage))?;
     if open.len() > limits.max_open_positions as usize {
         return Err(format!("{} positions are open", open.len()));
     }
@@ -170,7 +170,7 @@ fn reducing(world: &World, contract: ContractId) -> Held {
     let broker = &world.broker;
     let held = broker.held(contract);
     // By OCA group, of which only one can trade: the largest that could.
-    let mut groups: BTreeMap<(Side, smol_str::SmolStr), i64> = BTreeMap::new();
+    let mut groups: BTreeMap<(Side, compact_str::CompactString), i64> = BTreeMap::new();
     let mut count = |ticket: &Ticket, quantity: i64| {
         if quantity > 0 {
             let group = ticket.oca_group.clone().unwrap_or_else(|| ticket.order_ref.to_string().into());
@@ -223,8 +223,8 @@ pub fn describe(action: &Action) -> String {
     let terms = |ticket: &Ticket| {
         let kind = match ticket.kind {
             OrderKind::Market => "MKT".to_owned(),
-            OrderKind::Limit { limit } => format!("LMT {}", limit.0.normalize()),
-            OrderKind::Stop { trigger } => format!("STP {}", trigger.0.normalize()),
+            OrderKind::Limit { limit } => format!("LMT {}", limit.decimal().normalize()),
+            OrderKind::Stop { trigger } => format!("STP {}", trigger.decimal().normalize()),
             OrderKind::StopLimit { .. } | OrderKind::Trail { .. } => ticket.kind.as_str().to_owned(),
         };
         let parent = ticket.parent_id.map_or_else(String::new, |id| format!(" child of id {id}"));

@@ -50,7 +50,7 @@ impl Setting {
             sizing: if random.random_bool(0.7) {
                 Sizing::FixedShares(Shares(100))
             } else {
-                Sizing::FixedNotional(Usd(Decimal::from(6_000)))
+                Sizing::FixedNotional(Usd::of(Decimal::from(6_000)))
             },
             stop,
             take_profit: random.random_bool(0.5).then(|| Decimal::new(3, 2)),
@@ -67,7 +67,7 @@ impl Setting {
             account: account.clone(),
             mode: Mode::Paper,
             limits: limits(&mut random),
-            symbols: contracts.iter().map(|contract| (contract.symbol.clone(), symbol.clone())).collect(),
+            symbols: contracts.iter().map(|contract| (contract.symbol, symbol.clone())).collect(),
             bar_size: BarSize::Min1,
             calendar: Calendar::Always,
             freshness: None,
@@ -80,7 +80,7 @@ impl Setting {
             guards: if random.random_bool(0.7) { Guards::wide() } else { narrow() },
         };
         let habits = Habits { children_die: random.random_bool(0.5), oca_cancels: random.random_bool(0.3) };
-        let symbols = contracts.iter().map(|contract| (contract.id, contract.symbol.clone())).collect();
+        let symbols = contracts.iter().map(|contract| (contract.id, contract.symbol)).collect();
         let broker = Broker::new(habits, account, symbols, MarketTime::from_secs(NOON));
         Self { plan, contracts, broker }
     }
@@ -100,7 +100,7 @@ fn narrow() -> Guards {
 }
 
 fn limits(random: &mut SmallRng) -> Limits {
-    let usd = |value: i64| Usd(Decimal::from(value));
+    let usd = |value: i64| Usd::of(Decimal::from(value));
     let mut limits = Limits {
         allow_short: random.random_bool(0.4),
         on_daily_loss: if random.random_bool(0.5) { OnDailyLoss::Lock } else { OnDailyLoss::Flatten },
@@ -128,7 +128,7 @@ fn contract(symbol: &str, id: i32) -> Contract {
         currency: "USD".into(),
         local_symbol: symbol.into(),
         trading_class: "NMS".into(),
-        price_rule: PriceRule::flat(Price(Decimal::new(1, 2))),
+        price_rule: PriceRule::flat(Price::of(Decimal::new(1, 2))),
         time_zone: "US/Eastern".into(),
         trading_hours: Hours::default(),
         liquid_hours: Hours::default(),

@@ -155,7 +155,7 @@ fn steady(world: &mut World) {
 }
 
 fn operate(world: &mut World, pick: u8) {
-    let symbol = world.contracts[usize::from(pick / 8) % world.contracts.len()].symbol.clone();
+    let symbol = world.contracts[usize::from(pick / 8) % world.contracts.len()].symbol;
     let symbol = pick.is_multiple_of(2).then_some(symbol);
     let reason = "storm".to_owned();
     let order = match pick / 2 % 4 {

@@ -42,7 +42,7 @@ impl Broker {
             perm_id: order.perm_id,
             account: self.account.clone(),
             contract: ticket.contract,
-            symbol: self.symbols[&ticket.contract].clone(),
+            symbol: self.symbols[&ticket.contract],
             order_ref: ticket.order_ref.to_string().into(),
             side: ticket.side,
             quantity: Shares(order.quantity),
@@ -65,7 +65,7 @@ impl Broker {
                 let position = BrokerPosition {
                     account: self.account.clone(),
                     contract: *contract,
-                    symbol: symbol.clone(),
+                    symbol: *symbol,
                     quantity: Decimal::from(quantity),
                     average_cost: None,
                 };

@@ -199,7 +199,7 @@ pub async fn played(
         source: Source::Replay { dir: data.to_path_buf() },
         cash: probe.default_cash,
         speed: Speed::Max,
-        symbols: probe.symbols.iter().map(|(symbol, _)| symbol.clone()).collect(),
+        symbols: probe.symbols.iter().map(|(symbol, _)| *symbol).collect(),
         state_dir: Some(state_dir.join("exchange")),
         fresh,
         message_rate: 0,

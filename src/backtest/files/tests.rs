@@ -84,7 +84,7 @@ fn the_summary_holds_every_metric_and_count() {
     }
     assert_eq!(summary["bars"], 2 * 30 * 7);
     assert_eq!(summary["closed_trades"], outcome.trades.all().count);
-    assert_eq!(summary["final_equity"].to_string(), outcome.final_equity.0.normalize().to_string());
+    assert_eq!(summary["final_equity"].to_string(), outcome.final_equity.decimal().normalize().to_string());
     assert_eq!((&summary["refusals"], &summary["refusals_by_reason"]["shortable"]), (&json!(5), &json!(3)));
     assert_eq!((&summary["run_seconds"], &summary["bars_per_second"]), (&json!(0.007), &json!(60_000.0)));
     assert_eq!(summary["ambiguous_bars"], 4);

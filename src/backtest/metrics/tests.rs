@@ -34,9 +34,9 @@ fn trade(pnl: &str, bars: u32) -> Trade {
     Trade {
         symbol: "SPY".parse().unwrap(),
         entry_time: MarketTime::from_secs(0),
-        entry_price: Price(Decimal::from(10)),
+        entry_price: Price::of(Decimal::from(10)),
         exit_time: MarketTime::from_secs(60),
-        exit_price: Price(Decimal::from(11)),
+        exit_price: Price::of(Decimal::from(11)),
         quantity: Shares(-20),
         pnl: usd(pnl),
         fees: Usd::ZERO,

@@ -110,7 +110,7 @@ pub fn played(sample: &Sample) -> Outcome {
     outcome.charts = outcome
         .symbols
         .iter()
-        .map(|symbol| Chart { symbol: symbol.clone(), bars: vec![], fills: vec![], fills_left_out: 0 })
+        .map(|symbol| Chart { symbol: *symbol, bars: vec![], fills: vec![], fills_left_out: 0 })
         .collect();
     let mut desk = Desk {
         held: (0..sample.symbols).map(|_| None).collect(),
@@ -199,7 +199,7 @@ impl Desk {
         let reasons =
             [ExitReason::Signal, ExitReason::Stop, ExitReason::Target, ExitReason::Time, ExitReason::Flattened];
         self.outcome.trades.push(Trade {
-            symbol: self.outcome.symbols[index].clone(),
+            symbol: self.outcome.symbols[index],
             entry_time: held.since,
             entry_price: price(held.entry),
             exit_time: at,

@@ -71,7 +71,7 @@ fn list(trades: &[Trade], none: &str) -> String {
         .iter()
         .map(|trade| {
             vec![
-                Cell::text(&trade.symbol),
+                Cell::text(trade.symbol),
                 Cell::text(side(trade)),
                 Cell::number(grouped(&trade.quantity.abs().to_string())),
                 time(trade.entry_time),
@@ -103,7 +103,7 @@ fn list(trades: &[Trade], none: &str) -> String {
 
 /// A price with two to four decimals: an average has many, the file has them all.
 fn price(price: crate::domain::Price) -> Cell {
-    let mut price = price.0.round_dp(4).normalize();
+    let mut price = price.decimal().round_dp(4).normalize();
     if price.scale() < 2 {
         price.rescale(2);
     }

@@ -33,7 +33,7 @@ pub(super) fn described(options: &BacktestOptions, settings: &Settings, layers: 
     say("take-profit", by_symbol(settings, |plan| plan.take_profit.map_or_else(none, |part| part.to_string())));
     say("time exit", by_symbol(settings, |plan| plan.time_exit.map_or_else(none, |bars| format!("{bars} bars"))));
     say("limits", limits(options, settings));
-    say("cash", format!("{} USD", settings.default_cash.0));
+    say("cash", format!("{} USD", settings.default_cash.decimal()));
     say("orders", by_symbol(settings, |plan| style(plan.style)));
     say("after the close", by_symbol(settings, |plan| after_close(plan.after_close)));
     say("short selling", if settings.limits.allow_short { "yes" } else { "no" }.to_owned());
@@ -128,9 +128,9 @@ fn limits(options: &BacktestOptions, settings: &Settings) -> String {
     format!(
         "entry {} USD, entries of a day {} USD, position {} USD, leverage {}, {} symbols, loss of a day {} of equity, \
          drawdown {} of equity",
-        limits.max_order_notional.0,
-        limits.max_daily_notional.0,
-        limits.max_position_notional.0,
+        limits.max_order_notional.decimal(),
+        limits.max_daily_notional.decimal(),
+        limits.max_position_notional.decimal(),
         limits.max_leverage,
         limits.max_open_positions,
         limits.max_daily_loss,

@@ -51,7 +51,7 @@ pub(super) async fn trade(dir: &Path, durability: &str, time: Duration) -> Resul
     let (tap, mut seen) = Tap::new(TAKE.1);
     let running = start(SimulatorConfig {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        cash: Usd(100_000_000.into()),
+        cash: Usd::of(100_000_000.into()),
         speed: Speed::Times(SPEED),
         message_rate: 0,
         pacing: false,

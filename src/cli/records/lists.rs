@@ -32,7 +32,7 @@ pub(super) fn positions(source: &Source, symbol: Option<&Symbol>) -> Listing {
         let protection: Vec<String> = protective.map(|order| words::terms(&order.ticket.kind)).collect();
         json!({
             "symbol": name, "con_id": id.0, "quantity_shares": position.quantity(),
-            "average_price_usd": position.average_price().map(|price| Price(price.0.round_dp(4).normalize())),
+            "average_price_usd": position.average_price().map(|price| price.rounded(4).normalized()),
             "last_close_usd": last, "unrealized_usd": last.map(|last| cents(position.unrealized(last))),
             "realized_usd": cents(position.realized), "fees_usd": cents(position.fees),
             "opened_at": position.opened_at(),
@@ -86,7 +86,7 @@ pub(in crate::cli) const FILLS: &[Column] = &[
 /// Executions of ours, as last corrected.
 pub(super) fn fills(source: &Source, take: &Taken) -> Listing {
     let book = &source.book;
-    let symbol = |fill: &FillRecord| book.symbol(fill.execution.contract).unwrap_or(&fill.execution.symbol).clone();
+    let symbol = |fill: &FillRecord| *book.symbol(fill.execution.contract).unwrap_or(&fill.execution.symbol);
     let mut fills: Vec<&FillRecord> =
         book.fills().filter(|fill| take.takes(fill.execution.at, Some(&symbol(fill)))).collect();
     fills.sort_by(|a, b| (a.execution.at, &a.execution.id.0).cmp(&(b.execution.at, &b.execution.id.0)));
@@ -203,5 +203,5 @@ fn snake(value: &Value) -> String {
 
 /// Money to the cent, for people and programs alike.
 pub(super) fn cents(amount: Usd) -> String {
-    format!("{:.2}", amount.0)
+    format!("{:.2}", amount.decimal())
 }

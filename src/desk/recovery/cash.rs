@@ -43,7 +43,7 @@ impl Desk {
         let quiet = self.book.last_execution().is_none_or(|at| self.now.since(at) >= LAG);
         let moving = self.book.live_orders().any(|order| order.state == OrderState::Unknown);
         let difference = stated - expected;
-        if disturbed || moving || counts.costed < counts.executions || difference.abs().0 <= CENT {
+        if disturbed || moving || counts.costed < counts.executions || difference.abs().decimal() <= CENT {
             self.cash_seen = None;
             return;
         }

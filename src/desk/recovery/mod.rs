@@ -183,8 +183,7 @@ impl Desk {
             keys
         };
         let executions = |snapshot: &BrokerSnapshot| {
-            let ours =
-                snapshot.executions.iter().filter(|execution| self.book.fill_by_stem(execution.id.stem()).is_some());
+            let ours = snapshot.executions.iter().filter(|execution| self.book.fill(&execution.id).is_some());
             let mut ids: Vec<_> = ours.map(|execution| execution.id.clone()).collect();
             ids.sort_unstable();
             ids

@@ -113,9 +113,9 @@ fn a_stated_holding_that_differs_asks_for_a_comparison_and_judges_nothing() {
 
 #[test]
 fn cash_that_moved_enters_the_ledger_after_two_quiet_reads_and_much_of_it_stops_entries() {
-    let mut story = Story::long(plan(|plan| plan.guards.cash_limit = Usd(Decimal::from(500))));
+    let mut story = Story::long(plan(|plan| plan.guards.cash_limit = Usd::of(Decimal::from(500))));
     let paid = |story: &Story, usd: i64| {
-        let total_cash = story.desk.book().cash().map(|cash| cash + Usd(Decimal::from(usd)));
+        let total_cash = story.desk.book().cash().map(|cash| cash + Usd::of(Decimal::from(usd)));
         BrokerSnapshot { account: AccountState { total_cash, ..funds(100_000) }, ..story.agreeing() }
     };
     let snapshot = paid(&story, 12);
@@ -126,13 +126,13 @@ fn cash_that_moved_enters_the_ledger_after_two_quiet_reads_and_much_of_it_stops_
     story.tell(Event::Time(story.now()));
     let dividend = paid(&story, 12);
     story.compare(dividend);
-    assert_eq!(story.desk.book().adjustments(), Usd(Decimal::from(12)));
+    assert_eq!(story.desk.book().adjustments(), Usd::of(Decimal::from(12)));
     assert_eq!(story.desk.book().locks().count(), 0);
     let deposit = paid(&story, 501);
     story.compare(deposit.clone());
     story.compare(deposit);
     let causes: Vec<LockCause> = story.desk.book().locks().map(|(_, cause, _)| cause).collect();
-    assert_eq!((story.desk.book().adjustments(), causes), (Usd(Decimal::from(513)), vec![LockCause::Cash]));
+    assert_eq!((story.desk.book().adjustments(), causes), (Usd::of(Decimal::from(513)), vec![LockCause::Cash]));
 }
 
 #[test]
@@ -142,12 +142,12 @@ fn cash_that_moved_is_seen_also_where_there_is_never_quiet() {
         let mut more = story.execution(1, quantity, 50.0);
         more.at = story.now();
         story.tell(Event::Order(more.clone().into()));
-        let amount = Usd(Decimal::ONE);
+        let amount = Usd::of(Decimal::ONE);
         let cost = Commission { execution: more.id, amount, currency: "USD".into() };
         story.tell(Event::Order(OrderUpdate::Commission(cost)));
     };
     let read = |story: &mut Story, usd: i64| {
-        let total_cash = story.desk.book().cash().map(|cash| cash + Usd(Decimal::from(usd)));
+        let total_cash = story.desk.book().cash().map(|cash| cash + Usd::of(Decimal::from(usd)));
         let snapshot = BrokerSnapshot { account: AccountState { total_cash, ..funds(100_000) }, ..story.agreeing() };
         story.compare(snapshot);
         story.desk.book().adjustments()
@@ -163,7 +163,7 @@ fn cash_that_moved_is_seen_also_where_there_is_never_quiet() {
         assert_eq!(read(&mut story, 12), Usd::ZERO);
     }
     buy(&mut story, 1);
-    assert_eq!(read(&mut story, 12), Usd(Decimal::from(12)));
+    assert_eq!(read(&mut story, 12), Usd::of(Decimal::from(12)));
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn a_trade_by_hand_moves_others_shares_and_cash_not_ours() {
     assert!(!story.compare(snapshot).wants_reconcile);
     let book = story.desk.book();
     assert_eq!((book.held(AAPL), book.foreign(AAPL), book.cash()), (Shares(100), Some(Shares(30)), cash));
-    assert_eq!(book.cash_at_broker(), cash.map(|cash| cash - Usd(Decimal::from(1_500))));
+    assert_eq!(book.cash_at_broker(), cash.map(|cash| cash - Usd::of(Decimal::from(1_500))));
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn a_correction_of_anothers_trade_replaces_it() {
     }
     let book = story.desk.book();
     assert_eq!(book.foreign(AAPL), Some(Shares(20)));
-    assert_eq!(book.cash_at_broker(), book.cash().map(|cash| cash - Usd(Decimal::from(1_000))));
+    assert_eq!(book.cash_at_broker(), book.cash().map(|cash| cash - Usd::of(Decimal::from(1_000))));
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn a_drawdown_stops_entries_until_somebody_resumes_and_is_measured_anew_then() {
     assert_eq!(causes(&story), []);
     story.bar(49.0, None);
     assert_eq!(causes(&story), [LockCause::Drawdown]);
-    assert!(peak > Usd(Decimal::from(100_900)), "{peak}");
+    assert!(peak > Usd::of(Decimal::from(100_900)), "{peak}");
     let resume = operator::Order::Resume { symbol: None, reason: "seen".into() };
     story.tell(Event::Operator(resume));
     story.bar(49.0, None);
@@ -69,7 +69,7 @@ fn a_deposit_is_no_gain_and_a_withdrawal_no_drawdown() {
     }));
     story.bar(50.0, None);
     let withdrawn =
-        Fact::Ledger(LedgerFact::CashAdjusted { amount: Usd(Decimal::from(-50_000)), reason: "out".into() });
+        Fact::Ledger(LedgerFact::CashAdjusted { amount: Usd::of(Decimal::from(-50_000)), reason: "out".into() });
     story.desk.record(None, withdrawn);
     let records = std::mem::take(&mut story.desk.decided).records;
     story.records.extend(records);
@@ -145,7 +145,7 @@ fn the_days_loss_is_measured_from_the_prior_close_whenever_the_daemon_starts() {
     story.tell(Event::PriorClose { contract: AAPL, day, close: 52.0 });
     story.bar(45.0, None);
     let opened = story.desk.book().day().unwrap();
-    assert_eq!((opened.date, opened.equity), (day, Usd(Decimal::from(100_000 - 5_000 - 1 + 5_200))));
+    assert_eq!((opened.date, opened.equity), (day, Usd::of(Decimal::from(100_000 - 5_000 - 1 + 5_200))));
     story.bar(41.9, None);
     assert_eq!(causes(&story), [LockCause::DailyLoss]);
 }

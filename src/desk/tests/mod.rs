@@ -93,7 +93,7 @@ fn contract() -> Contract {
 }
 
 fn funds(usd: i64) -> AccountState {
-    let usd = Some(Usd(Decimal::from(usd)));
+    let usd = Some(Usd::of(Decimal::from(usd)));
     AccountState { net_liquidation: usd, total_cash: usd, available_funds: usd, ..AccountState::default() }
 }
 
@@ -231,7 +231,7 @@ impl Story {
     fn fill(&mut self, intent: u64, quantity: i64, at_price: f64) -> Vec<String> {
         let execution = self.execution(intent, quantity, at_price);
         let commission =
-            Commission { execution: execution.id.clone(), amount: Usd(Decimal::ONE), currency: "USD".into() };
+            Commission { execution: execution.id.clone(), amount: Usd::of(Decimal::ONE), currency: "USD".into() };
         let mut actions = self.tell(Event::Order(execution.into()));
         actions.extend(self.tell(Event::Order(OrderUpdate::Commission(commission))));
         actions
@@ -309,8 +309,8 @@ fn describe(action: &Action) -> String {
         let ticket = order.ticket();
         let kind = match ticket.kind {
             OrderKind::Market => "MKT".to_owned(),
-            OrderKind::Limit { limit } => format!("LMT {}", limit.0.normalize()),
-            OrderKind::Stop { trigger } => format!("STP {}", trigger.0.normalize()),
+            OrderKind::Limit { limit } => format!("LMT {}", limit.decimal().normalize()),
+            OrderKind::Stop { trigger } => format!("STP {}", trigger.decimal().normalize()),
             other => other.as_str().to_owned(),
         };
         format!("{} {} {kind}", ticket.side, ticket.quantity)

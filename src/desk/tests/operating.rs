@@ -42,7 +42,7 @@ fn a_halt_stops_entries_and_cancels_the_waiting_one_and_survives_a_restart() {
         let mut story = Story::new(plan(|_| {}));
         assert_eq!(story.bar(50.0, Some(1.0)), ["BUY 100 MKT", "SELL 100 STP 47.5"]);
         story.accepted(&[1, 2]);
-        assert_eq!(story.order_by_operator(halt(symbol.clone())).unwrap(), ["cancel 1"]);
+        assert_eq!(story.order_by_operator(halt(symbol)).unwrap(), ["cancel 1"]);
         story.status(1, BrokerStatus::Cancelled);
         story.status(2, BrokerStatus::Cancelled);
         let mut story = story.restart();
@@ -126,7 +126,7 @@ fn what_cannot_be_done_says_why_and_changes_nothing() {
     let msft = Some("MSFT".parse::<Symbol>().unwrap());
     let before = story.records.len();
     for (order, part) in [
-        (halt(msft.clone()), "MSFT is neither in SYMBOLS nor held: AAPL"),
+        (halt(msft), "MSFT is neither in SYMBOLS nor held: AAPL"),
         (resume(None, "x"), "nothing is locked"),
         (flatten(msft), "MSFT"),
         (Order::Accept { symbol: aapl().unwrap(), reason: "x".into(), how: Acceptance::Ours }, "nothing to accept"),
@@ -171,8 +171,8 @@ fn an_accepted_difference_becomes_the_books_and_the_ledger_balances() {
     assert!(!story.desk.is_ready(), "the broker is read again first");
     // 40 shares left at the last price: the ledger's cash stays, its adjustments say why.
     let book = story.desk.book();
-    assert_eq!(book.adjustments(), Usd(Decimal::from(-40 * 50)));
-    assert_eq!(book.cash(), Some(Usd(Decimal::from(100_000 - 5_000 - 1))));
+    assert_eq!(book.adjustments(), Usd::of(Decimal::from(-40 * 50)));
+    assert_eq!(book.cash(), Some(Usd::of(Decimal::from(100_000 - 5_000 - 1))));
 }
 
 #[test]
@@ -198,9 +198,9 @@ fn a_split_locks_its_symbol_takes_the_old_stop_away_and_is_accepted_only_where_i
 fn a_parked_symbol_is_not_entered_until_its_bars_come_again() {
     let mut story = Story::new(plan(|_| {}));
     let symbol = aapl().unwrap();
-    story.order_by_operator(Order::Park { symbol: symbol.clone(), reason: "silent".into() }).unwrap();
+    story.order_by_operator(Order::Park { symbol, reason: "silent".into() }).unwrap();
     assert!(story.desk.book().lock(&LockScope::Contract(AAPL), LockCause::Parked).is_some());
-    story.order_by_operator(Order::Unpark { symbol: symbol.clone() }).unwrap();
+    story.order_by_operator(Order::Unpark { symbol }).unwrap();
     assert_eq!(story.causes(), []);
     story.order_by_operator(Order::Park { symbol, reason: "silent again".into() }).unwrap();
     let mut story = story.restart();
@@ -215,7 +215,7 @@ fn a_parked_symbol_is_not_entered_until_its_bars_come_again() {
 fn what_an_operator_parks_stays_parked_whatever_bars_come() {
     let mut story = Story::new(plan(|_| {}));
     let symbol = aapl().unwrap();
-    let park = || Order::Shelve { symbol: symbol.clone(), reason: "news".into() };
+    let park = || Order::Shelve { symbol, reason: "news".into() };
     for _ in 0..2 {
         story.order_by_operator(park()).unwrap();
         assert_eq!(story.causes(), [LockCause::Shelved]);
@@ -305,7 +305,7 @@ fn one_order_is_cancelled_alone_but_no_stop_and_none_that_works_no_more() {
 #[test]
 fn other_limits_are_in_force_at_once_and_on_record() {
     let mut story = Story::new(plan(|_| {}));
-    let limits = Limits { max_order_notional: Usd(Decimal::from(100)), ..story.desk.plan().limits.clone() };
+    let limits = Limits { max_order_notional: Usd::of(Decimal::from(100)), ..story.desk.plan().limits.clone() };
     let guards = Box::new(story.desk.plan().guards.clone());
     let changed = "RISK_MAX_ORDER_NOTIONAL".to_owned();
     assert_eq!(story.order_by_operator(Order::Retune { limits, guards, changed }).unwrap(), NOTHING);

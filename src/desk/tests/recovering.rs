@@ -116,7 +116,7 @@ fn a_corrected_execution_replaces_the_former_report() {
     corrected.price = price(49.0);
     let cash = story.desk.book().cash().unwrap();
     story.tell(Event::Order(corrected.clone().into()));
-    assert_eq!(story.desk.book().cash().unwrap() - cash, Usd(Decimal::from(100)));
+    assert_eq!(story.desk.book().cash().unwrap() - cash, Usd::of(Decimal::from(100)));
     assert_eq!(story.desk.book().counts().executions, 1);
     story.tell(Event::Order(corrected.into()));
     assert_eq!(story.desk.book().held(AAPL), Shares(100));

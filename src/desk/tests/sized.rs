@@ -10,7 +10,7 @@ fn sized(sizing: Sizing) -> Plan {
         for symbol in plan.symbols.values_mut() {
             symbol.sizing = sizing;
         }
-        let wide = Usd(Decimal::from(1_000_000));
+        let wide = Usd::of(Decimal::from(1_000_000));
         (plan.limits.max_order_notional, plan.limits.max_position_notional) = (wide, wide);
     })
 }
@@ -61,7 +61,7 @@ fn kelly_goes_by_the_books_own_round_trips_and_refuses_where_they_have_no_edge()
     }
     let mut story = story.restart();
     story.recover(story.snapshot());
-    let trips: Vec<_> = story.desk.book().trips(AAPL).map(|usd| usd.0.normalize().to_string()).collect();
+    let trips: Vec<_> = story.desk.book().trips(AAPL).map(|usd| usd.decimal().normalize().to_string()).collect();
     assert_eq!(trips, ["-22", "38", "38"], "20 shares each");
     // W = 2/3, R = 38 / 22: 2/3 - 1/3 x 22/38 = 0.47368, a quarter of it 0.11842; equity 100,054 USD.
     assert_eq!(story.bar(50.0, Some(1.0)), ["BUY 236 MKT", "SELL 236 STP 47.5"]);

@@ -229,7 +229,9 @@ fn a_limit_exit_follows_the_market_and_goes_when_it_is_no_longer_wanted() {
 #[test]
 fn what_adds_to_a_position_brings_no_second_family_of_sells() {
     let mut story = Story::new(plan(|plan| {
-        plan.symbols.values_mut().for_each(|symbol| symbol.sizing = Sizing::FixedNotional(Usd(Decimal::from(5_000))));
+        plan.symbols
+            .values_mut()
+            .for_each(|symbol| symbol.sizing = Sizing::FixedNotional(Usd::of(Decimal::from(5_000))));
     }));
     assert_eq!(story.bar(50.0, Some(0.5)), ["BUY 50 MKT", "SELL 50 STP 47.5"]);
     story.accepted(&[1, 2]);

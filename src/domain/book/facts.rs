@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use chrono::NaiveDate;
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
-use smol_str::SmolStr;
 
 use super::{LedgerFact, LockFact};
 use crate::domain::broker::{Commission, Execution};
@@ -22,7 +22,7 @@ pub struct Record {
     /// Market time of what it states.
     pub at: MarketTime,
     /// The strategy concerned, where one is.
-    pub strategy: Option<SmolStr>,
+    pub strategy: Option<CompactString>,
     /// Label of the contract concerned, where one is.
     pub symbol: Option<Symbol>,
     /// The contract concerned, where one is.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Book, FillFact};
-use crate::domain::broker::{Commission, Execution};
+use crate::domain::broker::{Commission, Execution, ExecutionId};
 use crate::domain::order::Role;
 use crate::domain::{ContractId, Shares, Usd};
 
@@ -85,9 +85,8 @@ impl Book {
     }
 
     fn cost(&mut self, commission: &Commission) {
-        let stem = commission.execution.stem();
-        let Some((contract, index)) = self.place_of(stem) else {
-            self.early_costs.insert(stem.into(), commission.clone());
+        let Some((contract, index)) = self.place_of(&commission.execution) else {
+            self.early_costs.insert(commission.execution.stem().into(), commission.clone());
             return;
         };
         let Some(fill) = self.fills.get_mut(&contract).and_then(|fills| fills.get_mut(index)) else { return };
@@ -104,11 +103,12 @@ impl Book {
         }
     }
 
-    /// Where the fill with this stem is: mostly the newest one is asked for, by its cost.
-    fn place_of(&self, stem: &str) -> Option<(ContractId, usize)> {
+    /// Where the fill with this id, or one that corrects it, is: mostly the newest one is asked for, by its cost.
+    fn place_of(&self, id: &ExecutionId) -> Option<(ContractId, usize)> {
+        let stem = id.stem();
         let newest = |(contract, index): &(ContractId, usize)| {
             let fill = self.fills.get(contract).and_then(|fills| fills.get(*index));
-            fill.is_some_and(|fill| fill.execution.id.stem() == stem)
+            fill.is_some_and(|fill| fill.execution.id == *id || fill.execution.id.stem() == stem)
         };
         self.newest_fill.filter(newest).or_else(|| {
             // Ids are often counted up: beyond the last one there is nothing to be searched.
@@ -123,12 +123,12 @@ impl Book {
         if let Some(foreign) = self.foreign_executions.get(stem) {
             return foreign.revision >= execution.id.revision();
         }
-        self.fill_by_stem(stem).is_some_and(|fill| fill.execution.id.revision() >= execution.id.revision())
+        self.fill(&execution.id).is_some_and(|fill| fill.execution.id.revision() >= execution.id.revision())
     }
 
-    /// A fill by the part of its id that corrections keep.
-    pub fn fill_by_stem(&self, stem: &str) -> Option<&FillRecord> {
-        let (contract, index) = self.place_of(stem)?;
+    /// A fill by its id, or by that of a correction.
+    pub fn fill(&self, id: &ExecutionId) -> Option<&FillRecord> {
+        let (contract, index) = self.place_of(id)?;
         self.fills.get(&contract)?.get(index)
     }
 

@@ -1,7 +1,7 @@
 //! The ledger itself: whose it is, its cash, and what came into it or left it by no trade of ours.
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
-use smol_str::SmolStr;
 
 use super::{Book, Record};
 use crate::domain::broker::{AccountId, Execution, Venue};
@@ -12,7 +12,7 @@ use crate::domain::{ContractId, MarketTime, Price, Shares, Usd};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
     /// The ledger's id.
-    pub ledger: SmolStr,
+    pub ledger: CompactString,
     /// Where its orders go.
     pub venue: Venue,
     /// Whose account.
@@ -26,7 +26,7 @@ pub enum LedgerFact {
     /// Fact 0: whose ledger this is.
     Opened {
         /// Its id, in every order reference.
-        ledger: SmolStr,
+        ledger: CompactString,
         /// Where its orders go.
         venue: Venue,
         /// Whose account.

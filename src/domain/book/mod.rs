@@ -20,8 +20,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
-use smol_str::SmolStr;
 
 use super::order::OrderState;
 use super::position::Position;
@@ -42,7 +42,7 @@ pub struct OrderRecord {
     /// The order, as last known at the broker.
     pub ticket: Arc<Ticket>,
     /// The strategy that wanted it.
-    pub strategy: Option<SmolStr>,
+    pub strategy: Option<CompactString>,
     /// Label of its contract.
     pub symbol: Option<Symbol>,
     /// Where it stands.
@@ -146,15 +146,15 @@ pub struct Book {
     by_perm_id: Ascending<i64, u64>,
     fills: Ascending<ContractId, Vec<FillRecord>>,
     /// Execution stem -> (contract, index in `fills`).
-    executions: BTreeMap<SmolStr, (ContractId, usize)>,
+    executions: BTreeMap<CompactString, (ContractId, usize)>,
     /// Where the newest fill is.
     #[serde(default)]
     newest_fill: Option<(ContractId, usize)>,
     last_execution: Option<MarketTime>,
     /// Costs that came before their execution.
-    early_costs: BTreeMap<SmolStr, super::broker::Commission>,
+    early_costs: BTreeMap<CompactString, super::broker::Commission>,
     /// By the part of the id that corrections keep.
-    foreign_executions: BTreeMap<SmolStr, ledger::ForeignTrade>,
+    foreign_executions: BTreeMap<CompactString, ledger::ForeignTrade>,
     targets: Ascending<ContractId, targets::Targets>,
     locks: BTreeMap<(LockScope, LockCause), Lock>,
     streaks: streaks::Streaks,
@@ -182,7 +182,7 @@ impl Book {
         if let (Some(contract), Some(symbol)) = (record.contract, &record.symbol)
             && self.symbols.get(&contract) != Some(symbol)
         {
-            self.symbols.insert(contract, symbol.clone());
+            self.symbols.insert(contract, *symbol);
         }
         match &record.fact {
             Fact::Ledger(fact) => self.apply_ledger(fact, record),

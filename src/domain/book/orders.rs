@@ -74,7 +74,7 @@ impl Book {
         let order = OrderRecord {
             ticket: Arc::clone(ticket),
             strategy: record.strategy.clone(),
-            symbol: record.symbol.clone(),
+            symbol: record.symbol,
             state,
             perm_id,
             filled: Shares::ZERO,

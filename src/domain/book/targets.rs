@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use compact_str::CompactString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use smol_str::SmolStr;
 
 use super::TargetState;
 
 /// A map by name, of very few names.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Targets(Vec<(SmolStr, TargetState)>);
+pub(super) struct Targets(Vec<(CompactString, TargetState)>);
 
 impl Targets {
     #[inline]
@@ -26,7 +26,7 @@ impl Targets {
         self.place(strategy).map(|place| &mut self.0[place].1)
     }
 
-    pub(super) fn insert(&mut self, strategy: &SmolStr, target: TargetState) {
+    pub(super) fn insert(&mut self, strategy: &CompactString, target: TargetState) {
         match self.get_mut(strategy) {
             Some(known) => *known = target,
             None => {
@@ -75,7 +75,7 @@ mod tests {
         fn they_are_a_map_by_name(steps in prop::collection::vec(("[a-c]{1,2}", 0_i64..100), 0..30)) {
             let (mut targets, mut model) = (Targets::default(), BTreeMap::new());
             for (name, shares) in steps {
-                let name: SmolStr = name.into();
+                let name: CompactString = name.into();
                 targets.insert(&name, target(shares));
                 model.insert(name.clone(), target(shares));
                 prop_assert_eq!(targets.get(&name), model.get(&name));

@@ -104,7 +104,7 @@ fn what_a_book_forgets_changes_nothing_of_what_it_holds() {
         symbol: "AAA".parse().unwrap(),
         side,
         quantity: Shares(10),
-        price: Price(5.into()),
+        price: Price::of(5.into()),
         client_id: 1,
         order_id: i32::try_from(number).unwrap(),
         perm_id: 0,
@@ -136,22 +136,23 @@ fn what_a_book_forgets_changes_nothing_of_what_it_holds() {
             fact,
         });
     };
-    tell(&mut book, 0, Fact::Ledger(LedgerFact::Funded { cash: Usd(1_000.into()) }));
+    tell(&mut book, 0, Fact::Ledger(LedgerFact::Funded { cash: Usd::of(1_000.into()) }));
     for (number, side) in [(1, Side::Buy), (2, Side::Sell), (3, Side::Buy)] {
         let at = i64::from(number) * 100;
-        let (session, reference) = (1, Price(5.into()));
+        let (session, reference) = (1, Price::of(5.into()));
         tell(
             &mut book,
             at,
             Fact::Order(OrderFact::Intended { ticket: ticket(number, side).into(), session, reference }),
         );
         let execution = execution(number, side, at + 1);
-        let commission = Commission { execution: execution.id.clone(), amount: Usd(1.into()), currency: "USD".into() };
+        let commission =
+            Commission { execution: execution.id.clone(), amount: Usd::of(1.into()), currency: "USD".into() };
         tell(&mut book, at + 1, Fact::Fill(FillFact::Executed { intent: number.into(), execution: execution.into() }));
         tell(&mut book, at + 1, Fact::Fill(FillFact::Costed { commission }));
     }
     let session = 1;
-    let working = OrderFact::Intended { ticket: ticket(4, Side::Buy).into(), session, reference: Price(5.into()) };
+    let working = OrderFact::Intended { ticket: ticket(4, Side::Buy).into(), session, reference: Price::of(5.into()) };
     tell(&mut book, 150, Fact::Order(working));
     let state = |book: &Book| (book.cash(), book.held(contract), book.fees(), book.counts(), book.next_intent());
     let before = state(&book);

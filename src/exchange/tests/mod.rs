@@ -79,7 +79,7 @@ impl Floor {
 
     fn with(config: Config) -> Self {
         let mut exchange = Exchange::new(config);
-        exchange.open_account(account_id(), Usd(100_000.into()));
+        exchange.open_account(account_id(), Usd::of(100_000.into()));
         exchange.list(AAA, PriceRule::flat(price("0.01")));
         Self { exchange, minute: 0 }
     }
@@ -135,11 +135,11 @@ impl Floor {
 fn tell(events: &[Event]) -> String {
     let line = |event: &Event| match event {
         Event::Changed(order) => {
-            let (id, status) = (order.order.key.order_id, order.status);
+            let (id, status) = (order.key.order_id, order.status);
             match status {
                 Status::Filled => format!("{id} Filled"),
                 Status::Cancelled if order.filled.is_zero() => format!("{id} Cancelled"),
-                _ => format!("{id} {status:?} {}/{}", order.filled, order.order.quantity),
+                _ => format!("{id} {status:?} {}/{}", order.filled, order.quantity),
             }
         }
         Event::Filled(fill) => {
@@ -158,6 +158,6 @@ fn check_ledger(exchange: &Exchange) {
     let value: Usd = view.positions.values().map(|held| held.market_value).sum();
     let profit = view.realized + view.unrealized - view.commissions;
     let (left, right) = (view.cash + value, view.starting_cash + view.adjusted + profit);
-    assert_eq!(left.0.normalize(), right.0.normalize());
+    assert_eq!(left.decimal().normalize(), right.decimal().normalize());
     assert_eq!(view.equity, left);
 }

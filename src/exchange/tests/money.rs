@@ -3,7 +3,7 @@
 use super::*;
 
 fn text(amount: Usd) -> String {
-    amount.0.normalize().to_string()
+    amount.decimal().normalize().to_string()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::*;
 
 fn text(amount: Usd) -> String {
-    amount.0.normalize().to_string()
+    amount.decimal().normalize().to_string()
 }
 
 /// An exchange as a keeper writes and reads it: a core, and an archive in pieces.
@@ -112,7 +112,7 @@ fn a_split_keeps_what_was_paid_and_cancels_what_rests() {
     // 151.5 shares: half a new one, a third of an old one, is paid out.
     assert_eq!((held.quantity, held.mark), (Shares(151), price("20")));
     check_ledger(&floor.exchange);
-    assert_eq!(floor.view().equity.to_cent(), Usd(100_000.into()).to_cent());
+    assert_eq!(floor.view().equity.to_cent(), Usd::of(100_000.into()).to_cent());
     // And back, into nothing.
     floor.exchange.split(AAA, now, 1, 1_000);
     assert!(floor.view().positions.is_empty());

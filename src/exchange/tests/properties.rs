@@ -20,7 +20,7 @@ enum Act {
 }
 
 fn cents(price: i64) -> Price {
-    Price(rust_decimal::Decimal::new(price, 2))
+    Price::of(rust_decimal::Decimal::new(price, 2))
 }
 
 fn kinds() -> impl Strategy<Value = Kind> {
@@ -125,7 +125,7 @@ fn act(floor: &mut Floor, act: &Act) -> (Vec<Event>, Option<[i64; 2]>) {
             (Vec::new(), None)
         }
         Act::Cash(amount) => {
-            let amount = Usd(rust_decimal::Decimal::new(*amount, 2));
+            let amount = Usd::of(rust_decimal::Decimal::new(*amount, 2));
             (floor.exchange.adjust_cash(&account_id(), amount, "any").unwrap(), None)
         }
         Act::Split(to, from) => (floor.exchange.split(AAA, now, *to, *from), None),
@@ -190,11 +190,11 @@ fn check_orders(floor: &Floor, seen: &Seen) {
     assert_eq!(view.available_funds, view.equity - view.initial_margin);
     assert_eq!(view.excess_liquidity, view.equity - view.maintenance_margin);
     let today: Usd = view.today.values().map(|today| today.profit).sum();
-    let apart = (today.0 - view.daily.0).abs();
+    let apart = (today.decimal() - view.daily.decimal()).abs();
     // By contract, fees count once their shares are sold: those of what is held make the difference.
     let open_fees: Usd =
         view.positions.values().map(|held| (held.average_cost - held.average_price) * held.quantity.abs()).sum();
-    assert!(apart <= open_fees.0.abs() + view.commissions.0, "{apart} {open_fees}");
+    assert!(apart <= open_fees.decimal().abs() + view.commissions.decimal(), "{apart} {open_fees}");
 }
 
 proptest! {

@@ -146,9 +146,9 @@ fn what_an_order_would_do_is_said_and_not_done() {
     let before = floor.exchange.clone();
     let effect = floor.exchange.what_if(&order(2, 900, OrderKind::Market)).unwrap();
     assert_eq!(floor.exchange, before, "nothing has changed");
-    assert_eq!(effect.before.initial_margin, Usd(5_000.into()));
-    assert_eq!(effect.after.initial_margin, Usd(50_000.into()));
-    assert_eq!(effect.after.maintenance_margin, Usd(25_000.into()));
+    assert_eq!(effect.before.initial_margin, Usd::of(5_000.into()));
+    assert_eq!(effect.after.initial_margin, Usd::of(50_000.into()));
+    assert_eq!(effect.after.maintenance_margin, Usd::of(25_000.into()));
     assert_eq!(effect.commission.to_string(), "4.50");
     assert_eq!(effect.before.equity - effect.after.equity, effect.commission);
     assert_eq!(floor.exchange.what_if(&order(2, 9_000, OrderKind::Market)).unwrap_err().code(), 201);

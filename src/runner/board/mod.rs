@@ -143,7 +143,7 @@ impl Board {
                 }
             }
             Fact::Fill(FillFact::Executed { intent, execution }) => {
-                if let Some(fill) = book.fill_by_stem(execution.id.stem()) {
+                if let Some(fill) = book.fill(&execution.id) {
                     feed.tell(Kind::Fill, symbol, &*state.fill(FillView::of(fill, book)));
                 }
                 if let Some(order) = book.order(*intent) {
@@ -153,9 +153,9 @@ impl Board {
                 }
             }
             Fact::Fill(FillFact::Costed { commission }) => {
-                if let Some(fill) = book.fill_by_stem(commission.execution.stem()) {
+                if let Some(fill) = book.fill(&commission.execution) {
                     let view = FillView::of(fill, book);
-                    let symbol = view.symbol.clone();
+                    let symbol = view.symbol;
                     feed.tell(Kind::Fill, Some(&symbol), &*state.fill(view));
                 }
             }
@@ -201,7 +201,7 @@ impl Board {
         for position in positions {
             if state.positions.get(&position.symbol).is_none_or(|known| **known != position) {
                 self.feed.tell(Kind::Position, Some(&position.symbol), &position);
-                state.positions.insert(position.symbol.clone(), Arc::new(position));
+                state.positions.insert(position.symbol, Arc::new(position));
             }
         }
         if *state.locks != view.locks {

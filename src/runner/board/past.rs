@@ -109,7 +109,7 @@ impl Past {
     }
 
     fn fill(&mut self, id: &ExecutionId, book: &Book) {
-        if book.fill_by_stem(id.stem()).is_none() {
+        if book.fill(id).is_none() {
             return;
         }
         if self.fills.len() == ORDERS {
@@ -126,7 +126,7 @@ impl Past {
         };
         state.orders = self.lives.into_iter().filter_map(order).collect();
         for id in &self.fills {
-            if let Some(fill) = book.fill_by_stem(id.stem()) {
+            if let Some(fill) = book.fill(id) {
                 state.fill(FillView::of(fill, book));
             }
         }
@@ -184,7 +184,7 @@ mod tests {
             parent_id: None,
             transmit: true,
         };
-        Fact::Order(OrderFact::Intended { ticket: Arc::new(ticket), session: 1, reference: Price(10.into()) })
+        Fact::Order(OrderFact::Intended { ticket: Arc::new(ticket), session: 1, reference: Price::of(10.into()) })
     }
 
     fn changed(intent: u64, event: OrderEvent, note: &str) -> Fact {
@@ -201,7 +201,7 @@ mod tests {
             symbol: whose.symbol.unwrap(),
             side: Side::Buy,
             quantity: Shares(quantity),
-            price: Price(10.into()),
+            price: Price::of(10.into()),
             client_id: 7,
             order_id: 1,
             perm_id: 7,
@@ -214,7 +214,7 @@ mod tests {
     fn costed(number: u64) -> Fact {
         let execution = ExecutionId(format!("0001.{number}.01.01").into());
         Fact::Fill(FillFact::Costed {
-            commission: Commission { execution, amount: Usd(1.into()), currency: "USD".into() },
+            commission: Commission { execution, amount: Usd::of(1.into()), currency: "USD".into() },
         })
     }
 
@@ -286,8 +286,8 @@ mod tests {
     fn days_and_heights_make_the_curve() {
         let (board, mut book, mut past) = (Board::new(), Book::default(), Past::default());
         for (second, fact) in [
-            (1, DayFact::Opened { day: chrono::NaiveDate::default(), equity: Usd(100.into()) }),
-            (2, DayFact::PeakRaised { equity: Usd(110.into()) }),
+            (1, DayFact::Opened { day: chrono::NaiveDate::default(), equity: Usd::of(100.into()) }),
+            (2, DayFact::PeakRaised { equity: Usd::of(110.into()) }),
         ] {
             let fact = record(second, Fact::Day(fact));
             book.apply(&fact);
@@ -297,6 +297,6 @@ mod tests {
         board.opened(past, &book);
         let state = board.state();
         let told: Vec<_> = state.curve.iter().map(|point| (point.source, point.equity_usd)).collect();
-        assert_eq!(told, [("day_opened", Usd(100.into())), ("peak", Usd(110.into()))]);
+        assert_eq!(told, [("day_opened", Usd::of(100.into())), ("peak", Usd::of(110.into()))]);
     }
 }

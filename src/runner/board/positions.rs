@@ -193,8 +193,8 @@ pub fn account(desk: &Desk, view: &DeskView) -> AccountView {
 /// The loss since the peak, as a fraction of it, rounded to a millionth.
 fn drawdown(equity: Option<Usd>, peak: Option<Usd>) -> Option<Decimal> {
     let (equity, peak) = equity.zip(peak)?;
-    let loss = (peak.0 - equity.0).max(Decimal::ZERO);
-    loss.checked_div(peak.0).map(|fraction| fraction.round_dp(6))
+    let loss = (peak.decimal() - equity.decimal()).max(Decimal::ZERO);
+    loss.checked_div(peak.decimal()).map(|fraction| fraction.round_dp(6))
 }
 
 fn limits(desk: &Desk, exposure: Option<Usd>) -> Vec<LimitView> {
@@ -203,18 +203,19 @@ fn limits(desk: &Desk, exposure: Option<Usd>) -> Vec<LimitView> {
     let usd = |name, used: Option<Usd>, limit: Usd| LimitView {
         name,
         unit: "usd",
-        used: used.map(|usd| usd.0),
-        limit: limit.0,
+        used: used.map(|usd| usd.decimal()),
+        limit: limit.decimal(),
     };
     let count =
         |name, used: u32, limit: u32| LimitView { name, unit: "count", used: Some(used.into()), limit: limit.into() };
     let held = || book.positions().filter(|(_, position)| !position.quantity().is_zero());
     let worths = held().map(|(id, position)| Some(position.market_value(desk.marks().price(id)?).abs()));
     let largest = worths.collect::<Option<Vec<Usd>>>().map(|worths| worths.into_iter().max().unwrap_or_default());
-    let multiple = exposure.zip(equity).and_then(|(gross, equity)| gross.0.checked_div(equity.0));
-    let day_loss =
-        equity.zip(book.day()).map(|(equity, day)| (day.equity.0 + day.adjusted.0 - equity.0).max(Decimal::ZERO));
-    let most = book.day().map(|day| (day.equity.0.abs() * limits.max_daily_loss).round_dp(2));
+    let multiple = exposure.zip(equity).and_then(|(gross, equity)| gross.decimal().checked_div(equity.decimal()));
+    let day_loss = equity
+        .zip(book.day())
+        .map(|(equity, day)| (day.equity.decimal() + day.adjusted.decimal() - equity.decimal()).max(Decimal::ZERO));
+    let most = book.day().map(|day| (day.equity.decimal().abs() * limits.max_daily_loss).round_dp(2));
     let daily_loss = most.map(|limit| LimitView { name: "daily_loss", unit: "usd", used: day_loss, limit });
     let minute = Duration::from_secs(60);
     let mut views = vec![
@@ -253,7 +254,7 @@ mod tests {
 
     #[test]
     fn what_is_held_outside_the_plan_is_shown_as_flat_once_it_is() {
-        let price = Price(Decimal::ONE);
+        let price = Price::of(Decimal::ONE);
         let mut book = Book::default();
         let mut rows = |change: i64, shown: bool| {
             let (change, reason) = (Shares(change), "story".to_owned());

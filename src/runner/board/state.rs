@@ -150,7 +150,7 @@ impl State {
     pub(super) fn signal(&mut self, signal: SignalView) -> Arc<SignalView> {
         let shared = push(&mut self.signals, NOTES, signal);
         if let Some(symbol) = &shared.symbol {
-            self.targets.insert(symbol.clone(), Arc::clone(&shared));
+            self.targets.insert(*symbol, Arc::clone(&shared));
         }
         shared
     }
@@ -190,7 +190,7 @@ impl State {
 
     /// Adds a bar; one that is known already is replaced in its place.
     pub(super) fn bar(&mut self, symbol: &Symbol, bar: BarView) -> Came {
-        let bars = self.bars.entry(symbol.clone()).or_default();
+        let bars = self.bars.entry(*symbol).or_default();
         if bars.back().is_none_or(|last| last.time_ms < bar.time_ms) {
             if bars.len() == BARS {
                 bars.pop_front();
@@ -286,7 +286,7 @@ mod tests {
             state: if is_live { "working" } else { "filled" },
             is_live,
             at: step.at,
-            reference_usd: crate::domain::Price(123.into()),
+            reference_usd: crate::domain::Price::of(123.into()),
             note: step.note.clone(),
             life: vec![step; steps],
         }
@@ -299,8 +299,8 @@ mod tests {
             symbol: "AAPL".parse().unwrap(),
             side: "BUY",
             quantity_shares: crate::domain::Shares(100),
-            price_usd: crate::domain::Price(123.into()),
-            commission_usd: Some(Usd(1.into())),
+            price_usd: crate::domain::Price::of(123.into()),
+            commission_usd: Some(Usd::of(1.into())),
             intent: number,
             role: Some("entry"),
         }
@@ -340,9 +340,9 @@ mod tests {
             bar_s: 60,
             equity_usd: None,
             cash_usd: None,
-            realized_usd: Usd(0.into()),
+            realized_usd: Usd::of(0.into()),
             unrealized_usd: None,
-            fees_usd: Usd(0.into()),
+            fees_usd: Usd::of(0.into()),
             day_pnl_usd: None,
             exposure_usd: None,
             peak_usd: None,
@@ -387,7 +387,7 @@ mod tests {
         let mut state = State::default();
         for second in 0..20_000 {
             let at = MarketTime::from_secs(second);
-            let point = EquityView { at, equity_usd: Usd(second.into()), peak_usd: None, source: "measured" };
+            let point = EquityView { at, equity_usd: Usd::of(second.into()), peak_usd: None, source: "measured" };
             state.equity_every(point, Duration::from_secs(1));
         }
         assert!((POINTS / 2..=POINTS).contains(&state.curve.len()), "{}", state.curve.len());

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use compact_str::CompactString;
 use schemars::JsonSchema;
 use serde::Serialize;
-use smol_str::SmolStr;
 
 use crate::config::{Layers, Source};
 use crate::domain::book::{Book, FillRecord, OrderRecord, Record, RefusedFact, TargetFact};
@@ -41,7 +41,8 @@ pub struct OrderView {
     /// What it trades.
     pub symbol: Option<Symbol>,
     /// The strategy that wanted it.
-    pub strategy: Option<SmolStr>,
+    #[schemars(with = "Option<String>")]
+    pub strategy: Option<CompactString>,
     /// `entry`, `exit`, `stop` or `target`.
     pub role: &'static str,
     /// `BUY` or `SELL`.
@@ -122,7 +123,7 @@ impl OrderView {
             order_ref: ticket.order_ref.to_string(),
             order_id: ticket.order_id,
             perm_id: order.perm_id,
-            symbol: order.symbol.clone(),
+            symbol: order.symbol,
             strategy: order.strategy.clone(),
             role: role(ticket.role),
             side: ticket.side.as_str(),
@@ -198,7 +199,7 @@ impl FillView {
         Self {
             execution: execution.id.0.to_string(),
             at: execution.at,
-            symbol: execution.symbol.clone(),
+            symbol: execution.symbol,
             side: execution.side.as_str(),
             quantity_shares: execution.quantity,
             price_usd: execution.price,
@@ -217,7 +218,8 @@ pub struct SignalView {
     /// In what.
     pub symbol: Option<Symbol>,
     /// Who.
-    pub strategy: Option<SmolStr>,
+    #[schemars(with = "Option<String>")]
+    pub strategy: Option<CompactString>,
     /// `accepted`, `disarmed` or `deferred`.
     pub what: &'static str,
     /// -1 to 1 of the allotted size, where accepted.
@@ -238,7 +240,7 @@ impl SignalView {
             TargetFact::Deferred => ("deferred", None, None, None),
         };
         let strategy = record.strategy.clone();
-        Self { at: record.at, symbol: record.symbol.clone(), strategy, what, target, size_shares, why }
+        Self { at: record.at, symbol: record.symbol, strategy, what, target, size_shares, why }
     }
 }
 
@@ -250,7 +252,8 @@ pub struct RefusalView {
     /// In what.
     pub symbol: Option<Symbol>,
     /// Who wanted it.
-    pub strategy: Option<SmolStr>,
+    #[schemars(with = "Option<String>")]
+    pub strategy: Option<CompactString>,
     /// Signed shares that were wanted.
     pub change_shares: Shares,
     /// The limit's name.
@@ -263,7 +266,7 @@ impl RefusalView {
     pub(super) fn of(record: &Record, fact: &RefusedFact) -> Self {
         Self {
             at: record.at,
-            symbol: record.symbol.clone(),
+            symbol: record.symbol,
             strategy: record.strategy.clone(),
             change_shares: fact.change,
             name: fact.refusal.name(),

@@ -278,7 +278,7 @@ impl Engine {
             match step {
                 Step::End { contract, bar } => {
                     if let Some(symbol) = self.listed.get(&contract) {
-                        closes.insert(symbol.clone(), (contract, Some(bar)));
+                        closes.insert(*symbol, (contract, Some(bar)));
                     }
                 }
                 Step::Open { contract, at, price } => opens.push((contract, at, price)),
@@ -286,7 +286,7 @@ impl Engine {
         }
         for contract in self.streams_ending(at) {
             if let Some(symbol) = self.listed.get(&contract) {
-                closes.entry(symbol.clone()).or_insert((contract, None));
+                closes.entry(*symbol).or_insert((contract, None));
             }
         }
         let session_end =

@@ -269,7 +269,7 @@ impl Engine {
     pub(super) fn find(&mut self, symbol: &Symbol) -> Option<Listing> {
         let listing = self.market.lookup(symbol)?;
         let contract = listing.contract.id;
-        if self.listed.insert(contract, symbol.clone()).is_none() {
+        if self.listed.insert(contract, *symbol).is_none() {
             self.exchange.list(contract, listing.contract.price_rule.clone());
             let hard = self.config.hard_to_borrow.contains(symbol);
             self.exchange.set_borrow(contract, if hard { Borrow::Locate } else { Borrow::Easy });

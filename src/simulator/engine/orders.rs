@@ -28,10 +28,12 @@ impl Engine {
         let mut moved: Vec<ContractId> = Vec::new();
         for event in events {
             match event {
-                Event::Changed(order) => {
-                    self.driver.counts.changed(&order);
-                    self.tell_change(&order);
-                    let (due, later) = costs.into_iter().partition(|fill| fill.key == order.order.key);
+                Event::Changed(change) => {
+                    if let Some(order) = self.exchange.order(change.key).map(|order| order.as_of(&change)) {
+                        self.driver.counts.changed(&order);
+                        self.tell_change(&order);
+                    }
+                    let (due, later) = costs.into_iter().partition(|fill| fill.key == change.key);
                     costs = later;
                     self.tell_costs(due);
                 }

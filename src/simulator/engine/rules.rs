@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn grids_keep_their_numbers() {
         let mut rules = MarketRules::default();
-        let fine = PriceRule::flat(Price(rust_decimal::Decimal::new(1, 4)));
+        let fine = PriceRule::flat(Price::of(rust_decimal::Decimal::new(1, 4)));
         assert_eq!(rules.number(&one_cent()), 26);
         assert_eq!(rules.number(&fine), 500);
         assert_eq!(rules.number(&fine), 500);

@@ -108,8 +108,8 @@ impl Engine {
         };
         let (side, quantity) = trade;
         let far = match side {
-            Side::Buy => Price((last.0 / rust_decimal::Decimal::TWO).round_dp(0)),
-            Side::Sell => Price((last.0 * rust_decimal::Decimal::TWO).round_dp(0)),
+            Side::Buy => Price::of((last.decimal() / rust_decimal::Decimal::TWO).round_dp(0)),
+            Side::Sell => Price::of((last.decimal() * rust_decimal::Decimal::TWO).round_dp(0)),
         };
         let kind = if rests { OrderKind::Limit { limit: far } } else { OrderKind::Market };
         let Some(key) = self.place_foreign(contract, (side, quantity), kind, client_id) else { return };

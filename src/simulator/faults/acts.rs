@@ -174,7 +174,7 @@ impl Engine {
             rule: *number,
             fault: rule.fault.clone(),
             client,
-            symbol: rule.symbol.clone(),
+            symbol: rule.symbol,
             until: When::Real(now.real).plus(rule.lasts, rule.lasts_market, now),
             next: None,
             stage: 0,

@@ -39,7 +39,7 @@ impl Listings {
             Some(id) => *id,
             None => ContractId::simulated(symbol, |id| self.by_id.contains_key(&id)),
         };
-        self.ids.insert(symbol.clone(), id);
+        self.ids.insert(*symbol, id);
         let listing = self.by_id.entry(id).or_insert_with(|| listing(id, symbol));
         listing.contract.liquid_hours = calendar.hours(at, Duration::ZERO, Duration::ZERO);
         listing.contract.trading_hours = calendar.hours(at, BEFORE, AFTER);
@@ -75,7 +75,7 @@ fn listing(id: ContractId, symbol: &Symbol) -> Listing {
     Listing {
         contract: Contract {
             id,
-            symbol: symbol.clone(),
+            symbol: *symbol,
             security_type: "STK".into(),
             exchange: "SMART".into(),
             primary_exchange: if fund { "ARCA" } else { "NASDAQ" }.into(),

@@ -196,7 +196,7 @@ impl Market {
     /// instant of the clock included). Nothing for one that is, or that is not listed.
     pub fn activate(&mut self, contract: ContractId) {
         let Some(listing) = self.listings.get(contract) else { return };
-        let symbol = listing.contract.symbol.clone();
+        let symbol = listing.contract.symbol;
         match &mut self.source {
             Source::Synthetic(synthetic) => synthetic.activate(contract, symbol),
             Source::Replay(replay) => replay.activate(contract, symbol, self.clock),
@@ -310,7 +310,8 @@ impl Market {
         let mut found: Vec<Symbol> =
             self.listings.symbols().filter(|s| s.as_str().starts_with(&wanted)).cloned().collect();
         if !self.is_replay() {
-            let known = KNOWN.iter().filter(|name| name.starts_with(&wanted)).filter_map(|name| name.parse().ok());
+            let known =
+                KNOWN.iter().filter(|name| name.starts_with(&wanted)).filter_map(|name| name.parse::<Symbol>().ok());
             found.extend(known);
             found.extend(wanted.parse::<Symbol>());
         }

@@ -44,7 +44,7 @@ pub(super) fn join(series: Vec<Series>) -> Result<BTreeMap<Symbol, Sizes>, Marke
         for (size, bars) in sizes.iter_mut() {
             bars.sort_by_key(|bar| bar.time);
             if let Some(pair) = bars.windows(2).find(|pair| pair[1].time < pair[0].end) {
-                return Err(MarketError::Overlap { symbol: symbol.clone(), size: *size, at: pair[1].time });
+                return Err(MarketError::Overlap { symbol: *symbol, size: *size, at: pair[1].time });
             }
         }
         sizes.retain(|_, bars| !bars.is_empty());
@@ -94,7 +94,7 @@ impl Replay {
 
     pub(super) fn activate(&mut self, contract: ContractId, symbol: Symbol, clock: MarketTime) {
         let Some(bars) = self.contracts.get(&contract).and_then(|sizes| sizes.first_key_value()) else { return };
-        if self.active.insert(contract, symbol.clone()).is_some() {
+        if self.active.insert(contract, symbol).is_some() {
             return;
         }
         let series = tape::Series { contract, symbol, bars: Arc::clone(bars.1) };

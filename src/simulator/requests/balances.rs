@@ -20,15 +20,18 @@ pub struct Row {
 
 /// Every figure of the account.
 pub fn rows(view: &AccountView) -> Vec<Row> {
-    let usd = |tag, amount: Usd| Row { tag, value: format!("{:.2}", amount.to_cent().0), currency: "USD" };
+    let usd = |tag, amount: Usd| Row { tag, value: format!("{:.2}", amount.to_cent().decimal()), currency: "USD" };
     let word = |tag, value: &str| Row { tag, value: value.to_owned(), currency: "" };
     let cushion = if view.equity > Usd::ZERO {
-        (view.excess_liquidity.0 / view.equity.0).clamp(Decimal::ZERO, Decimal::ONE).round_dp(6)
+        (view.excess_liquidity.decimal() / view.equity.decimal()).clamp(Decimal::ZERO, Decimal::ONE).round_dp(6)
     } else {
         Decimal::ZERO
     };
-    let leverage =
-        if view.equity > Usd::ZERO { (view.gross_position_value.0 / view.equity.0).round_dp(2) } else { Decimal::ZERO };
+    let leverage = if view.equity > Usd::ZERO {
+        (view.gross_position_value.decimal() / view.equity.decimal()).round_dp(2)
+    } else {
+        Decimal::ZERO
+    };
     vec![
         word("AccountType", "INDIVIDUAL"),
         word("AccountReady", "true"),

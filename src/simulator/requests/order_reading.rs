@@ -273,11 +273,11 @@ fn offset(order: &wire::Order, trigger: Option<Price>) -> Result<Price, Notice> 
     }
     let limit = set(order.lmt_price).and_then(Price::from_f64).filter(|limit| *limit > Price::ZERO);
     let (limit, trigger) = limit.zip(trigger).ok_or_else(bad)?;
-    Ok(Price((trigger - limit).0.abs()))
+    Ok(Price::of((trigger - limit).decimal().abs()))
 }
 
 fn share(percent: f64) -> Result<Decimal, Notice> {
-    let exact = Price::from_f64(percent).map(|number| number.0);
+    let exact = Price::from_f64(percent).map(|number| number.decimal());
     let sane = exact.filter(|n| *n > Decimal::ZERO && *n < Decimal::ONE_HUNDRED);
     sane.ok_or_else(|| refuse("Invalid trailing percent"))
 }

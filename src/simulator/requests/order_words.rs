@@ -80,7 +80,7 @@ fn write_prices(terms: &mut wire::Order, kind: Kind, side: Side) {
     let mut trail = |by, trigger: Option<Price>| {
         match by {
             TrailBy::Amount(amount) => terms.aux_price = Some(Price::to_f64(amount)),
-            TrailBy::Percent(percent) => terms.trailing_percent = Some(Price(percent).to_f64()),
+            TrailBy::Percent(percent) => terms.trailing_percent = Some(Price::of(percent).to_f64()),
         }
         terms.trail_stop_price = trigger.map(Price::to_f64);
     };

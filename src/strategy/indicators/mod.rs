@@ -13,4 +13,4 @@ mod window;
 pub use extreme::Extreme;
 pub use smoothed::{Atr, Ema, Macd, Rsi};
 pub use volatility::{Moves, Volatility};
-pub use window::{Change, Deviation, MovingSum, Spread, micros};
+pub use window::{Change, Deviation, MeansApart, MovingSum, Spread};

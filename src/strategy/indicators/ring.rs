@@ -31,6 +31,14 @@ impl<T: Copy> Ring<T> {
         Some(left)
     }
 
+    /// The value that was taken in so many pushes ago, 1 for the newest, at most as many as there are places.
+    #[inline]
+    pub(super) fn back(&self, pushes: usize) -> Option<T> {
+        let newest = self.oldest + self.values.len();
+        let place = newest.checked_sub(pushes)?;
+        self.values.get(if place >= self.values.len() { place - self.values.len() } else { place }).copied()
+    }
+
     /// Whether all places are taken.
     #[inline]
     pub(super) fn is_full(&self) -> bool {

@@ -7,12 +7,61 @@ use super::ring::Ring;
 ///
 /// Rounds half away from zero, as `f64::round`, which is a call into the C library on most builds.
 #[inline]
-pub fn micros(price: f64) -> i64 {
+fn micros(price: f64) -> i64 {
     // Prices are checked finite and positive; above nine trillion dollars a share it saturates.
     let scaled = price * 1e6;
     let whole = scaled as i64;
     let rest = scaled - whole as f64;
     whole.saturating_add(i64::from(rest >= 0.5)).saturating_sub(i64::from(rest <= -0.5))
+}
+
+/// How far the mean of the last few closes is from that of the last many, exact to a millionth of a dollar.
+#[derive(Debug, Clone)]
+pub struct MeansApart {
+    window: Ring<i64>,
+    few: usize,
+    /// The sum of the few times the number of the many, less that of the many times the number of the few; what is not
+    /// there yet counts as nothing.
+    apart: i128,
+}
+
+impl MeansApart {
+    /// Of the last `few` (at least 1) and the last `many` (more than few).
+    pub fn new(few: usize, many: usize) -> Self {
+        Self { window: Ring::new(many), few: few.max(1), apart: 0 }
+    }
+
+    /// Takes a price in; the difference once the window is full.
+    #[inline]
+    pub fn push(&mut self, price: f64) -> Option<i128> {
+        let (value, few, many) = (micros(price), self.few as i64, self.window.length() as i64);
+        // What leaves the few stays among the many.
+        let passing = self.window.back(self.few).unwrap_or(0);
+        let leaving = self.window.push(value).unwrap_or(0);
+        self.apart += i128::from(value) * i128::from(many - few) - i128::from(passing) * i128::from(many)
+            + i128::from(leaving) * i128::from(few);
+        self.window.is_full().then_some(self.apart)
+    }
+
+    /// A difference of the means of a millionth of a dollar.
+    #[inline]
+    pub fn micro(&self) -> i128 {
+        self.few as i128 * self.window.length() as i128
+    }
+
+    /// Bars it covers.
+    #[inline]
+    pub fn length(&self) -> usize {
+        self.window.length()
+    }
+
+    /// Both means, USD, that of the few first: once there are as many.
+    pub fn means(&self) -> [Option<f64>; 2] {
+        [self.few, self.window.length()].map(|length| {
+            let sum: Option<i128> = (1..=length).map(|back| self.window.back(back).map(i128::from)).sum();
+            sum.map(|sum| sum as f64 / (length as f64 * 1e6))
+        })
+    }
 }
 
 /// A moving sum of closes over a fixed number of bars, exact to a millionth of a dollar.
@@ -31,12 +80,7 @@ impl MovingSum {
     /// Takes a price in; the sum in millionths once the window is full.
     #[inline]
     pub fn push(&mut self, price: f64) -> Option<i128> {
-        self.push_micros(micros(price))
-    }
-
-    /// The same for a price in millionths of a dollar.
-    #[inline]
-    pub fn push_micros(&mut self, value: i64) -> Option<i128> {
+        let value = micros(price);
         let left = self.window.push(value).unwrap_or(0);
         self.sum += i128::from(value) - i128::from(left);
         self.window.is_full().then_some(self.sum)
@@ -162,6 +206,23 @@ mod tests {
                 let exact: i128 = window.iter().map(|c| i128::from(*c) * 10_000).sum();
                 prop_assert_eq!(total, full.then_some(exact));
             }
+        }
+
+        #[test]
+        fn means_are_as_far_apart_as_two_sums_say(
+            prices in prop::collection::vec(prop_oneof![0.01..1e4, 1e12..1e15_f64], 1..200),
+            few in 1_usize..20,
+            more in 1_usize..20,
+        ) {
+            let many = few + more;
+            let (mut fast, mut slow, mut means) = (MovingSum::new(few), MovingSum::new(many), MeansApart::new(few, many));
+            for price in prices {
+                let sums = (fast.push(price), slow.push(price));
+                let apart = sums.0.zip(sums.1).map(|(fast, slow)| fast * many as i128 - slow * few as i128);
+                prop_assert_eq!(means.push(price), apart);
+                prop_assert_eq!(means.means(), [fast.mean(), slow.mean()]);
+            }
+            prop_assert_eq!((means.length(), means.micro()), (many, (few * many) as i128));
         }
 
         #[test]

@@ -41,7 +41,7 @@ impl Told {
             symbol: "AAA".parse().unwrap(),
             side,
             quantity: Shares(10),
-            price: Price(price.into()),
+            price: Price::of(price.into()),
             client_id: 1,
             order_id: 1,
             perm_id: 0,
