@@ -103,6 +103,7 @@ impl Broker {
     }
 
     /// A bar ends.
+    #[inline(always)]
     pub fn close(&mut self, contract: ContractId, bar: &Bar, regular: bool, updates: &mut VecDeque<OrderUpdate>) {
         let events = self.exchange.close(contract, bar, regular);
         if !events.is_empty() {

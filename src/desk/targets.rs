@@ -60,7 +60,11 @@ impl Desk {
             volatility: bars.and_then(|bars| self.marks.volatility(contract, bars)),
             record: TripRecord::of(trips.into_iter().flatten()),
         };
-        let value = Price::from_f64(target).map_or(Decimal::ZERO, |value| value.decimal());
+        #[allow(clippy::float_cmp, reason = "the whole size is asked for by one itself")]
+        let value = match target == 1.0 {
+            true => Decimal::ONE,
+            false => Price::from_f64(target).map_or(Decimal::ZERO, |value| value.decimal()),
+        };
         Some(size(sizing, value, input).and_then(|shares| {
             let vanishes = shares.is_zero() && !value.is_zero();
             if vanishes { Err(Refusal::TooSmall { price }) } else { Ok(shares) }

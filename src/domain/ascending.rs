@@ -177,8 +177,21 @@ impl<K: Key, V> Ascending<K, V> {
     }
 
     /// The value of a key, which has one from now on.
-    #[inline]
+    #[inline(always)]
     pub fn or_default(&mut self, key: K) -> &mut V
+    where
+        V: Default,
+    {
+        // Likewise.
+        let last = self.list.len().wrapping_sub(1);
+        if self.list.get(last).is_some_and(|(known, _)| *known == key) {
+            return &mut self.list[last].1;
+        }
+        self.other_or_default(key)
+    }
+
+    #[inline(never)]
+    fn other_or_default(&mut self, key: K) -> &mut V
     where
         V: Default,
     {

@@ -80,13 +80,15 @@ impl Exact {
     /// The number and its digits after the point, if it is a short one.
     #[inline]
     pub(super) fn short(self) -> Option<(i64, u32)> {
-        (self.head.get() & LONG == 0).then(|| (self.digits, self.scale()))
+        if self.head.get() & LONG == 0 { Some((self.digits, self.scale())) } else { None }
     }
 
-    /// Both numbers where they are short and have as many digits after the point.
+    /// Whether both are short and have as many digits after the point.
     #[inline(always)]
-    fn alike(self, other: Self) -> Option<(i64, i64)> {
-        (self.head == other.head && self.head.get() & LONG == 0).then_some((self.digits, other.digits))
+    fn is_like(self, other: Self) -> bool {
+        // In plain words: builds that optimise nothing pass here as often.
+        let head = self.head.get();
+        head == other.head.get() && head & LONG == 0
     }
 
     /// The digits of both with as many after the point, and how many these are.
@@ -111,10 +113,12 @@ impl Exact {
 
     #[inline(always)]
     pub(super) fn plus(self, other: Self) -> Self {
-        match self.alike(other).and_then(|(digits, others)| digits.checked_add(others)) {
-            Some(digits) => Self { digits, ..self },
-            None => self.plus_otherwise(other),
+        if self.is_like(other)
+            && let Some(digits) = self.digits.checked_add(other.digits)
+        {
+            return Self { head: self.head, digits };
         }
+        self.plus_otherwise(other)
     }
 
     /// Mostly one of both is nothing, which leaves the other as it is.
@@ -132,10 +136,12 @@ impl Exact {
 
     #[inline(always)]
     pub(super) fn minus(self, other: Self) -> Self {
-        match self.alike(other).and_then(|(digits, others)| digits.checked_sub(others)) {
-            Some(digits) => Self { digits, ..self },
-            None => self.minus_otherwise(other),
+        if self.is_like(other)
+            && let Some(digits) = self.digits.checked_sub(other.digits)
+        {
+            return Self { head: self.head, digits };
         }
+        self.minus_otherwise(other)
     }
 
     #[inline(never)]
@@ -184,10 +190,13 @@ impl Exact {
 
     #[inline(always)]
     pub(super) fn times(self, factor: i64) -> Self {
-        match self.short().and_then(|(digits, _)| digits.checked_mul(factor)).filter(|digits| *digits != 0) {
-            Some(digits) => Self { digits, ..self },
-            None => self.times_otherwise(factor),
+        if self.head.get() & LONG == 0
+            && let Some(digits) = self.digits.checked_mul(factor)
+            && digits != 0
+        {
+            return Self { head: self.head, digits };
         }
+        self.times_otherwise(factor)
     }
 
     #[inline(never)]
@@ -264,10 +273,7 @@ impl PartialOrd for Exact {
 impl Ord for Exact {
     #[inline(always)]
     fn cmp(&self, other: &Self) -> Ordering {
-        match self.alike(*other) {
-            Some((digits, others)) => digits.cmp(&others),
-            None => self.cmp_otherwise(*other),
-        }
+        if self.is_like(*other) { self.digits.cmp(&other.digits) } else { self.cmp_otherwise(*other) }
     }
 }
 

@@ -194,13 +194,23 @@ impl OrderRef {
         text
     }
 
+    /// The intent number that a text names, where it is a reference of this ledger.
+    pub fn intent_in(text: &str, ledger: &str) -> Option<u64> {
+        Self::number(text.strip_prefix(ORDER_REF_PREFIX)?.strip_prefix(ledger)?.strip_prefix('-')?)
+    }
+
+    /// An intent's number as its text has it.
+    fn number(text: &str) -> Option<u64> {
+        text.parse().ok().filter(|n| *n > 0 && text.bytes().all(|b| b.is_ascii_digit()))
+    }
+
     /// The ledger and the intent number that a text names, where it is a reference of this program.
     pub fn parts(text: &str) -> Option<(&str, u64)> {
         let (ledger, number) = text.strip_prefix(ORDER_REF_PREFIX)?.rsplit_once('-')?;
         let fits =
             (1..=16).contains(&ledger.len()) && ledger.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        let intent = number.parse().ok().filter(|n| *n > 0)?;
-        (fits && number.bytes().all(|b| b.is_ascii_digit())).then_some((ledger, intent))
+        let intent = Self::number(number)?;
+        fits.then_some((ledger, intent))
     }
 }
 

@@ -137,6 +137,11 @@ pub fn size(sizing: Sizing, value: Decimal, input: SizingInput) -> Result<Shares
     if input.price <= Price::ZERO {
         return Err(Refusal::BadPrice { price: input.price });
     }
+    if let Sizing::FixedShares(shares) = sizing
+        && value == Decimal::ONE
+    {
+        return Ok(shares);
+    }
     let per = |worth: Decimal, price: Decimal| worth.checked_div(price).unwrap_or(Decimal::ZERO);
     let unknown = |what: &str| Refusal::Unknown { what: what.to_owned() };
     let full = match sizing {

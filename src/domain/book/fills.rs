@@ -105,12 +105,12 @@ impl Book {
 
     /// Where the fill with this id, or one that corrects it, is: mostly the newest one is asked for, by its cost.
     fn place_of(&self, id: &ExecutionId) -> Option<(ContractId, usize)> {
-        let stem = id.stem();
         let newest = |(contract, index): &(ContractId, usize)| {
             let fill = self.fills.get(contract).and_then(|fills| fills.get(*index));
-            fill.is_some_and(|fill| fill.execution.id == *id || fill.execution.id.stem() == stem)
+            fill.is_some_and(|fill| fill.execution.id == *id)
         };
         self.newest_fill.filter(newest).or_else(|| {
+            let stem = id.stem();
             // Ids are often counted up: beyond the last one there is nothing to be searched.
             let last = self.executions.last_key_value()?.0;
             if stem > last.as_str() { None } else { self.executions.get(stem).copied() }
@@ -119,8 +119,9 @@ impl Book {
 
     /// Whether an execution (this very revision or a later one) is on record.
     pub fn knows(&self, execution: &Execution) -> bool {
-        let stem = execution.id.stem();
-        if let Some(foreign) = self.foreign_executions.get(stem) {
+        if !self.foreign_executions.is_empty()
+            && let Some(foreign) = self.foreign_executions.get(execution.id.stem())
+        {
             return foreign.revision >= execution.id.revision();
         }
         self.fill(&execution.id).is_some_and(|fill| fill.execution.id.revision() >= execution.id.revision())

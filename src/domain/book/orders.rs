@@ -45,8 +45,8 @@ impl Book {
                     if next == OrderState::Rejected {
                         self.streaks.rejected(record.at);
                     }
+                    self.index(*intent);
                 }
-                self.index(*intent);
             }
             OrderFact::Amended { intent, ticket } => {
                 if let Some(order) = self.orders.get_mut(intent) {
@@ -124,8 +124,8 @@ impl Book {
             && let Some(next) = order.state.transition(OrderEvent::Completed)
         {
             order.state = next;
+            self.index(intent);
         }
-        self.index(intent);
     }
 
     /// An order by its intent number.
@@ -151,12 +151,9 @@ impl Book {
     /// The order that a broker message is about: by its reference, else by permanent id, else by
     /// order id (of our client; order ids are never used twice).
     pub fn find(&self, order_ref: &str, perm_id: i64, order_id: Option<i32>) -> Option<u64> {
-        if let Some((ledger, intent)) = OrderRef::parts(order_ref) {
-            let ours = self.identity().is_some_and(|me| *me.ledger == *ledger);
-            return (ours && self.orders.contains_key(&intent)).then_some(intent);
-        }
         if !order_ref.is_empty() {
-            return None;
+            let intent = OrderRef::intent_in(order_ref, &self.identity()?.ledger)?;
+            return self.orders.contains_key(&intent).then_some(intent);
         }
         let by_perm = self.by_perm_id.get(&perm_id).filter(|_| perm_id != 0);
         by_perm.or_else(|| self.by_order_id.get(&order_id?)).copied()
