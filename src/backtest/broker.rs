@@ -173,13 +173,13 @@ impl Broker {
         self.exchange.reuse(events);
     }
 
-    fn tell_change(&mut self, order: &Change, updates: &mut VecDeque<OrderUpdate>) {
-        let order_id = order.key.order_id;
+    fn tell_change(&mut self, change: &Change, updates: &mut VecDeque<OrderUpdate>) {
+        let order_id = change.key.order_id;
         let mut resized = false;
-        if !order.status.is_live() {
+        if !change.status.is_live() {
             self.told.remove(&order_id);
-        } else if let Some(quantity) = self.told.insert(order_id, order.quantity) {
-            if quantity == order.quantity {
+        } else if let Some(quantity) = self.told.insert(order_id, change.quantity) {
+            if quantity == change.quantity {
                 // A new stage of working is nothing to the desk.
                 return;
             }
@@ -187,8 +187,8 @@ impl Broker {
         }
         // A new order that works is what was sent; only what waits for its family, or was resized, is
         // told whole.
-        let whole = resized || order.status == Status::Untransmitted;
-        let status = match order.status {
+        let whole = resized || change.status == Status::Untransmitted;
+        let status = match change.status {
             Status::Untransmitted => BrokerStatus::PendingSubmit,
             Status::PreSubmitted => BrokerStatus::PreSubmitted,
             Status::Submitted => BrokerStatus::Submitted,
@@ -197,7 +197,7 @@ impl Broker {
             Status::Rejected => BrokerStatus::Inactive,
         };
         if whole {
-            updates.extend(self.open_order(order, status).map(OrderUpdate::from));
+            updates.extend(self.open_order(change, status).map(OrderUpdate::from));
             return;
         }
         if status == BrokerStatus::Filled {
@@ -207,10 +207,10 @@ impl Broker {
         updates.push_back(OrderUpdate::Status(StatusReport {
             client_id: CLIENT,
             order_id,
-            perm_id: order.perm_id,
+            perm_id: change.perm_id,
             status,
-            filled: order.filled,
-            remaining: order.quantity - order.filled,
+            filled: change.filled,
+            remaining: change.quantity - change.filled,
             why_held: None,
         }));
     }

@@ -7,9 +7,6 @@ use super::{Action, Desk};
 use crate::domain::book::{Fact, FillFact, IncidentFact, Record};
 use crate::domain::{ContractId, Shares, Symbol};
 
-/// Records that there is room for at first: more than are decided at once, mostly.
-const RECORDS: usize = 16;
-
 /// Incidents that are shown.
 const INCIDENTS_SHOWN: usize = 20;
 
@@ -36,12 +33,8 @@ impl Desk {
             seat.settled = false;
             self.all_settled = false;
         }
-        let records = &mut self.decided.records;
-        if records.len() == records.capacity() {
-            records.reserve(RECORDS);
-        }
         let (strategy, symbol) = (Some(seat.strategy.clone()), Some(seat.symbol));
-        records.push(Record { at: self.now, strategy, symbol, contract, fact });
+        self.decided.records.push(Record { at: self.now, strategy, symbol, contract, fact });
         self.apply_newest();
     }
 

@@ -61,9 +61,10 @@ impl Desk {
             record: TripRecord::of(trips.into_iter().flatten()),
         };
         #[allow(clippy::float_cmp, reason = "the whole size is asked for by one itself")]
-        let value = match target == 1.0 {
-            true => Decimal::ONE,
-            false => Price::from_f64(target).map_or(Decimal::ZERO, |value| value.decimal()),
+        let value = if target == 1.0 {
+            Decimal::ONE
+        } else {
+            Price::from_f64(target).map_or(Decimal::ZERO, |value| value.decimal())
         };
         Some(size(sizing, value, input).and_then(|shares| {
             let vanishes = shares.is_zero() && !value.is_zero();

@@ -182,7 +182,7 @@ impl<K: Key, V> Ascending<K, V> {
     where
         V: Default,
     {
-        // Likewise.
+        // As in `get`: every bar passes here.
         let last = self.list.len().wrapping_sub(1);
         if self.list.get(last).is_some_and(|(known, _)| *known == key) {
             return &mut self.list[last].1;

@@ -344,6 +344,12 @@ mod tests {
         let corrected = ExecutionId("0000e0d5.00000001.01.02".into());
         assert_eq!(first.stem(), corrected.stem());
         assert!(corrected.revision() > first.revision());
+        let others =
+            [("a.b.1", "a.b", 1), ("a.b.123", "a.b", 123), ("a..1", "a.", 1), ("a.bc", "a", 0), ("a.", "a", 0)];
+        for (id, stem, revision) in others.into_iter().chain([("ab", "ab", 0), ("", "", 0), (".12", "", 12)]) {
+            let id = ExecutionId(id.into());
+            assert_eq!((id.stem(), id.revision()), (stem, revision), "{id}");
+        }
     }
 
     #[test]

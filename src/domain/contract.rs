@@ -257,7 +257,10 @@ mod tests {
     fn symbols_are_upper_case_and_checked() {
         assert_eq!("aapl ".parse::<Symbol>().unwrap().as_str(), "AAPL");
         assert_eq!("BRK B".parse::<Symbol>().unwrap().as_str(), "BRK B");
-        for bad in ["", "A;B", "é", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"] {
+        let longest = "ABCDEFGHIJKLMNOPQRSTUVWX";
+        assert_eq!(longest.parse::<Symbol>().unwrap().as_str(), longest);
+        assert!("A".parse::<Symbol>().unwrap() < "A.B".parse().unwrap());
+        for bad in ["", " ", "A;B", "A\0", "é", "ABCDEFGHIJKLMNOPQRSTUVWXY"] {
             assert!(bad.parse::<Symbol>().is_err(), "{bad}");
         }
     }

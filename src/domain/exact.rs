@@ -5,6 +5,8 @@
 //! only: most of what is asked is answered in line, by one comparison and one instruction on whole numbers. The rest is
 //! in functions of its own.
 
+#![deny(clippy::float_arithmetic)]
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -20,7 +22,7 @@ const POWERS: [i64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_
 const EXACT_POWERS: [f64; 11] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10];
 
 /// Marks in [`Exact::head`]: more digits than an `i64` holds, or a zero below zero, of which the other word has the lower
-/// 64 binary digits alone; and that such a number is below zero.
+/// 64 binary digits alone; and that such a number is below zero. What an `i64` holds is never marked so.
 const LONG: u64 = 1 << 1;
 const BELOW: u64 = 1 << 2;
 /// From where on it has the digits after the point, and a long number's upper digits.
@@ -41,6 +43,7 @@ impl Exact {
     /// A whole number with so many of its digits (28 at most) after the point.
     #[inline]
     pub(super) const fn new(digits: i64, scale: u32) -> Self {
+        debug_assert!(scale <= Decimal::MAX_SCALE);
         Self { head: head((scale as u64) << SCALE), digits }
     }
 
@@ -48,9 +51,11 @@ impl Exact {
     pub(super) const fn of(value: Decimal) -> Self {
         let parts = value.unpack();
         let digits = (parts.mid as u64) << 32 | parts.lo as u64;
-        let fits = parts.hi == 0 && digits <= i64::MAX as u64;
-        if fits && !(parts.negative && digits == 0) {
-            return Self::new(if parts.negative { -(digits as i64) } else { digits as i64 }, parts.scale);
+        // One more is below zero than above it.
+        let most = i64::MAX as u64 + parts.negative as u64;
+        if parts.hi == 0 && digits <= most && !(parts.negative && digits == 0) {
+            let digits = digits as i64;
+            return Self::new(if parts.negative { digits.wrapping_neg() } else { digits }, parts.scale);
         }
         let below = if parts.negative { BELOW } else { 0 };
         let head = head(LONG | below | (parts.scale as u64) << SCALE | (parts.hi as u64) << UPPER);
@@ -226,7 +231,8 @@ impl Exact {
         }
     }
 
-    /// The nearest `f64`. Digits within 2^53 and a power of ten are exact, so their quotient is rounded once.
+    /// The nearest `f64`; of either zero, that above it. Digits within 2^53 and a power of ten are exact, so their quotient
+    /// is rounded once.
     #[allow(clippy::float_arithmetic, reason = "it is exact but for the one rounding that is asked for")]
     #[inline]
     pub(super) fn to_f64(self) -> f64 {
@@ -234,6 +240,7 @@ impl Exact {
         let short = self.short().filter(|(digits, _)| digits.unsigned_abs() <= EXACT);
         match short.and_then(|(digits, scale)| Some((digits, EXACT_POWERS.get(scale as usize)?))) {
             Some((digits, power)) => digits as f64 / power,
+            None if self.is_zero() => 0.0,
             None => self.decimal().to_f64().unwrap_or(f64::NAN),
         }
     }
@@ -305,7 +312,10 @@ mod tests {
         let digits = prop_oneof![
             Just(0_i128),
             -1_000_000_i128..1_000_000,
-            i128::from(i64::MIN) - 2..=i128::from(i64::MAX) + 2,
+            i128::from(i64::MIN)..=i128::from(i64::MAX),
+            // Where an `i64` ends, and where half of one does.
+            (-3_i128..=3, prop_oneof![Just(1_i128 << 63), Just(-1 << 63), Just(1 << 62), Just(-1 << 62)])
+                .prop_map(|(beside, edge)| edge + beside),
             -79_228_162_514_264_337_593_543_950_335_i128..=79_228_162_514_264_337_593_543_950_335,
         ];
         let scale = prop_oneof![2_u32..=2, 0_u32..5, 0_u32..=28];
@@ -322,6 +332,15 @@ mod tests {
         expected.serialize() == decimal.serialize()
             && expected.to_string() == exact.to_string()
             && Exact::of(decimal).head == exact.head
+    }
+
+    /// As its text reads, where its digits are few; else as the library has it.
+    fn nearest(decimal: Decimal) -> f64 {
+        if decimal.is_zero() {
+            return 0.0;
+        }
+        let few = decimal.mantissa().unsigned_abs() <= 1 << 53 && decimal.scale() <= 10;
+        if few { decimal.to_string().parse().unwrap() } else { decimal.to_f64().unwrap() }
     }
 
     fn hash(value: impl Hash) -> u64 {
@@ -349,6 +368,7 @@ mod tests {
                 prop_assert!(same(first.round_dp(digits), rounded), "{first} rounded to {digits}: {rounded}");
             }
             prop_assert_eq!(one.is_zero(), first.is_zero());
+            prop_assert_eq!(one.to_f64().to_bits(), nearest(first).to_bits(), "{} as {}", first, one.to_f64());
             // What the library cannot hold, it stops at: so do these.
             if let Some(expected) = first.checked_add(second) {
                 prop_assert!(same(expected, one.plus(other)), "{first} + {second}: {}", one.plus(other));

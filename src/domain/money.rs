@@ -1,6 +1,7 @@
 //! Money and quantities, each in a type of its own so that they cannot be mixed up.
 //!
-//! Prices, cash and profit are exact decimals ([`rust_decimal`]); quantities are whole shares.
+//! Prices, cash and profit are exact decimals, as [`rust_decimal`] has them (see [`super::exact`]); quantities are whole
+//! shares.
 //! Binary floating point appears only at the border (the API and bar files speak `f64`) and is
 //! converted by its shortest round-trip text: `0.1_f64` becomes exactly `0.1`.
 
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::exact::Exact;
 
-/// What [`short_decimal`] looks at lies below this, and so within every range of a type here.
+/// What [`short`] looks at lies below this, and so within every range of a type here.
 const SHORT: f64 = 1e11;
 
 /// A number of at most four digits after the point, as nearly all prices are, as its digits and how many of them are
@@ -226,9 +227,9 @@ decimal_type! {
 }
 
 impl Usd {
-    /// A whole number with so many of its digits after the point, few ones.
+    /// The number of these digits, so many of them (28 at most) after the point.
     #[inline]
-    pub(super) const fn whole(digits: i64, scale: u32) -> Self {
+    pub(super) const fn of_digits(digits: i64, scale: u32) -> Self {
         Self(Exact::new(digits, scale))
     }
 
@@ -359,6 +360,20 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn a_short_number_is_what_its_text_says(digits in -99_999_999_i64..99_999_999, scale in 0_u32..=6) {
+            let number: f64 = Decimal::new(digits, scale).to_string().parse().unwrap();
+            let (price, by_text) = (Price::from_f64(number).unwrap(), decimal_from_f64(number).unwrap());
+            proptest::prop_assert_eq!(price.decimal().serialize(), by_text.serialize(), "{}: {}, {}", number, price, by_text);
+        }
+
+        #[test]
+        fn a_cent_is_the_librarys(digits in -99_999_999_i64..99_999_999, scale in 0_u32..=6) {
+            let (usd, strategy) = (Decimal::new(digits, scale), RoundingStrategy::MidpointAwayFromZero);
+            let (cent, expected) = (Usd::of(usd).to_cent(), usd.round_dp_with_strategy(2, strategy));
+            proptest::prop_assert_eq!(cent.decimal().serialize(), expected.serialize());
+        }
+
         #[test]
         fn the_nearest_number_is_the_one_that_its_text_reads_as(digits in -(1_i64 << 53)..=1 << 53, scale in 0_u32..=10) {
             let price = Price::of(Decimal::new(digits, scale));

@@ -186,7 +186,7 @@ pub struct NotOurs(pub String);
 impl OrderRef {
     /// Its text, as it travels.
     pub fn text(&self) -> CompactString {
-        // Every order of a backtest passes here: formatting would take ten times as long.
+        // Every order of a backtest passes here: it is not formatted.
         let mut text = CompactString::const_new(ORDER_REF_PREFIX);
         text.push_str(&self.ledger);
         text.push('-');
@@ -337,11 +337,14 @@ mod tests {
         let ours = OrderRef { ledger: "k3x9".into(), intent: 42 };
         assert_eq!((ours.to_string().as_str(), &*ours.text()), ("rt-k3x9-42", "rt-k3x9-42"));
         assert_eq!("rt-k3x9-42".parse(), Ok(ours));
+        let named = |ledger| OrderRef::intent_in("rt-k3x9-42", ledger);
+        assert_eq!(["k3x9", "k3x", "k3x9a", ""].map(named), [Some(42), None, None, None]);
         let longest = OrderRef { ledger: "a".repeat(16).into(), intent: u64::MAX };
         assert_eq!(longest.to_string(), *longest.text());
         assert!(longest.to_string().len() <= 40);
         for other in ["", "rt-", "rt--1", "rt-k3x9-0", "rt-k3x9-+1", "rt-K3-1", "my-rt-1", "rt-k3x9-1x"] {
             assert!(other.parse::<OrderRef>().is_err(), "{other}");
+            assert_eq!(OrderRef::intent_in(other, "k3x9"), None, "{other}");
         }
     }
 

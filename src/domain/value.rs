@@ -73,7 +73,7 @@ impl Value {
     pub fn usd(self) -> Usd {
         let unused = 10_i64.pow(DIGITS - self.digits.min(DIGITS));
         let sum = match i64::try_from(self.short) {
-            Ok(short) => Usd::whole(short / unused, self.digits),
+            Ok(short) => Usd::of_digits(short / unused, self.digits),
             Err(_) => Usd::of(self.large()),
         };
         if self.long.is_zero() { sum } else { sum + self.long }

@@ -115,7 +115,7 @@ impl Exchange {
         for key in keys {
             if let Some(slot) = self.orders.get_mut(&key).filter(|slot| !slot.order.bound) {
                 slot.order.bound = true;
-                bound.push(Order::clone(&slot.order));
+                bound.push(slot.order.clone());
             }
         }
         bound

@@ -151,7 +151,7 @@ pub struct Order {
     pub bound: bool,
 }
 
-/// What an order had come to when it changed. Its terms but for the quantity are those that [`super::Exchange::order`] has.
+/// What an order had come to when it changed; of its other terms, [`super::Exchange::order`] knows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Change {
     /// Which.
@@ -160,6 +160,8 @@ pub struct Change {
     pub perm_id: i64,
     /// Where it stood.
     pub status: Status,
+    /// What it waited for: a trailing stop's trigger moves.
+    pub kind: Kind,
     /// Shares wanted.
     pub quantity: Shares,
     /// Shares filled.
@@ -179,6 +181,7 @@ impl Order {
             key: self.order.key,
             perm_id: self.perm_id,
             status: self.status,
+            kind: self.order.kind,
             quantity: self.order.quantity,
             filled: self.filled,
             average_price: self.average_price,
@@ -187,11 +190,11 @@ impl Order {
         }
     }
 
-    /// The order as it was when it changed.
+    /// The order as it was when it changed, whatever has followed since.
     pub fn as_of(&self, change: &Change) -> Self {
         let ended = !change.status.is_live();
         Self {
-            order: NewOrder { quantity: change.quantity, ..self.order.clone() },
+            order: NewOrder { kind: change.kind, quantity: change.quantity, ..self.order.clone() },
             status: change.status,
             filled: change.filled,
             average_price: change.average_price,

@@ -103,7 +103,7 @@ impl Book {
         }
     }
 
-    /// Where the fill with this id, or one that corrects it, is: mostly the newest one is asked for, by its cost.
+    /// Where the fill of this id is, whichever correction of it: mostly the newest one is asked for, by its cost.
     fn place_of(&self, id: &ExecutionId) -> Option<(ContractId, usize)> {
         let newest = |(contract, index): &(ContractId, usize)| {
             let fill = self.fills.get(contract).and_then(|fills| fills.get(*index));
@@ -127,7 +127,7 @@ impl Book {
         self.fill(&execution.id).is_some_and(|fill| fill.execution.id.revision() >= execution.id.revision())
     }
 
-    /// A fill by its id, or by that of a correction.
+    /// A fill by its id, or by that of any correction of it.
     pub fn fill(&self, id: &ExecutionId) -> Option<&FillRecord> {
         let (contract, index) = self.place_of(id)?;
         self.fills.get(&contract)?.get(index)

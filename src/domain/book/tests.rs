@@ -93,14 +93,13 @@ fn order_ids_never_go_back() {
     assert_eq!([ready(1), ready(40), ready(7)], [1, 40, 40]);
 }
 
-#[test]
-fn what_a_book_forgets_changes_nothing_of_what_it_holds() {
-    let contract = ContractId(7);
-    let execution = |number: u32, side, at| Execution {
+/// Ten shares at 5 USD.
+fn execution(number: u32, side: Side, at: i64) -> Execution {
+    Execution {
         id: ExecutionId(format!("0001.{number:04}.01.01").into()),
         at: MarketTime::from_secs(at),
         account: AccountId("DU1".into()),
-        contract,
+        contract: ContractId(7),
         symbol: "AAA".parse().unwrap(),
         side,
         quantity: Shares(10),
@@ -110,7 +109,12 @@ fn what_a_book_forgets_changes_nothing_of_what_it_holds() {
         perm_id: 0,
         order_ref: format!("rt-k3-{number}").into(),
         is_liquidation: false,
-    };
+    }
+}
+
+#[test]
+fn what_a_book_forgets_changes_nothing_of_what_it_holds() {
+    let contract = ContractId(7);
     let ticket = |number: u32, side| Ticket {
         order_id: i32::try_from(number).unwrap(),
         order_ref: format!("rt-k3-{number}").parse().unwrap(),
@@ -136,6 +140,8 @@ fn what_a_book_forgets_changes_nothing_of_what_it_holds() {
             fact,
         });
     };
+    let (account, venue) = (AccountId("DU1".into()), Venue::Simulator { exchange: "x".into() });
+    tell(&mut book, 0, Fact::Ledger(LedgerFact::Opened { ledger: "k3".into(), venue, account }));
     tell(&mut book, 0, Fact::Ledger(LedgerFact::Funded { cash: Usd::of(1_000.into()) }));
     for (number, side) in [(1, Side::Buy), (2, Side::Sell), (3, Side::Buy)] {
         let at = i64::from(number) * 100;
@@ -160,6 +166,10 @@ fn what_a_book_forgets_changes_nothing_of_what_it_holds() {
         book.forget_before(MarketTime::from_secs(250)).iter().map(|order| order.ticket.order_ref.intent).collect();
     assert_eq!((forgotten, state(&book)), (vec![1, 2], before), "ended and placed before; the working one stays");
     assert_eq!(book.orders().map(|order| order.ticket.order_ref.intent).collect::<Vec<_>>(), [3, 4]);
-    assert_eq!((book.find("rt-k3-1", 0, None), book.fills_in(contract).len()), (None, 1));
+    assert_eq!(
+        ["rt-k3-1", "rt-k3-4", "rt-k4-4", "x"].map(|text| book.find(text, 0, None)),
+        [None, Some(4), None, None]
+    );
+    assert_eq!(book.fills_in(contract).len(), 1);
     assert!(book.knows(&execution(3, Side::Buy, 301)) && !book.knows(&execution(2, Side::Sell, 201)));
 }

@@ -115,3 +115,41 @@ fn cancelling_everything_spares_no_client() {
     assert!(floor.exchange.orders().all(|order| order.status == Status::Cancelled));
     assert_eq!(floor.exchange.orders().count(), 3);
 }
+
+#[test]
+fn what_changed_is_told_as_it_was() {
+    let commission = CommissionPlan::PerShare("0.01".parse().unwrap());
+    let mut floor = Floor::with(Config { commission, ..Config::default() });
+    floor.open(10.0);
+    let mut placed = |order: NewOrder| {
+        let key = order.key;
+        let events = floor.exchange.place(floor.now(), order).unwrap();
+        let known = floor.exchange.order(key).unwrap().clone();
+        let told = |event: &Event| match event {
+            Event::Changed(change) => Some(known.as_of(change)),
+            Event::Filled(_) | Event::CancelledByRule { .. } | Event::Adjusted { .. } => None,
+        };
+        (events.iter().filter_map(told).collect::<Vec<Order>>(), known)
+    };
+    let (told, filled) = placed(order(1, 100, OrderKind::Market));
+    assert_eq!(
+        (filled.status, filled.commission, filled.ended_at),
+        (Status::Filled, Usd::of(1.into()), Some(MarketTime::from_secs(0)))
+    );
+    let sent = Order {
+        status: Status::Submitted,
+        filled: Shares::ZERO,
+        average_price: None,
+        last_price: None,
+        commission: Usd::ZERO,
+        ended_at: None,
+        ..filled.clone()
+    };
+    assert_eq!(told, [sent, filled]);
+    let (told, trailing) = placed(order(2, -100, trail("0.5")));
+    let triggers = |order: &Order| match order.order.kind {
+        Kind::Trail { trigger, .. } => trigger,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((told.iter().map(triggers).next(), triggers(&trailing)), (Some(None), Some(price("9.5"))));
+}

@@ -31,7 +31,7 @@ impl Engine {
                 Event::Changed(change) => {
                     if let Some(order) = self.exchange.order(change.key).map(|order| order.as_of(&change)) {
                         self.driver.counts.changed(&order);
-                        self.tell_change(&order);
+                        self.tell_change(order);
                     }
                     let (due, later) = costs.into_iter().partition(|fill| fill.key == change.key);
                     costs = later;
@@ -88,12 +88,13 @@ impl Engine {
         }
     }
 
-    fn tell_change(&mut self, order: &Order) {
+    fn tell_change(&mut self, mut order: Order) {
         let key = order.order.key;
-        self.bind_if_wished(order);
+        self.bind_if_wished(&order);
+        // As it is known now: it may just have been bound.
+        order.bound = self.exchange.order(key).is_some_and(|known| known.bound);
+        let order = &order;
         for to in self.followers(key) {
-            // As it is known now: it may just have been bound.
-            let order = &Order { bound: self.exchange.order(key).is_some_and(|known| known.bound), ..order.clone() };
             self.send_order(to, order);
         }
         self.tell_hours(order);

@@ -23,12 +23,14 @@ pub struct MeansApart {
     /// The sum of the few times the number of the many, less that of the many times the number of the few; what is not
     /// there yet counts as nothing.
     apart: i128,
+    /// The sum of the many.
+    sum: i128,
 }
 
 impl MeansApart {
     /// Of the last `few` (at least 1) and the last `many` (more than few).
     pub fn new(few: usize, many: usize) -> Self {
-        Self { window: Ring::new(many), few: few.max(1), apart: 0 }
+        Self { window: Ring::new(many), few: few.max(1), apart: 0, sum: 0 }
     }
 
     /// Takes a price in; the difference once the window is full.
@@ -40,6 +42,7 @@ impl MeansApart {
         let leaving = self.window.push(value).unwrap_or(0);
         self.apart += i128::from(value) * i128::from(many - few) - i128::from(passing) * i128::from(many)
             + i128::from(leaving) * i128::from(few);
+        self.sum += i128::from(value) - i128::from(leaving);
         self.window.is_full().then_some(self.apart)
     }
 
@@ -57,10 +60,9 @@ impl MeansApart {
 
     /// Both means, USD, that of the few first: once there are as many.
     pub fn means(&self) -> [Option<f64>; 2] {
-        [self.few, self.window.length()].map(|length| {
-            let sum: Option<i128> = (1..=length).map(|back| self.window.back(back).map(i128::from)).sum();
-            sum.map(|sum| sum as f64 / (length as f64 * 1e6))
-        })
+        let (few, many) = (self.few as i128, self.window.length() as i128);
+        let sums = [((self.apart + self.sum * few) / many, self.few), (self.sum, self.window.length())];
+        sums.map(|(sum, length)| self.window.back(length).map(|_| sum as f64 / (length as f64 * 1e6)))
     }
 }
 
