@@ -1,7 +1,6 @@
 //! Money and quantities, each in a type of its own so that they cannot be mixed up.
 //!
-//! Prices, cash and profit are exact decimals, as [`rust_decimal`] has them (see [`super::exact`]); quantities are whole
-//! shares.
+//! Prices, cash and profit are exact decimals, as [`rust_decimal`] has them; quantities are whole shares.
 //! Binary floating point appears only at the border (the API and bar files speak `f64`) and is
 //! converted by its shortest round-trip text: `0.1_f64` becomes exactly `0.1`.
 
