@@ -105,9 +105,9 @@ pub fn trade_row(trade: &Trade) -> [String; 11] {
     [
         trade.symbol.to_string(),
         trade.entry_time.to_string(),
-        trade.entry_price.decimal().normalize().to_string(),
+        trade.entry_price.normalized().to_string(),
         trade.exit_time.to_string(),
-        trade.exit_price.decimal().normalize().to_string(),
+        trade.exit_price.normalized().to_string(),
         trade.quantity.abs().to_string(),
         money(trade.pnl),
         money(trade.fees),

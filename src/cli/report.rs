@@ -215,7 +215,7 @@ fn held(book: &Book) -> Vec<Value> {
     let row = |(id, position): (crate::domain::ContractId, &crate::domain::position::Position)| {
         json!({
             "symbol": records::name(book, id), "quantity_shares": position.quantity(),
-            "average_price_usd": position.average_price().map(|price| price.decimal().round_dp(4).normalize().to_string()),
+            "average_price_usd": position.average_price().map(|price| price.rounded(4).normalized().to_string()),
         })
     };
     held.map(row).collect()

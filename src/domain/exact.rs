@@ -1,6 +1,6 @@
 //! A decimal as money mostly is: a whole number that an `i64` holds, and where its point stands.
 //!
-//! Sums, products and order are those of [`rust_decimal`], to the last digit; an order passes some hundred of them. Two
+//! Sums, products and order are those of [`rust_decimal`], to the last digit; an order passes some seventy of them. Two
 //! words hold a number, as two registers do, and two numbers with the same digits after the point differ in one of them
 //! only: most of what is asked is answered in line, by one comparison and one instruction on whole numbers. The rest is
 //! in functions of its own.
