@@ -100,13 +100,19 @@ pub struct Series {
     pub bars: Arc<[Bar]>,
 }
 
+/// A series that is played.
+#[derive(Debug, Clone)]
+struct Playing {
+    series: Series,
+    /// Where the bar is whose step comes next.
+    next: usize,
+}
+
 /// The merged stream of steps.
 #[derive(Debug, Clone, Default)]
 pub struct Tape {
     /// By symbol: a series' place says its turn within an instant.
-    series: Vec<Series>,
-    /// Where in each series the bar is whose step comes next.
-    next: Vec<usize>,
+    series: Vec<Playing>,
     /// One step of each series that is not at its end.
     coming: Agenda,
 }
@@ -144,7 +150,7 @@ impl Tape {
     }
 
     fn insert(&mut self, series: Series, bar: usize, part: Part) {
-        let place = self.series.partition_point(|other| other.symbol <= series.symbol);
+        let place = self.series.partition_point(|other| other.series.symbol <= series.symbol);
         self.coming.make_room(place);
         if let Some(next) = series.bars.get(bar) {
             let at = match part {
@@ -153,14 +159,13 @@ impl Tape {
             };
             self.coming.push(at, Turn::new(part, place));
         }
-        self.series.insert(place, series);
-        self.next.insert(place, bar);
+        self.series.insert(place, Playing { series, next: bar });
     }
 }
 
 impl Steps for Tape {
     fn contracts(&self) -> Vec<ContractId> {
-        self.series.iter().map(|series| series.contract).collect()
+        self.series.iter().map(|playing| playing.series.contract).collect()
     }
 
     #[inline]
@@ -170,22 +175,21 @@ impl Steps for Tape {
 
     #[inline]
     fn end_at(&mut self, at: MarketTime) -> Option<End<'_>> {
-        let place = self.coming.take(at, Part::End)?;
-        let (series, next) = (self.series.get(place)?, self.next.get_mut(place)?);
+        let place = self.coming.due(at, Part::End)?;
+        let Playing { series, next } = self.series.get_mut(place)?;
         let bar = series.bars.get(*next)?;
         *next += 1;
         let successor = series.bars.get(*next).map(|next| next.time);
-        if let Some(opens) = successor {
-            self.coming.push(opens, Turn::new(Part::Open, place));
-        }
+        self.coming.go_on(successor.map(|opens| (opens, Turn::new(Part::Open, place))));
         Some(End { place, bar, followed: successor == Some(at) })
     }
 
     #[inline]
     fn open_at(&mut self, at: MarketTime) -> Option<Open> {
-        let place = self.coming.take(at, Part::Open)?;
-        let bar = self.series.get(place)?.bars.get(*self.next.get(place)?)?;
-        self.coming.push(bar.end, Turn::new(Part::End, place));
+        let place = self.coming.due(at, Part::Open)?;
+        let Playing { series, next } = self.series.get(place)?;
+        let bar = series.bars.get(*next)?;
+        self.coming.go_on(Some((bar.end, Turn::new(Part::End, place))));
         Some(Open { place, price: bar.open })
     }
 }
@@ -197,10 +201,10 @@ impl Iterator for Tape {
         let at = Self::next_at(self)?;
         let ended = self.end_at(at).map(|end| (end.place, *end.bar));
         if let Some((place, bar)) = ended {
-            return Some(Step::End { contract: self.series.get(place)?.contract, bar });
+            return Some(Step::End { contract: self.series.get(place)?.series.contract, bar });
         }
         let Open { place, price } = self.open_at(at)?;
-        Some(Step::Open { contract: self.series.get(place)?.contract, at, price })
+        Some(Step::Open { contract: self.series.get(place)?.series.contract, at, price })
     }
 }
 

@@ -47,7 +47,7 @@ impl Turn {
 }
 
 /// A step to come: when, and its turn at that instant.
-type Coming = (MarketTime, Turn);
+pub(super) type Coming = (MarketTime, Turn);
 
 /// Later than all steps.
 const NEVER: Coming = (MarketTime::MAX, Turn(u64::MAX));
@@ -72,22 +72,36 @@ impl Agenda {
     /// When the next step happens; `None` at the end.
     #[inline]
     pub(super) fn next_at(&self) -> Option<MarketTime> {
-        (self.next != NEVER).then_some(self.next.0)
+        (self.next.1 != NEVER.1).then_some(self.next.0)
     }
 
-    /// Takes the next step where it is of this kind and at this instant; the place of its series.
+    /// The place of the next step's series, where that step is of this kind and at this instant.
     #[inline]
-    pub(super) fn take(&mut self, at: MarketTime, part: Part) -> Option<usize> {
+    pub(super) fn due(&self, at: MarketTime, part: Part) -> Option<usize> {
         let (next_at, turn) = self.next;
-        if next_at != at || turn.part() != part || self.next == NEVER {
-            return None;
+        (next_at == at && turn.part() == part && turn != NEVER.1).then(|| turn.series())
+    }
+
+    /// The next step is over, and this is the one that comes after it in its series, if there is one.
+    #[inline]
+    pub(super) fn go_on(&mut self, after: Option<Coming>) {
+        if self.near.is_empty() && self.far.is_empty() {
+            self.next = after.unwrap_or(NEVER);
+            return;
         }
+        self.advance();
+        if let Some((at, turn)) = after {
+            self.push(at, turn);
+        }
+    }
+
+    #[inline]
+    fn advance(&mut self) {
         self.next = match (self.near.front(), self.far.peek()) {
             (None, None) => NEVER,
             (Some(near), far) if far.is_none_or(|Reverse(far)| near <= far) => self.near.pop_front().unwrap_or(NEVER),
             (None | Some(_), _) => self.far.pop().map_or(NEVER, |Reverse(far)| far),
         };
-        Some(turn.series())
     }
 
     /// Adds a step.
@@ -155,15 +169,17 @@ mod tests {
             while let Some((at, turn)) = model.pop_first() {
                 prop_assert_eq!(agenda.next_at(), Some(at));
                 let other = if turn.part() == Part::End { Part::Open } else { Part::End };
-                prop_assert_eq!(agenda.take(at, other), None);
-                prop_assert_eq!(agenda.take(at, turn.part()), Some(turn.series()));
-                if let Some(gap) = gaps.next() {
+                prop_assert_eq!(agenda.due(at, other), None);
+                prop_assert_eq!(agenda.due(at + Duration::from_secs(1), turn.part()), None);
+                prop_assert_eq!(agenda.due(at, turn.part()), Some(turn.series()));
+                let after = gaps.next().map(|gap| {
                     let next = at + Duration::from_secs(u64::from(gap));
                     // At the same instant only an open follows an end.
                     let part = if turn.part() == Part::End || gap == 0 { Part::Open } else { Part::End };
-                    agenda.push(next, Turn::new(part, turn.series()));
-                    model.insert((next, Turn::new(part, turn.series())));
-                }
+                    (next, Turn::new(part, turn.series()))
+                });
+                agenda.go_on(after);
+                model.extend(after);
                 for (_, between, gap) in joining.iter().filter(|(when, ..)| *when == count) {
                     let place = between.index(series + 1);
                     agenda.make_room(place);
@@ -176,6 +192,7 @@ mod tests {
                 count += 1;
             }
             prop_assert_eq!(agenda.next_at(), None);
+            prop_assert_eq!(agenda.due(MarketTime::MAX, Part::Open), None);
         }
     }
 }

@@ -50,22 +50,22 @@ impl Steps for Streamed<'_> {
 
     #[inline]
     fn end_at(&mut self, at: MarketTime) -> Option<End<'_>> {
-        let place = self.coming.take(at, Part::End)?;
+        let place = self.coming.due(at, Part::End)?;
         let head = self.heads.get_mut(place)?;
         let ended = head.bar;
         let successor = head.rest.next();
         if let Some(next) = successor {
             head.bar = next;
-            self.coming.push(next.time, Turn::new(Part::Open, place));
         }
+        self.coming.go_on(successor.map(|next| (next.time, Turn::new(Part::Open, place))));
         Some(End { place, bar: self.ended.insert(ended), followed: successor.is_some_and(|next| next.time == at) })
     }
 
     #[inline]
     fn open_at(&mut self, at: MarketTime) -> Option<Open> {
-        let place = self.coming.take(at, Part::Open)?;
+        let place = self.coming.due(at, Part::Open)?;
         let bar = &self.heads.get(place)?.bar;
-        self.coming.push(bar.end, Turn::new(Part::End, place));
+        self.coming.go_on(Some((bar.end, Turn::new(Part::End, place))));
         Some(Open { place, price: bar.open })
     }
 }

@@ -8,11 +8,12 @@ use super::ring::Ring;
 /// Rounds half away from zero, as `f64::round`, which is a call into the C library on most builds.
 #[inline]
 fn micros(price: f64) -> i64 {
+    /// The greatest number below a half. Added instead of a half it never lifts what is below a half to a whole, and a
+    /// half itself becomes a whole as the sum is rounded.
+    const HALF: f64 = 0.5_f64.next_down();
     // Prices are checked finite and positive; above nine trillion dollars a share it saturates.
     let scaled = price * 1e6;
-    let whole = scaled as i64;
-    let rest = scaled - whole as f64;
-    whole.saturating_add(i64::from(rest >= 0.5)).saturating_sub(i64::from(rest <= -0.5))
+    (scaled + HALF.copysign(scaled)) as i64
 }
 
 /// How far the mean of the last few closes is from that of the last many, exact to a millionth of a dollar.
