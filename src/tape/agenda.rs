@@ -83,12 +83,16 @@ impl Agenda {
     }
 
     /// The next step is over, and this is the one that comes after it in its series, if there is one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn go_on(&mut self, after: Option<Coming>) {
         if self.near.is_empty() && self.far.is_empty() {
             self.next = after.unwrap_or(NEVER);
             return;
         }
+        self.go_on_among_others(after);
+    }
+
+    fn go_on_among_others(&mut self, after: Option<Coming>) {
         self.advance();
         if let Some((at, turn)) = after {
             self.push(at, turn);
