@@ -9,7 +9,6 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use chrono::NaiveDate;
 use robo_trader::bar_files;
@@ -118,7 +117,7 @@ fn trades(story: &Story, exchange: &Exchange) -> Vec<String> {
     let at = |fill: &Fill| {
         if story.size == BarSize::Day1 { Calendar::Xnys.date_of(fill.at).to_string() } else { fill.at.to_string() }
     };
-    let line = |pair: &[Arc<Fill>]| {
+    let line = |pair: &[Fill]| {
         let [entry, exit] = pair else { return None };
         let profit = exit.realized.unwrap();
         Some(format!(

@@ -1,7 +1,6 @@
 //! The broker of a backtest: the exchange, and what the wire would tell the desk of it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
 use compact_str::CompactString;
 
@@ -26,8 +25,8 @@ pub struct Broker {
     /// The quantity of each live order when the desk was told of it last: only what differs is told
     /// again.
     told: Ascending<i32, Shares>,
-    /// Fills of orders of late.
-    fills: Vec<Arc<Fill>>,
+    /// Where in the exchange's list the fills of late are.
+    fills: Vec<usize>,
 }
 
 impl Broker {
@@ -83,8 +82,9 @@ impl Broker {
     }
 
     /// Fills since this was asked last.
-    pub fn take_fills(&mut self) -> std::vec::Drain<'_, Arc<Fill>> {
-        self.fills.drain(..)
+    pub fn take_fills(&mut self) -> impl Iterator<Item = &Fill> {
+        let known = self.exchange.fills();
+        self.fills.drain(..).filter_map(|place| known.get(place))
     }
 
     /// A bar opens.
@@ -150,12 +150,13 @@ impl Broker {
         self.tell(events, updates);
     }
 
-    fn tell(&mut self, mut events: Vec<Event>, updates: &mut VecDeque<OrderUpdate>) {
-        for event in events.drain(..) {
+    fn tell(&mut self, events: Vec<Event>, updates: &mut VecDeque<OrderUpdate>) {
+        for event in &events {
             match event {
-                Event::Changed(change) => self.tell_change(&change, updates),
-                Event::Filled(fill) => {
-                    if let Some(execution) = self.execution(&fill) {
+                Event::Changed(change) => self.tell_change(change, updates),
+                Event::Filled(place) => {
+                    let Some(fill) = self.exchange.fills().get(*place) else { continue };
+                    if let Some(execution) = self.execution(fill) {
                         updates.push_back(execution.into());
                     }
                     updates.push_back(OrderUpdate::Commission(Commission {
@@ -163,9 +164,9 @@ impl Broker {
                         amount: fill.commission,
                         currency: CURRENCY,
                     }));
-                    self.fills.push(fill);
+                    self.fills.push(*place);
                 }
-                Event::CancelledByRule { key, reason } => updates.push_back(cancelled(key, &reason)),
+                Event::CancelledByRule { key, reason } => updates.push_back(cancelled(*key, reason)),
                 // No cash moves in a backtest but by trades.
                 Event::Adjusted { .. } => {}
             }

@@ -448,7 +448,7 @@ impl<'a> Engine<'a> {
             for fill in self.broker.take_fills() {
                 traded = true;
                 let listener = &mut self.listener;
-                self.observer.fill(&self.places, &self.desk, &fill, |trade| listener.trade(trade));
+                self.observer.fill(&self.places, &self.desk, fill, |trade| listener.trade(trade));
             }
             let Some(action) = self.actions.pop_front() else { break };
             let (broker, updates) = (&mut self.broker, &mut self.updates);

@@ -34,8 +34,7 @@ impl Desk {
             self.all_settled = false;
         }
         let (strategy, symbol) = (Some(seat.strategy.clone()), Some(seat.symbol));
-        self.decided.records.push(Record { at: self.now, strategy, symbol, contract, fact });
-        self.apply_newest();
+        self.apply(Record { at: self.now, strategy, symbol, contract, fact });
     }
 
     /// The same for a contract that only the broker may have a name for.
@@ -57,15 +56,14 @@ impl Desk {
         self.apply(Record { at: self.now, strategy, symbol, contract, fact });
     }
 
+    // It is applied before it is moved: right after it was written a copy of the whole would wait for it.
     fn apply(&mut self, record: Record) {
+        self.take_in(&record);
         self.decided.records.push(record);
-        self.apply_newest();
     }
 
-    /// Applies the record that was decided last.
     #[inline(never)]
-    fn apply_newest(&mut self) {
-        let Some(record) = self.decided.records.last() else { return };
+    fn take_in(&mut self, record: &Record) {
         let (contract, effect) = (record.contract, Effect::of(&record.fact));
         let before = match (contract, effect) {
             (Some(contract), Effect::Trade) => self.book.held(contract),

@@ -60,9 +60,11 @@ impl Desk {
             volatility: bars.and_then(|bars| self.marks.volatility(contract, bars)),
             record: TripRecord::of(trips.into_iter().flatten()),
         };
-        #[allow(clippy::float_cmp, reason = "the whole size is asked for by one itself")]
+        #[allow(clippy::float_cmp, reason = "the whole size is asked for by one itself, none by zero")]
         let value = if target == 1.0 {
             Decimal::ONE
+        } else if target == 0.0 {
+            Decimal::ZERO
         } else {
             Price::from_f64(target).map_or(Decimal::ZERO, |value| value.decimal())
         };

@@ -4,8 +4,6 @@
 
 #![deny(clippy::float_arithmetic)]
 
-use std::sync::Arc;
-
 use rust_decimal::Decimal;
 
 use super::{Event, Exchange, Fill, OrderKey, Scene, Status};
@@ -87,7 +85,7 @@ impl Exchange {
         if quantity.0 <= 0 {
             return None;
         }
-        let fill = Arc::make_mut(&mut self.fills[index]);
+        let fill = &mut self.fills[index];
         let was = (fill.price, fill.quantity);
         fill.id = next_suffix(&fill.id);
         fill.price = price.unwrap_or(fill.price);
@@ -98,13 +96,13 @@ impl Exchange {
         let key = fill.key;
         self.retell(key);
         self.count_rewrite();
-        self.fills.get(index).map(|fill| Fill::clone(fill))
+        self.fills.get(index).cloned()
     }
 
     /// An order's totals, and those in its fills, follow from its fills again.
     fn retell(&mut self, key: OrderKey) {
         let (mut filled, mut value) = (Shares::ZERO, Usd::ZERO);
-        for fill in self.fills.iter_mut().filter(|fill| fill.key == key).map(Arc::make_mut) {
+        for fill in self.fills.iter_mut().filter(|fill| fill.key == key) {
             filled += fill.quantity;
             value += fill.price * fill.quantity;
             fill.cumulative = filled;

@@ -6,7 +6,6 @@
 //! appends the entries, so that writing costs the same after a day and after a year.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -117,7 +116,7 @@ impl Exchange {
                     exchange.ended.push_back(key);
                     exchange.orders.insert(key, *slot);
                 }
-                Kept::Filled(fill) => exchange.fills.push(Arc::new(*fill)),
+                Kept::Filled(fill) => exchange.fills.push(*fill),
             }
         }
         if exchange.tallies == Tallies::default() {
@@ -205,10 +204,9 @@ impl Exchange {
 
     /// A fill enters the record and is told.
     pub(super) fn record(&mut self, fill: Fill, scene: &mut Scene) {
-        let fill = Arc::new(fill);
-        self.fills.push(Arc::clone(&fill));
+        scene.events.push(Event::Filled(self.fills.len()));
+        self.fills.push(fill);
         self.tallies.fills += 1;
-        scene.events.push(Event::Filled(fill));
     }
 
     /// A new order is counted.

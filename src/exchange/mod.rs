@@ -68,7 +68,6 @@
 //! ended is kept for those who ask ([`Exchange::forget_before`] says how long) and never walked.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -113,7 +112,7 @@ pub struct Exchange {
     markets: Ascending<ContractId, Market>,
     #[serde(with = "state::slots")]
     orders: Ascending<OrderKey, Slot>,
-    fills: Vec<Arc<Fill>>,
+    fills: Vec<Fill>,
     last_perm_id: i64,
     ambiguous: u64,
     /// Keys of the ended orders that are still known, as they ended.
@@ -206,7 +205,7 @@ impl Exchange {
     }
 
     /// The fills that are known, oldest first.
-    pub fn fills(&self) -> &[Arc<Fill>] {
+    pub fn fills(&self) -> &[Fill] {
         &self.fills
     }
 

@@ -1,7 +1,6 @@
 //! The exchange's words: what is put in, and what comes out.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
@@ -160,8 +159,8 @@ pub struct Change {
     pub perm_id: i64,
     /// Where it stood.
     pub status: Status,
-    /// What it waited for: a trailing stop's trigger moves.
-    pub kind: Kind,
+    /// The price that sets it off, where it has one: a trailing stop's moves.
+    pub trigger: Option<Price>,
     /// Shares wanted.
     pub quantity: Shares,
     /// Shares filled.
@@ -181,7 +180,7 @@ impl Order {
             key: self.order.key,
             perm_id: self.perm_id,
             status: self.status,
-            kind: self.order.kind,
+            trigger: self.order.kind.trigger(),
             quantity: self.order.quantity,
             filled: self.filled,
             average_price: self.average_price,
@@ -193,8 +192,12 @@ impl Order {
     /// The order as it was when it changed, whatever has followed since.
     pub fn as_of(&self, change: &Change) -> Self {
         let ended = !change.status.is_live();
+        let mut kind = self.order.kind;
+        if let Some((_, trigger)) = kind.trail_mut() {
+            *trigger = change.trigger;
+        }
         Self {
-            order: NewOrder { kind: change.kind, quantity: change.quantity, ..self.order.clone() },
+            order: NewOrder { kind, quantity: change.quantity, ..self.order.clone() },
             status: change.status,
             filled: change.filled,
             average_price: change.average_price,
@@ -332,8 +335,9 @@ impl CancelRefusal {
 pub enum Event {
     /// An order's status or terms changed (or it was just accepted).
     Changed(Change),
-    /// An order traded; the matching `Changed` follows it.
-    Filled(Arc<Fill>),
+    /// An order traded; the matching `Changed` follows it. The fill is at this place of
+    /// [`super::Exchange::fills`] until something is forgotten.
+    Filled(usize),
     /// An order was cancelled by a rule, not by its client (OCA, parent gone, end of day, IOC
     /// remainder); a `Changed` with the same order comes first.
     CancelledByRule {

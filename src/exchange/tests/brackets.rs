@@ -75,7 +75,7 @@ fn cancelling_a_parent_that_never_filled_cancels_its_children() {
     both_rules(|mut floor, _| {
         bracket(&mut floor, limit("9.5"), "9", "11");
         let events = floor.exchange.cancel(floor.now(), key(1)).unwrap();
-        assert_eq!(tell(&events), "1 Cancelled, 2 Cancelled, 2 gone, 3 Cancelled, 3 gone");
+        assert_eq!(floor.tell(&events), "1 Cancelled, 2 Cancelled, 2 gone, 3 Cancelled, 3 gone");
         assert_eq!(floor.exchange.cancel(floor.now(), key(2)), Err(CancelRefusal::Ended(Status::Cancelled)));
     });
 }
@@ -87,7 +87,8 @@ fn a_parent_cancelled_in_part_leaves_its_children_by_the_rule() {
         let mut floor = Floor::with(config);
         bracket(&mut floor, OrderKind::Market, "9", "11");
         assert_eq!(floor.open(10.0), "1 buys 40 @ 10, 1 Submitted 40/100, 2 PreSubmitted 0/100, 3 Submitted 0/100");
-        let events = tell(&floor.exchange.cancel(floor.now(), key(1)).unwrap());
+        let events = floor.exchange.cancel(floor.now(), key(1)).unwrap();
+        let events = floor.tell(&events);
         match children {
             ChildRule::ProRata => {
                 assert_eq!(events, "1 Cancelled 40/100, 2 PreSubmitted 0/40, 3 Submitted 0/40");
@@ -114,7 +115,8 @@ fn children_protect_what_has_filled_while_the_parent_still_works() {
             "3 sells 40 @ 11, 3 Submitted 40/100, 2 PreSubmitted 0/60",
             "the stop gives up what its sibling sold"
         );
-        let events = tell(&floor.exchange.cancel(floor.now(), key(1)).unwrap());
+        let events = floor.exchange.cancel(floor.now(), key(1)).unwrap();
+        let events = floor.tell(&events);
         match children {
             ChildRule::ProRata => {
                 assert_eq!(events, "1 Cancelled 80/100, 2 PreSubmitted 0/40, 3 Submitted 40/80");

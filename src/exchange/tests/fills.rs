@@ -123,10 +123,11 @@ fn orders_without_outside_rth_sleep_through_other_hours() {
     floor.place(order(1, 100, limit("10")));
     floor.place(NewOrder { outside_rth: true, ..order(2, 100, limit("10")) });
     let early = floor.exchange.open(AAA, floor.now(), 9.0, false);
-    assert_eq!(tell(&early), "2 buys 100 @ 9, 2 Filled");
+    assert_eq!(floor.tell(&early), "2 buys 100 @ 9, 2 Filled");
     assert_eq!(floor.place(order(3, 100, OrderKind::Market)), "3 Submitted 0/100");
     let bar = floor.make([9.0, 9.0, 8.0, 9.0]);
-    assert_eq!(tell(&floor.exchange.close(AAA, &bar, false)), "");
+    let events = floor.exchange.close(AAA, &bar, false);
+    assert_eq!(floor.tell(&events), "");
     assert_eq!(floor.open(9.5), "3 buys 100 @ 9.5, 3 Filled, 1 buys 100 @ 9.5, 1 Filled");
 }
 

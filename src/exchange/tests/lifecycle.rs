@@ -11,7 +11,8 @@ fn day_orders_end_with_the_session_but_not_those_decided_at_its_end() {
     floor.bar([10.0, 10.0, 10.0, 10.0]);
     floor.place(day(order(3, 100, OrderKind::Market)));
     let now = floor.now();
-    assert_eq!(tell(&floor.exchange.end_of_session(AAA, now)), "1 Cancelled, 1 gone");
+    let events = floor.exchange.end_of_session(AAA, now);
+    assert_eq!(floor.tell(&events), "1 Cancelled, 1 gone");
     assert_eq!(floor.open(10.0), "3 buys 100 @ 10, 3 Filled");
     assert!(floor.exchange.order(key(2)).unwrap().status.is_live());
 }
@@ -24,7 +25,8 @@ fn an_expiring_parent_takes_its_children_along_once() {
     floor.place(day(child(2, 1, -100, stop("8"), true)));
     floor.bar([10.0, 10.0, 10.0, 10.0]);
     let now = floor.now();
-    assert_eq!(tell(&floor.exchange.end_of_session(AAA, now)), "1 Cancelled, 1 gone, 2 Cancelled, 2 gone");
+    let events = floor.exchange.end_of_session(AAA, now);
+    assert_eq!(floor.tell(&events), "1 Cancelled, 1 gone, 2 Cancelled, 2 gone");
 }
 
 #[test]

@@ -90,24 +90,27 @@ impl Floor {
 
     fn place(&mut self, order: NewOrder) -> String {
         match self.exchange.place(self.now(), order) {
-            Ok(events) => tell(&events),
+            Ok(events) => self.tell(&events),
             Err(refusal) => format!("{} {refusal}", refusal.code()),
         }
     }
 
     fn open(&mut self, price: f64) -> String {
-        tell(&self.exchange.open(AAA, self.now(), price, true))
+        let events = self.exchange.open(AAA, self.now(), price, true);
+        self.tell(&events)
     }
 
     fn touch(&mut self, price: f64) -> String {
-        tell(&self.exchange.touch(AAA, self.now(), price))
+        let events = self.exchange.touch(AAA, self.now(), price);
+        self.tell(&events)
     }
 
     /// Ends the bar that is open; `bar` is open, high, low, close.
     fn close(&mut self, bar: [f64; 4]) -> String {
         let bar = self.make(bar);
         self.minute += 1;
-        tell(&self.exchange.close(AAA, &bar, true))
+        let events = self.exchange.close(AAA, &bar, true);
+        self.tell(&events)
     }
 
     /// A whole bar: what its open and its range bring.
@@ -115,6 +118,28 @@ impl Floor {
         let first = self.open(bar[0]);
         let second = self.close(bar);
         [first, second].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Events as text: `1 buys 100 @ 10.5`, `1 Filled`, `2 PreSubmitted 0/100`, `2 gone`.
+    fn tell(&self, events: &[Event]) -> String {
+        let line = |event: &Event| match event {
+            Event::Changed(order) => {
+                let (id, status) = (order.key.order_id, order.status);
+                match status {
+                    Status::Filled => format!("{id} Filled"),
+                    Status::Cancelled if order.filled.is_zero() => format!("{id} Cancelled"),
+                    _ => format!("{id} {status:?} {}/{}", order.filled, order.quantity),
+                }
+            }
+            Event::Filled(place) => {
+                let fill = &self.exchange.fills()[*place];
+                let verb = if fill.side == Side::Buy { "buys" } else { "sells" };
+                format!("{} {verb} {} @ {}", fill.key.order_id, fill.quantity, fill.price)
+            }
+            Event::CancelledByRule { key, .. } => format!("{} gone", key.order_id),
+            Event::Adjusted { amount, reason, .. } => format!("{amount} by {reason}"),
+        };
+        events.iter().map(line).collect::<Vec<_>>().join(", ")
     }
 
     fn make(&self, [open, high, low, close]: [f64; 4]) -> Bar {
@@ -129,27 +154,6 @@ impl Floor {
     fn view(&self) -> AccountView {
         self.exchange.account(&account_id()).unwrap()
     }
-}
-
-/// Events as text: `1 buys 100 @ 10.5`, `1 Filled`, `2 PreSubmitted 0/100`, `2 gone`.
-fn tell(events: &[Event]) -> String {
-    let line = |event: &Event| match event {
-        Event::Changed(order) => {
-            let (id, status) = (order.key.order_id, order.status);
-            match status {
-                Status::Filled => format!("{id} Filled"),
-                Status::Cancelled if order.filled.is_zero() => format!("{id} Cancelled"),
-                _ => format!("{id} {status:?} {}/{}", order.filled, order.quantity),
-            }
-        }
-        Event::Filled(fill) => {
-            let verb = if fill.side == Side::Buy { "buys" } else { "sells" };
-            format!("{} {verb} {} @ {}", fill.key.order_id, fill.quantity, fill.price)
-        }
-        Event::CancelledByRule { key, .. } => format!("{} gone", key.order_id),
-        Event::Adjusted { amount, reason, .. } => format!("{amount} by {reason}"),
-    };
-    events.iter().map(line).collect::<Vec<_>>().join(", ")
 }
 
 /// cash + market value = starting cash + adjustments + realized + unrealized - commissions.

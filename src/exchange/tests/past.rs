@@ -89,7 +89,7 @@ fn cash_that_moves_without_a_trade_is_no_profit() {
     floor.open(10.0);
     floor.place(order(1, 100, OrderKind::Market));
     let moved = floor.exchange.adjust_cash(&account_id(), "12.34".parse().unwrap(), "dividend").unwrap();
-    assert_eq!(tell(&moved), "12.34 by dividend");
+    assert_eq!(floor.tell(&moved), "12.34 by dividend");
     floor.exchange.adjust_cash(&account_id(), "-2".parse().unwrap(), "data fee").unwrap();
     let view = floor.view();
     assert_eq!(
@@ -107,7 +107,8 @@ fn a_split_keeps_what_was_paid_and_cancels_what_rests() {
     floor.place(order(1, 101, OrderKind::Market));
     floor.place(order(2, -101, stop("25")));
     let now = floor.now();
-    assert_eq!(tell(&floor.exchange.split(AAA, now, 3, 2)), "2 Cancelled, 2 gone");
+    let events = floor.exchange.split(AAA, now, 3, 2);
+    assert_eq!(floor.tell(&events), "2 Cancelled, 2 gone");
     let held = floor.view().positions[&AAA];
     // 151.5 shares: half a new one, a third of an old one, is paid out.
     assert_eq!((held.quantity, held.mark), (Shares(151), price("20")));
@@ -127,7 +128,7 @@ fn an_order_by_hand_is_client_zeros_and_has_an_id_once_bound() {
     let (first, _) = floor.exchange.manual(floor.now(), by_hand(limit("9"))).unwrap();
     let (second, events) = floor.exchange.manual(floor.now(), by_hand(OrderKind::Market)).unwrap();
     assert!(first != second && first.client_id == 0 && first.order_id < 0);
-    assert!(tell(&events).ends_with("Filled"));
+    assert!(floor.tell(&events).ends_with("Filled"));
     let bound = floor.exchange.bind_manual();
     assert_eq!(bound.iter().map(|order| order.order.key).collect::<Vec<_>>(), [first]);
     assert!(floor.exchange.bind_manual().is_empty(), "once");

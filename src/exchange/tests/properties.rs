@@ -154,10 +154,11 @@ struct Seen {
 }
 
 impl Seen {
-    fn take(&mut self, act: &Act, events: &[Event]) {
+    fn take(&mut self, exchange: &Exchange, act: &Act, events: &[Event]) {
         self.split |= matches!(act, Act::Split(..));
         for event in events {
-            let Event::Filled(fill) = event else { continue };
+            let Event::Filled(place) = event else { continue };
+            let fill = &exchange.fills()[*place];
             assert!(fill.quantity.0 > 0 && fill.commission >= Usd::ZERO);
             let filled = self.filled.entry(fill.perm_id).or_default();
             *filled += fill.quantity;
@@ -205,10 +206,11 @@ proptest! {
         for step in &acts {
             let (events, span) = act(&mut floor, step);
             check_ledger(&floor.exchange);
-            seen.take(step, &events);
+            seen.take(&floor.exchange, step, &events);
             check_orders(&floor, &seen);
             for event in events {
-                if let (Event::Filled(fill), Some([low, high])) = (event, span) {
+                if let (Event::Filled(place), Some([low, high])) = (event, span) {
+                    let fill = &floor.exchange.fills()[place];
                     // An order inside the bar that the market came through fills at its limit.
                     let touched = matches!(step, Act::Touch(_));
                     prop_assert!(touched || (cents(low) <= fill.price && fill.price <= cents(high)), "{:?}", fill);

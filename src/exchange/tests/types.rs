@@ -8,7 +8,8 @@ fn close_at(limit: &str) -> Kind {
 
 fn end_of_session(floor: &mut Floor) -> String {
     let now = floor.now();
-    tell(&floor.exchange.end_of_session(AAA, now))
+    let events = floor.exchange.end_of_session(AAA, now);
+    floor.tell(&events)
 }
 
 #[test]
@@ -130,7 +131,8 @@ fn nothing_trades_in_a_halt_and_the_first_price_after_it_counts() {
     assert_eq!(floor.close([10.0, 10.0, 8.5, 8.5]), "");
     assert_eq!(floor.bar([8.5, 8.5, 7.0, 8.8]), "", "nor over a whole bar");
     floor.open(8.8);
-    assert_eq!(tell(&floor.exchange.cancel(floor.now(), key(2)).unwrap()), "2 Cancelled", "cancels pass");
+    let events = floor.exchange.cancel(floor.now(), key(2)).unwrap();
+    assert_eq!(floor.tell(&events), "2 Cancelled", "cancels pass");
     assert!(floor.exchange.resume(AAA) && !floor.exchange.is_halted(AAA));
     // The low of this bar was before the end of the halt, for all that anybody knows.
     assert_eq!(floor.close([8.8, 9.2, 7.0, 9.1]), "");

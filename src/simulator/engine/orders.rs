@@ -1,7 +1,5 @@
 //! What happened at the exchange, told to those whose orders it happened to.
 
-use std::sync::Arc;
-
 use tracing::info;
 
 use super::Engine;
@@ -24,7 +22,7 @@ impl Engine {
         }
         self.dirty = true;
         // A fill's cost follows the status that the fill led to, as on the real wire.
-        let mut costs: Vec<Arc<Fill>> = Vec::new();
+        let mut costs: Vec<Fill> = Vec::new();
         let mut moved: Vec<ContractId> = Vec::new();
         for event in events {
             match event {
@@ -37,7 +35,8 @@ impl Engine {
                     costs = later;
                     self.tell_costs(due);
                 }
-                Event::Filled(fill) => {
+                Event::Filled(place) => {
+                    let Some(fill) = self.exchange.fills().get(place).cloned() else { continue };
                     self.driver.counts.filled(&fill);
                     self.tell_fill(&fill);
                     moved.push(fill.contract);
@@ -179,7 +178,7 @@ impl Engine {
         }
     }
 
-    fn tell_costs(&mut self, fills: Vec<Arc<Fill>>) {
+    fn tell_costs(&mut self, fills: Vec<Fill>) {
         for fill in fills {
             for to in self.followers(fill.key) {
                 self.send_commission(to, &fill);

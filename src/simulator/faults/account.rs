@@ -1,7 +1,5 @@
 //! Faults of orders and of the account: fills by force, corrections, what others do.
 
-use std::sync::Arc;
-
 use tracing::{info, warn};
 
 use super::book::Fired;
@@ -176,7 +174,7 @@ impl Engine {
             return;
         };
         let events = self.exchange.fill_now(self.now, key, Some(quantity), None);
-        let fills: Vec<Arc<Fill>> = self.exchange.fills().iter().skip(from).cloned().collect();
+        let fills: Vec<Fill> = self.exchange.fills().iter().skip(from).cloned().collect();
         self.faults.liquidations.extend(fills.iter().map(|fill| fill.id.to_string()));
         // Liquidations are nobody's order: every client hears of them.
         self.deliver(events);
@@ -190,7 +188,7 @@ impl Engine {
 
     fn repeat_executions(&mut self, fired: &Fired) {
         let today = self.calendar.date_of(self.now);
-        let fills: Vec<Arc<Fill>> =
+        let fills: Vec<Fill> =
             self.exchange.fills().iter().filter(|fill| self.calendar.date_of(fill.at) == today).cloned().collect();
         for connection in self.targets(fired.rule.client, fired.connection) {
             let client = self.faults.known.get(&connection).copied();

@@ -1,7 +1,5 @@
 //! Fills, as they happen and when asked for.
 
-use std::sync::Arc;
-
 use chrono::{Days, NaiveDate};
 use prost::Message;
 
@@ -25,7 +23,7 @@ pub fn list(engine: &mut Engine, from: ConnectionId, payload: &[u8]) -> Handled 
     let request = ExecutionRequest::decode(payload)?;
     let req_id = request.req_id.unwrap_or(-1);
     let filter = request.execution_filter.unwrap_or_default();
-    let fills: Vec<Arc<Fill>> =
+    let fills: Vec<Fill> =
         engine.exchange.fills().iter().filter(|fill| passes(engine, &filter, fill)).cloned().collect();
     for fill in &fills {
         engine.send_execution(from, req_id, fill);
