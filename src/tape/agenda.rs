@@ -93,6 +93,15 @@ impl Agenda {
     }
 
     fn go_on_among_others(&mut self, after: Option<Coming>) {
+        // Where bars are alike, what comes after a step comes after all others, too.
+        if let Some(after) = after
+            && self.far.is_empty()
+            && self.near.back().is_some_and(|last| *last <= after)
+        {
+            self.next = self.near.pop_front().unwrap_or(NEVER);
+            self.near.push_back(after);
+            return;
+        }
         self.advance();
         if let Some((at, turn)) = after {
             self.push(at, turn);
