@@ -8,7 +8,16 @@ use crate::domain::book::{Disarm, Fact, OrderFact, OrderRecord, RefusedFact, Tar
 use crate::domain::order::{OrderEvent, OrderState, Role};
 use crate::domain::ticket::Ticket;
 use crate::domain::{ContractId, OrderKind, Price, Shares, Side};
-use crate::risk::{Proposal, Refusal, review};
+use crate::risk::{ApprovedOrder, Proposal, Refusal, review};
+
+/// An entry and what protects it, all of them reviewed: they are sent together or not at all.
+struct Family {
+    /// The price by which they were reviewed, USD a share.
+    reference: Price,
+    entry: ApprovedOrder,
+    /// Its protective children: the stop before the target.
+    legs: Vec<ApprovedOrder>,
+}
 
 impl Desk {
     /// Cancels an entry that is no longer wanted. Whether the symbol has to wait for an entry's
@@ -133,17 +142,20 @@ impl Desk {
     /// Reviews the entry and its protective children, and sends them as one family.
     fn propose(&mut self, contract: ContractId, change: Shares) {
         match self.family(contract, change) {
-            Ok(family) => {
-                for (order, reference) in family {
-                    if self.plan.mode == Mode::Observe {
-                        let ticket = Arc::clone(order.ticket());
-                        self.record(Some(contract), Fact::Order(OrderFact::Observed { ticket }));
-                    } else {
-                        self.send(order, reference);
-                    }
-                }
+            Ok(Family { reference, entry, legs }) => {
+                self.send_or_observe(entry, reference);
+                legs.into_iter().for_each(|leg| self.send_or_observe(leg, reference));
             }
             Err(refusal) => self.refuse(contract, change, refusal),
+        }
+    }
+
+    fn send_or_observe(&mut self, order: ApprovedOrder, reference: Price) {
+        if self.plan.mode == Mode::Observe {
+            let ticket = Arc::clone(order.ticket());
+            self.record(Some(ticket.contract), Fact::Order(OrderFact::Observed { ticket }));
+        } else {
+            self.send(order, reference);
         }
     }
 
@@ -156,11 +168,7 @@ impl Desk {
         }
     }
 
-    fn family(
-        &self,
-        contract: ContractId,
-        change: Shares,
-    ) -> Result<Vec<(crate::risk::ApprovedOrder, Price)>, Refusal> {
+    fn family(&self, contract: ContractId, change: Shares) -> Result<Family, Refusal> {
         let unknown = |what: &str| Refusal::Unknown { what: what.to_owned() };
         let reference = self.last_price(contract).ok_or_else(|| unknown("last price"))?;
         let side = Side::of_change(change).ok_or(Refusal::Quantity { quantity: change })?;
@@ -203,8 +211,10 @@ impl Desk {
                 }
             };
             let proposal = Proposal { ticket, reference, price };
-            review(proposal, &self.plan.limits, || self.exposure(contract)).map(|order| (order, reference))
+            review(proposal, &self.plan.limits, || self.exposure(contract))
         };
-        std::iter::once(entry).chain(children).map(approve).collect()
+        let entry = approve(entry)?;
+        let legs = children.into_iter().map(approve).collect::<Result<_, _>>()?;
+        Ok(Family { reference, entry, legs })
     }
 }

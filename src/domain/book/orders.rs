@@ -145,7 +145,8 @@ impl Book {
 
     /// The live orders of one contract.
     pub fn live_in(&self, contract: ContractId) -> impl Iterator<Item = &OrderRecord> {
-        self.live.get(&contract).into_iter().flatten().filter_map(|intent| self.order(*intent))
+        let live = self.live.get(&contract).map_or(&[][..], Vec::as_slice);
+        live.iter().filter_map(|intent| self.order(*intent))
     }
 
     /// The order that a broker message is about: by its reference, else by permanent id, else by
