@@ -25,7 +25,7 @@ pub struct Broker {
     /// The quantity of each live order when the desk was told of it last: only what differs is told
     /// again.
     told: Ascending<i32, Shares>,
-    /// Where in the exchange's list the fills of late are.
+    /// Where in the exchange's list the fills of late are: they are taken before anything is forgotten.
     fills: Vec<usize>,
 }
 
@@ -120,6 +120,7 @@ impl Broker {
 
     /// Forgets what ended before this instant: nobody comes back to it.
     pub fn forget_before(&mut self, at: MarketTime) {
+        debug_assert!(self.fills.is_empty(), "fills are where they were until something is forgotten");
         self.exchange.forget_before(at);
     }
 

@@ -10,7 +10,7 @@ use crate::domain::ticket::Ticket;
 use crate::domain::{ContractId, OrderKind, Price, Shares, Side};
 use crate::risk::{ApprovedOrder, Proposal, Refusal, review};
 
-/// An entry and what protects it, all of them reviewed: they are sent together or not at all.
+/// An entry and what protects it, all of them reviewed before any is sent.
 struct Family {
     /// The price by which they were reviewed, USD a share.
     reference: Price,

@@ -56,7 +56,8 @@ impl Desk {
         self.apply(Record { at: self.now, strategy, symbol, contract, fact });
     }
 
-    // It is applied before it is moved: right after it was written a copy of the whole would wait for it.
+    // Applied before it is moved (which notes nothing further): copied at once, the copy would wait for what has just been
+    // written.
     fn apply(&mut self, record: Record) {
         self.take_in(&record);
         self.decided.records.push(record);

@@ -159,7 +159,7 @@ pub struct Change {
     pub perm_id: i64,
     /// Where it stood.
     pub status: Status,
-    /// The price that sets it off, where it has one: a trailing stop's moves.
+    /// The price that sets it off, where it has one: a trailing stop's moves by itself.
     pub trigger: Option<Price>,
     /// Shares wanted.
     pub quantity: Shares,
@@ -189,7 +189,8 @@ impl Order {
         }
     }
 
-    /// The order as it was when it changed, whatever has followed since.
+    /// The order as it was when it changed, whatever the exchange has made of it since. A client's later change of its
+    /// terms is not taken back: whoever tells of changes does so before the next call.
     pub fn as_of(&self, change: &Change) -> Self {
         let ended = !change.status.is_live();
         let mut kind = self.order.kind;
@@ -336,7 +337,7 @@ pub enum Event {
     /// An order's status or terms changed (or it was just accepted).
     Changed(Change),
     /// An order traded; the matching `Changed` follows it. The fill is at this place of
-    /// [`super::Exchange::fills`] until something is forgotten.
+    /// [`super::Exchange::fills`], as it is until something is forgotten or corrected.
     Filled(usize),
     /// An order was cancelled by a rule, not by its client (OCA, parent gone, end of day, IOC
     /// remainder); a `Changed` with the same order comes first.

@@ -59,6 +59,7 @@ pub(super) struct Agenda {
     next: Coming,
     /// Ascending.
     near: VecDeque<Coming>,
+    /// Each comes before more than [`NEAR`] of the near ones: where none is near, none is far.
     far: BinaryHeap<Reverse<Coming>>,
 }
 
@@ -75,7 +76,8 @@ impl Agenda {
         (self.next.1 != NEVER.1).then_some(self.next.0)
     }
 
-    /// The place of the next step's series, where that step is of this kind and at this instant.
+    /// The place of the next step's series, where that step is of this kind and at this instant. It stays the next one
+    /// until the agenda has to [`Self::go_on`].
     #[inline]
     pub(super) fn due(&self, at: MarketTime, part: Part) -> Option<usize> {
         let (next_at, turn) = self.next;
@@ -85,7 +87,8 @@ impl Agenda {
     /// The next step is over, and this is the one that comes after it in its series, if there is one.
     #[inline(always)]
     pub(super) fn go_on(&mut self, after: Option<Coming>) {
-        if self.near.is_empty() && self.far.is_empty() {
+        if self.near.is_empty() {
+            debug_assert!(self.far.is_empty(), "what is far comes before what is near, and leaves before it");
             self.next = after.unwrap_or(NEVER);
             return;
         }

@@ -8,8 +8,8 @@ use super::ring::Ring;
 /// Rounds half away from zero, as `f64::round`, which is a call into the C library on most builds.
 #[inline]
 fn micros(price: f64) -> i64 {
-    /// The greatest number below a half. Added instead of a half it never lifts what is below a half to a whole, and a
-    /// half itself becomes a whole as the sum is rounded.
+    /// The greatest number below a half. Added instead of a half it lifts neither what is below a half to a whole nor an
+    /// odd whole number beyond 2^52 to the next one, and a half itself becomes a whole as the sum is rounded.
     const HALF: f64 = 0.5_f64.next_down();
     // Prices are checked finite and positive; above nine trillion dollars a share it saturates.
     let scaled = price * 1e6;
@@ -229,14 +229,18 @@ mod tests {
         }
 
         #[test]
-        fn millionths_round_as_the_library_does(price in prop_oneof![-1e4..1e4, -1e15..1e15, -1e-5..1e-5_f64]) {
+        fn millionths_round_as_the_library_does(price in prop_oneof![-1e4..1e4, -1e15..1e15, 4.6e9..9e9, -1e-5..1e-5_f64]) {
             prop_assert_eq!(micros(price), (price * 1e6).round() as i64);
         }
     }
 
     #[test]
     fn millionths_of_the_strangest_numbers_are_the_librarys() {
-        for price in [0.0, -0.0, 5e-7, -5e-7, 4.999_999_999_999_999e-7, 1.5e-6, f64::MAX, f64::MIN, f64::NAN, 1e13] {
+        let small = [0.0, -0.0, 5e-7, -5e-7, 4.999_999_999_999_999e-7, 1.5e-6];
+        let large = [1e13, f64::MAX, f64::MIN, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
+        // An odd number of millionths beyond 2^52.
+        let odd = [4_503_599_627.370_497, -4_503_599_627.370_497];
+        for price in small.into_iter().chain(large).chain(odd) {
             assert_eq!(micros(price), (price * 1e6).round() as i64, "{price}");
         }
     }
