@@ -1,6 +1,8 @@
 //! How fast the trading code plays bars from memory, beside a bare event-driven loop in the same run:
 //! `cargo bench --bench backtest`. `BARS` says how many (default 1,000,000), `RUNS` how often (5),
-//! `ONLY` which case: the one with these words in its name.
+//! `ONLY` which case: the one with these words in its name. Rates are of the median run. How many times the bare loop's
+//! time ours takes is the median, too, each run compared with the bare one right before it: on a shared machine, whose
+//! speed changes within seconds, nothing else compares like with like.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "it measures, and stops where it cannot")]
 
 use std::collections::VecDeque;
@@ -162,13 +164,14 @@ fn compare(name: &str, symbols: usize, bars: usize, runs: usize, (fast, slow): (
     }
     let ((bare_fills, bare_equity), (fills, equity)) = results[0];
     assert_eq!((bare_fills, bare_equity.round()), (fills, equity.round()), "both have traded the same");
+    let times = median(ours.iter().zip(&floor).map(|(ours, floor)| ours / floor).collect());
     let (ours, floor) = (median(ours), median(floor));
     let all = (symbols * bars) as f64;
     println!(
         "{name}: {:.2} M bars/s ({fills} fills); bare loop {:.1} M bars/s; {:.1} times its time",
         all / ours / 1e6,
         all / floor / 1e6,
-        ours / floor
+        times
     );
     Measured { bars: all, fills, seconds: ours, bare: floor }
 }
