@@ -95,6 +95,7 @@ impl Agenda {
         self.go_on_among_others(after);
     }
 
+    /// The same where other series have steps to come.
     fn go_on_among_others(&mut self, after: Option<Coming>) {
         // Where bars are alike, what comes after a step comes after all others, too.
         if let Some(after) = after
@@ -105,19 +106,12 @@ impl Agenda {
             self.near.push_back(after);
             return;
         }
-        self.advance();
+        let is_near = self.far.peek().is_none_or(|Reverse(far)| self.near.front().is_some_and(|near| near <= far));
+        let next = if is_near { self.near.pop_front() } else { self.far.pop().map(|Reverse(far)| far) };
+        self.next = next.unwrap_or(NEVER);
         if let Some((at, turn)) = after {
             self.push(at, turn);
         }
-    }
-
-    #[inline]
-    fn advance(&mut self) {
-        self.next = match (self.near.front(), self.far.peek()) {
-            (None, None) => NEVER,
-            (Some(near), far) if far.is_none_or(|Reverse(far)| near <= far) => self.near.pop_front().unwrap_or(NEVER),
-            (None | Some(_), _) => self.far.pop().map_or(NEVER, |Reverse(far)| far),
-        };
     }
 
     /// Adds a step.
